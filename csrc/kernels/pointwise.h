@@ -1,0 +1,295 @@
+// Pointwise work: programs of scalar functions run block by block over strided operands of any dtype.
+//
+// A scalar function exists for the compute types it makes sense for. Operands of other types are converted on
+// loading and storing, a block of some hundred elements at a time, so intermediates never leave the L1 cache.
+#pragma once
+
+#include <cstdint>
+
+#include "core/dtype.h"
+
+namespace rl::kernels {
+
+// Every scalar function. Parameters that a function reads are in brackets: v0 is value[0] (for integer
+// compute types integer[0]), i0 is integer[0] whatever the type.
+enum class Pointwise : uint16_t {
+    // arithmetic, one input
+    positive,
+    neg,
+    abs,
+    sign,
+    sgn,
+    square,
+    reciprocal,
+    sqrt,
+    rsqrt,
+    conj_physical,
+    add_scalar /*v0*/,
+    mul_scalar /*v0*/,
+    // arithmetic, two inputs
+    add,
+    sub,
+    mul,
+    div,
+    add_scaled /*a + v0 * b*/,
+    floor_divide,
+    trunc_divide,
+    remainder,
+    fmod,
+    pow,
+    maximum,
+    minimum,
+    fmax,
+    fmin,
+    gcd,
+    lcm,
+    bitwise_and,
+    bitwise_or,
+    bitwise_xor,
+    bitwise_left_shift,
+    bitwise_right_shift,
+    // arithmetic, three inputs
+    where /*boolean, a, b*/,
+    clamp /*x, low, high*/,
+    lerp /*a, b, weight*/,
+    addcmul /*a + v0 * b * c*/,
+    addcdiv /*a + v0 * b / c*/,
+    bitwise_not,
+    // comparison and logic: results are boolean
+    eq,
+    ne,
+    lt,
+    le,
+    gt,
+    ge,
+    logical_and,
+    logical_or,
+    logical_xor,
+    logical_not,
+    isnan,
+    isinf,
+    isfinite,
+    isposinf,
+    isneginf,
+    signbit,
+    // elementary, one input
+    exp,
+    exp2,
+    expm1,
+    log,
+    log2,
+    log10,
+    log1p,
+    sin,
+    cos,
+    tan,
+    asin,
+    acos,
+    atan,
+    sinh,
+    cosh,
+    tanh,
+    asinh,
+    acosh,
+    atanh,
+    ceil,
+    floor,
+    round,
+    round_decimals /*i0*/,
+    trunc,
+    frac,
+    deg2rad,
+    rad2deg,
+    sinc,
+    angle,
+    nan_to_num /*v0 for nan, v1 for inf, v2 for -inf*/,
+    clamp_scalar /*v0 low, v1 high, i0 bits: 1 has low, 2 has high*/,
+    // elementary, two inputs
+    atan2,
+    hypot,
+    copysign,
+    nextafter,
+    ldexp,
+    heaviside,
+    logaddexp,
+    logaddexp2,
+    xlogy,
+    xlog1py,
+    complex /*real parts, imaginary parts*/,
+    polar /*modulus, angle*/,
+    // special
+    lgamma,
+    digamma,
+    trigamma,
+    polygamma /*i0*/,
+    erf,
+    erfc,
+    erfinv,
+    erfcx,
+    i0,
+    i0e,
+    i1,
+    i1e,
+    ndtr,
+    ndtri,
+    log_ndtr,
+    entr,
+    logit /*v0 eps, below 0 for none*/,
+    igamma,
+    igammac,
+    zeta,
+    bessel_j0,
+    bessel_j1,
+    bessel_y0,
+    bessel_y1,
+    modified_bessel_i0,
+    modified_bessel_i1,
+    modified_bessel_k0,
+    modified_bessel_k1,
+    scaled_modified_bessel_k0,
+    scaled_modified_bessel_k1,
+    spherical_bessel_j0,
+    // activations
+    sigmoid,
+    relu,
+    relu6,
+    leaky_relu /*v0*/,
+    elu /*v0 alpha, v1 scale, v2 input_scale*/,
+    celu /*v0*/,
+    gelu,
+    gelu_tanh,
+    silu,
+    mish,
+    softplus /*v0 beta, v1 threshold*/,
+    hardsigmoid,
+    hardswish,
+    hardshrink /*v0*/,
+    softshrink /*v0*/,
+    log_sigmoid,
+    threshold /*v0 threshold, v1 value*/,
+    prelu /*x, weight*/,
+    softsign,
+    tanhshrink,
+    // gradients of activations, (gradient, input or output)
+    sigmoid_backward /*y*/,
+    tanh_backward /*y*/,
+    threshold_backward /*x; v0*/,
+    leaky_relu_backward /*x; v0*/,
+    elu_backward /*x; as elu*/,
+    elu_backward_result /*y; as elu*/,
+    gelu_backward /*x*/,
+    gelu_tanh_backward /*x*/,
+    silu_backward /*x*/,
+    mish_backward /*x*/,
+    softplus_backward /*x; as softplus*/,
+    hardsigmoid_backward /*x*/,
+    hardswish_backward /*x*/,
+    hardtanh_backward /*x; v0 low, v1 high*/,
+    hardshrink_backward /*x; v0*/,
+    log_sigmoid_backward /*x*/,
+    // losses, (input, target)
+    squared_difference,
+    absolute_difference,
+    smooth_l1 /*v0 beta*/,
+    huber /*v0 delta*/,
+    binary_cross_entropy,
+    count,
+};
+
+// The types that functions compute in.
+enum class Compute : uint8_t { boolean, int32, int64, float32, float64, complex64, complex128 };
+inline constexpr int compute_count = 7;
+
+// The type that values of dtype are computed in: small integers as int32, half types as float32.
+inline Compute compute_type(DType dtype) {
+    constexpr Compute table[dtype_count] = {Compute::boolean, Compute::int32,     Compute::int32,
+                                            Compute::int32,   Compute::int32,     Compute::int64,
+                                            Compute::float32, Compute::float32,   Compute::float32,
+                                            Compute::float64, Compute::complex64, Compute::complex128};
+    return table[static_cast<int>(dtype)];
+}
+inline DType dtype_of_compute(Compute compute) {
+    constexpr DType table[compute_count] = {DType::boolean,   DType::int32,   DType::int64,
+                                            DType::float32,   DType::float64, DType::complex64,
+                                            DType::complex128};
+    return table[static_cast<int>(compute)];
+}
+
+// The number of inputs that a function takes, 1 to 3.
+int input_count(Pointwise op);
+
+// Whether a function exists for inputs of a compute type.
+bool supports(Pointwise op, Compute compute);
+
+// The compute type of the result on inputs of a compute type: boolean for comparisons, real for abs and angle
+// of complex, complex for `complex` and `polar`, otherwise the inputs'.
+Compute result_compute(Pointwise op, Compute compute);
+
+// The compute type of one input: that of the instruction, except the boolean first input of `where`.
+inline Compute input_compute(Pointwise op, Compute compute, int index) {
+    return op == Pointwise::where && index == 0 ? Compute::boolean : compute;
+}
+
+// Scalar attributes of an instruction; the comments at Pointwise say which a function reads.
+struct Parameters {
+    complex128 value[3] = {};
+    int64_t integer[3] = {};
+};
+inline constexpr Parameters no_parameters{};
+
+// Memory of an array. Strides are in elements, of any sign and size; 0 broadcasts.
+struct Operand {
+    void* data;
+    DType dtype;
+    const int64_t* strides;
+};
+
+// registers[output] = op(registers[inputs[0]], ...), computed in `compute`.
+struct Instruction {
+    Pointwise op;
+    Compute compute;
+    uint8_t inputs[3];
+    uint8_t output;
+    Parameters parameters;
+};
+
+inline constexpr int max_operands = 16;
+inline constexpr int max_registers = 32;
+
+// A straight-line program. Registers 0 .. n_inputs - 1 are the inputs, each loaded as the compute type given
+// for it; every instruction writes a register, possibly one written before; outputs are stored from the
+// registers named, which may be inputs. Registers need not be written in order.
+struct Program {
+    const Instruction* instructions;
+    int n_instructions;
+    int n_inputs;
+    const Compute* input_types;
+    int n_outputs;
+    const uint8_t* output_registers;
+};
+
+// Runs a program over arrays of the given sizes: operands are the outputs, then the inputs. Outputs must not
+// overlap themselves, and may share memory with an input only exactly (same address, strides and item size).
+// Returns false when an integer was divided by zero (the elements concerned are then 0). ndim is at most 64.
+bool run(const Program& program, int ndim, const int64_t* sizes, const Operand* operands);
+
+// The same for one instruction.
+bool run_one(Pointwise op, Compute compute, const Parameters& parameters, int ndim, const int64_t* sizes,
+             const Operand& output, const Operand* inputs, int n_inputs);
+
+// One instruction over contiguous arrays whose types are the compute types: no staging, no iteration.
+bool run_contiguous(Pointwise op, Compute compute, const Parameters& parameters, int64_t count, void* output,
+                    const void* const* inputs);
+
+// output[...] = input[...] converted to the output's dtype as C++ converts (float to integer truncates; out
+// of range, and from NaN, as x86 does); complex to real drops the imaginary part; anything nonzero is true.
+void convert(int ndim, const int64_t* sizes, const Operand& output, const Operand& input);
+
+// Contiguous conversion of count elements.
+void convert_contiguous(int64_t count, void* output, DType output_dtype, const void* input,
+                        DType input_dtype);
+
+// output[...] = the one element of `dtype` at value, converted.
+void fill(int ndim, const int64_t* sizes, const Operand& output, const void* value, DType dtype);
+
+}  // namespace rl::kernels
