@@ -18,8 +18,8 @@ const ReduceKernels& reduce_kernels() {
 
 namespace {
 
-// A list of dimensions without those of size one, slowest in memory first, neighbours joined where they can be;
-// never empty.
+// A list of dimensions without those of size one, slowest in memory first, neighbours joined where they can
+// be; never empty.
 class Simplified {
   public:
     Simplified(const ReduceDim*& dims, int& rank) {

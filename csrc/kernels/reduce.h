@@ -1,4 +1,5 @@
-// Reductions over any set of dimensions of a strided array: sums, products, extrema, norms, moments, arguments.
+// Reductions over any set of dimensions of a strided array: sums, products, extrema, norms, moments,
+// arguments.
 #pragma once
 
 #include "core/dtype.h"
@@ -77,8 +78,9 @@ struct ReduceKernels {
 };
 const ReduceKernels& reduce_kernels();
 
-// The table's kernels take at least one kept and one reduced dimension. These put the dimensions in order of memory, join those that can be joined, and call the kernels above.
-// The results do not depend on the number of threads.
+// The table's kernels take at least one kept and one reduced dimension. These put the dimensions in order of
+// memory, join those that can be joined, and call the kernels above. The results do not depend on the number
+// of threads.
 void reduce(ReduceArguments arguments);
 void moments(MomentsArguments arguments);
 void arg_reduce(ArgReduceArguments arguments);

@@ -8,15 +8,17 @@
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
-template <class T> inline constexpr bool is_half_type = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
-template <class T> inline constexpr bool is_complex_type =
-    std::is_same_v<T, complex64> || std::is_same_v<T, complex128>;
-template <class T> inline constexpr bool is_real_floating_type = is_half_type<T> || std::is_floating_point_v<T>;
+template <class T>
+inline constexpr bool is_half_type = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+template <class T>
+inline constexpr bool is_complex_type = std::is_same_v<T, complex64> || std::is_same_v<T, complex128>;
+template <class T>
+inline constexpr bool is_real_floating_type = is_half_type<T> || std::is_floating_point_v<T>;
 
 // float for the 16-bit types, int64 for the integers and bool, the type itself otherwise.
 template <class T>
-using Compute = std::conditional_t<is_half_type<T>, float,
-                                   std::conditional_t<std::is_integral_v<T>, int64_t, T>>;
+using Compute =
+    std::conditional_t<is_half_type<T>, float, std::conditional_t<std::is_integral_v<T>, int64_t, T>>;
 
 template <class To, class From>
 inline To convert(From value) {
@@ -29,8 +31,10 @@ inline To convert(From value) {
     } else if constexpr (is_half_type<To>) {
         return To(convert<float>(value));
     } else if constexpr (is_complex_type<From>) {
-        if constexpr (is_complex_type<To>) return To(value);
-        else return convert<To>(value.real());
+        if constexpr (is_complex_type<To>)
+            return To(value);
+        else
+            return convert<To>(value.real());
     } else if constexpr (is_complex_type<To>) {
         return To(static_cast<typename To::value_type>(value));
     } else {
@@ -42,10 +46,14 @@ inline To convert(From value) {
 template <class Visit>
 decltype(auto) visit_floating(DType dtype, Visit&& visit) {
     switch (dtype) {
-        case DType::float16: return visit(TypeTag<Half>{});
-        case DType::bfloat16: return visit(TypeTag<BFloat16>{});
-        case DType::float64: return visit(TypeTag<double>{});
-        default: return visit(TypeTag<float>{});
+        case DType::float16:
+            return visit(TypeTag<Half>{});
+        case DType::bfloat16:
+            return visit(TypeTag<BFloat16>{});
+        case DType::float64:
+            return visit(TypeTag<double>{});
+        default:
+            return visit(TypeTag<float>{});
     }
 }
 

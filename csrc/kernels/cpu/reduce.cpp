@@ -1,5 +1,5 @@
-// Reduction loops. Input is read in blocks that fit in L1, converted and mapped on the way, and combined in wide
-// lanes and then in a cascade, so that rounding errors grow with the logarithm of the count.
+// Reduction loops. Input is read in blocks that fit in L1, converted and mapped on the way, and combined in
+// wide lanes and then in a cascade, so that rounding errors grow with the logarithm of the count.
 #include "kernels/reduce.h"
 
 #include <algorithm>
@@ -20,57 +20,76 @@ constexpr int max_pieces = 64;             // parts that one output's input is c
 // --- What is done to each element as it is read.
 
 struct Value {
-    template <class C, class S> static C apply(S x, double) { return convert<C>(x); }
+    template <class C, class S>
+    static C apply(S x, double) {
+        return convert<C>(x);
+    }
 };
 struct Truth {
-    template <class C, class S> static C apply(S x, double) { return C(convert<bool>(x)); }
+    template <class C, class S>
+    static C apply(S x, double) {
+        return C(convert<bool>(x));
+    }
 };
 struct NanToZero {
-    template <class C, class S> static C apply(S x, double) {
+    template <class C, class S>
+    static C apply(S x, double) {
         const C value = convert<C>(x);
         return value == value ? value : C(0);
     }
 };
 struct Absolute {
-    template <class C, class S> static C apply(S x, double) {
-        if constexpr (is_complex_type<S>) return std::hypot(x.real(), x.imag());
-        else return std::fabs(convert<C>(x));
+    template <class C, class S>
+    static C apply(S x, double) {
+        if constexpr (is_complex_type<S>)
+            return std::hypot(x.real(), x.imag());
+        else
+            return std::fabs(convert<C>(x));
     }
 };
 struct Square {
-    template <class C, class S> static C apply(S x, double) {
-        if constexpr (is_complex_type<S>) return x.real() * x.real() + x.imag() * x.imag();
-        else return convert<C>(x) * convert<C>(x);
+    template <class C, class S>
+    static C apply(S x, double) {
+        if constexpr (is_complex_type<S>)
+            return x.real() * x.real() + x.imag() * x.imag();
+        else
+            return convert<C>(x) * convert<C>(x);
     }
 };
 struct Power {
-    template <class C, class S> static C apply(S x, double power) {
+    template <class C, class S>
+    static C apply(S x, double power) {
         return std::pow(Absolute::apply<C>(x, 0), static_cast<C>(power));
     }
 };
 
 // --- How elements are combined.
 
-template <class C> struct Sum {
+template <class C>
+struct Sum {
     static constexpr C identity = C(0);
     static C apply(C a, C b) { return a + b; }
 };
-template <class C> struct Product {
+template <class C>
+struct Product {
     static constexpr C identity = C(1);
     static C apply(C a, C b) {
         if constexpr (is_complex_type<C>)
             return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
-        else return a * b;
+        else
+            return a * b;
     }
 };
-template <class C> struct Maximum {
+template <class C>
+struct Maximum {
     static constexpr C identity = std::numeric_limits<C>::has_infinity ? -std::numeric_limits<C>::infinity()
                                                                        : std::numeric_limits<C>::lowest();
     static C apply(C a, C b) { return (b > a) | (b != b) ? b : a; }
 };
-template <class C> struct Minimum {
-    static constexpr C identity =
-        std::numeric_limits<C>::has_infinity ? std::numeric_limits<C>::infinity() : std::numeric_limits<C>::max();
+template <class C>
+struct Minimum {
+    static constexpr C identity = std::numeric_limits<C>::has_infinity ? std::numeric_limits<C>::infinity()
+                                                                       : std::numeric_limits<C>::max();
     static C apply(C a, C b) { return (b < a) | (b != b) ? b : a; }
 };
 
@@ -103,7 +122,8 @@ class Cascade {
     C* row() { return rows_[0]; }  // where the caller combines the next group
     void fold() {
         ++groups_;
-        for (int level = 0; level + 1 < levels && groups_ % (int64_t{1} << (4 * level)) == 0; ++level) merge(level);
+        for (int level = 0; level + 1 < levels && groups_ % (int64_t{1} << (4 * level)) == 0; ++level)
+            merge(level);
     }
     const C* total() {
         for (int level = 0; level + 1 < levels; ++level) merge(level);
@@ -114,7 +134,8 @@ class Cascade {
     static constexpr int levels = 4;
     void reset(int level) { std::fill_n(rows_[level], width_, Op::identity); }
     void merge(int level) {
-        for (int64_t j = 0; j < width_; ++j) rows_[level + 1][j] = Op::apply(rows_[level + 1][j], rows_[level][j]);
+        for (int64_t j = 0; j < width_; ++j)
+            rows_[level + 1][j] = Op::apply(rows_[level + 1][j], rows_[level][j]);
         reset(level);
     }
     C rows_[levels][Width];
@@ -220,7 +241,8 @@ bool side_by_side(const ReduceDim* kept, int kept_rank, const ReduceDim* reduced
     const ReduceDim& tile = kept[kept_rank - 1];
     if (tile.size < 8) return false;
     if (std::abs(tile.in_stride) < std::abs(reduced[reduced_rank - 1].in_stride)) return true;
-    return reduced[reduced_rank - 1].size == 1 || (tile.size >= 32 && element_count(reduced, reduced_rank) < 32);
+    return reduced[reduced_rank - 1].size == 1 ||
+           (tile.size >= 32 && element_count(reduced, reduced_rank) < 32);
 }
 
 // How `count` elements of one output are cut: by their number alone.
@@ -246,7 +268,8 @@ struct Reducer {
         if (side_by_side(a.kept, a.kept_rank, a.reduced, a.reduced_rank)) return run_tiles(kept_count);
         if (kept_count < 8 && reduced_count >= 2 * parallel_grain) {
             Cursor cursor(a.kept, a.kept_rank, 0);
-            for (int64_t i = 0; i < kept_count; ++i, cursor.advance(1)) finish(cursor.out, 0, reduce_long(cursor.in));
+            for (int64_t i = 0; i < kept_count; ++i, cursor.advance(1))
+                finish(cursor.out, 0, reduce_long(cursor.in));
             return;
         }
         const int64_t grain = std::max<int64_t>(1, parallel_grain / std::max<int64_t>(1, reduced_count));
@@ -289,13 +312,15 @@ struct Reducer {
         const int64_t tiles = kept_count / fast.size * tiles_per_row;
         const int64_t width = std::min(fast.size, tile_size);
         const auto position = [&](int64_t tile) {
-            return Cursor(a.kept, a.kept_rank, tile / tiles_per_row * fast.size + tile % tiles_per_row * tile_size);
+            return Cursor(a.kept, a.kept_rank,
+                          tile / tiles_per_row * fast.size + tile % tiles_per_row * tile_size);
         };
         if (tiles < 8 && reduced_count * width >= 2 * parallel_grain) {
             for (int64_t tile = 0; tile < tiles; ++tile) reduce_tall_tile(position(tile));
             return;
         }
-        const int64_t grain = std::max<int64_t>(1, parallel_grain / std::max<int64_t>(1, reduced_count * width));
+        const int64_t grain =
+            std::max<int64_t>(1, parallel_grain / std::max<int64_t>(1, reduced_count * width));
         parallel_for(0, tiles, grain, [&](int64_t first, int64_t last) {
             for (; first < last; ++first) {
                 const Cursor cursor = position(first);
@@ -323,7 +348,8 @@ struct Reducer {
                     cursor.advance(1);
                 }
                 for (int64_t j = 0; j < width; ++j)
-                    row[j] = Op::apply(row[j], Op::apply(Op::apply(x[0][j], x[1][j]), Op::apply(x[2][j], x[3][j])));
+                    row[j] = Op::apply(row[j],
+                                       Op::apply(Op::apply(x[0][j], x[1][j]), Op::apply(x[2][j], x[3][j])));
             }
             for (; begin < group; ++begin, cursor.advance(1)) {
                 const C* x = source.read(offset + cursor.in, stride, width, buffer);
@@ -359,8 +385,10 @@ struct Reducer {
                 using Real = decltype(std::abs(value));
                 if (a.divisor != 1) value /= static_cast<Real>(a.divisor);
                 if constexpr (!is_complex_type<C>) {
-                    if (a.root == 2) value = std::sqrt(value);
-                    else if (a.root != 1) value = std::pow(value, static_cast<C>(1 / a.root));
+                    if (a.root == 2)
+                        value = std::sqrt(value);
+                    else if (a.root != 1)
+                        value = std::pow(value, static_cast<C>(1 / a.root));
                 }
             }
             values[i] = value;
@@ -378,12 +406,18 @@ void run(const ReduceArguments& a, const Source<C>& source) {
 template <class Map, class Visit>
 void with_real_source(const ReduceArguments& a, Visit&& visit) {
     switch (a.in_dtype) {
-        case DType::float16: return visit(make_source<Half, float, Map>(a.in, a.power));
-        case DType::bfloat16: return visit(make_source<BFloat16, float, Map>(a.in, a.power));
-        case DType::float64: return visit(make_source<double, double, Map>(a.in, a.power));
-        case DType::complex64: return visit(make_source<complex64, float, Map>(a.in, a.power));
-        case DType::complex128: return visit(make_source<complex128, double, Map>(a.in, a.power));
-        default: return visit(make_source<float, float, Map>(a.in, a.power));
+        case DType::float16:
+            return visit(make_source<Half, float, Map>(a.in, a.power));
+        case DType::bfloat16:
+            return visit(make_source<BFloat16, float, Map>(a.in, a.power));
+        case DType::float64:
+            return visit(make_source<double, double, Map>(a.in, a.power));
+        case DType::complex64:
+            return visit(make_source<complex64, float, Map>(a.in, a.power));
+        case DType::complex128:
+            return visit(make_source<complex128, double, Map>(a.in, a.power));
+        default:
+            return visit(make_source<float, float, Map>(a.in, a.power));
     }
 }
 
@@ -412,19 +446,32 @@ void run_real_type(const ReduceArguments& a) {
 void reduce(const ReduceArguments& a) {
     const auto sum = [&](const auto& source) { run<Sum>(a, source); };
     switch (a.reduction) {
-        case Reduction::sum: return run_any_type<Sum>(a);
-        case Reduction::product: return run_any_type<Product>(a);
-        case Reduction::minimum: return run_real_type<Minimum>(a);
-        case Reduction::maximum: return run_real_type<Maximum>(a);
-        case Reduction::any: return with_truth_source<uint8_t>(a, [&](const auto& s) { run<Maximum>(a, s); });
-        case Reduction::all: return with_truth_source<uint8_t>(a, [&](const auto& s) { run<Minimum>(a, s); });
-        case Reduction::count_nonzero: return with_truth_source<int64_t>(a, sum);
-        case Reduction::sum_abs: return with_real_source<Absolute>(a, sum);
-        case Reduction::sum_squares: return with_real_source<Square>(a, sum);
-        case Reduction::sum_powers: return with_real_source<Power>(a, sum);
-        case Reduction::max_abs: return with_real_source<Absolute>(a, [&](const auto& s) { run<Maximum>(a, s); });
-        case Reduction::min_abs: return with_real_source<Absolute>(a, [&](const auto& s) { run<Minimum>(a, s); });
-        case Reduction::nansum: break;
+        case Reduction::sum:
+            return run_any_type<Sum>(a);
+        case Reduction::product:
+            return run_any_type<Product>(a);
+        case Reduction::minimum:
+            return run_real_type<Minimum>(a);
+        case Reduction::maximum:
+            return run_real_type<Maximum>(a);
+        case Reduction::any:
+            return with_truth_source<uint8_t>(a, [&](const auto& s) { run<Maximum>(a, s); });
+        case Reduction::all:
+            return with_truth_source<uint8_t>(a, [&](const auto& s) { run<Minimum>(a, s); });
+        case Reduction::count_nonzero:
+            return with_truth_source<int64_t>(a, sum);
+        case Reduction::sum_abs:
+            return with_real_source<Absolute>(a, sum);
+        case Reduction::sum_squares:
+            return with_real_source<Square>(a, sum);
+        case Reduction::sum_powers:
+            return with_real_source<Power>(a, sum);
+        case Reduction::max_abs:
+            return with_real_source<Absolute>(a, [&](const auto& s) { run<Maximum>(a, s); });
+        case Reduction::min_abs:
+            return with_real_source<Absolute>(a, [&](const auto& s) { run<Minimum>(a, s); });
+        case Reduction::nansum:
+            break;
     }
     if (a.in_dtype == DType::complex64) return sum(make_source<complex64, complex64, NanToZero>(a.in));
     if (a.in_dtype == DType::complex128) return sum(make_source<complex128, complex128, NanToZero>(a.in));
@@ -465,7 +512,8 @@ struct MomentsReducer {
         parallel_for(0, kept_count, split ? kept_count : grain, [&](int64_t first, int64_t last) {
             Cursor cursor(a.kept, a.kept_rank, first);
             for (; first < last; ++first, cursor.advance(1)) {
-                const Moments result = split ? reduce_long(cursor.in) : reduce_range(cursor.in, 0, reduced_count);
+                const Moments result =
+                    split ? reduce_long(cursor.in) : reduce_range(cursor.in, 0, reduced_count);
                 finish(cursor.out, 1, &result.mean, &result.squares, 1);
             }
         });
@@ -527,7 +575,8 @@ struct MomentsReducer {
         finish(position.out, fast.out_stride, mean, squares, width);
     }
 
-    void finish(int64_t offset, int64_t stride, const double* mean, const double* squares, int64_t count) const {
+    void finish(int64_t offset, int64_t stride, const double* mean, const double* squares,
+                int64_t count) const {
         const double divisor = std::max(0.0, static_cast<double>(reduced_count) - a.correction);
         double variance[tile_size], means[tile_size];
         for (int64_t i = 0; i < count; ++i) {
@@ -562,10 +611,11 @@ struct ArgReducer {
         if (kept_count == 0) return;
         const ReduceDim reduced{a.size, a.stride, 0};
         if (side_by_side(a.kept, a.kept_rank, &reduced, 1)) return run_tiles(kept_count);
-        parallel_for(0, kept_count, std::max<int64_t>(1, parallel_grain / a.size), [&](int64_t first, int64_t last) {
-            Cursor cursor(a.kept, a.kept_rank, first);
-            for (; first < last; ++first, cursor.advance(1)) reduce_line(cursor);
-        });
+        parallel_for(0, kept_count, std::max<int64_t>(1, parallel_grain / a.size),
+                     [&](int64_t first, int64_t last) {
+                         Cursor cursor(a.kept, a.kept_rank, first);
+                         for (; first < last; ++first, cursor.advance(1)) reduce_line(cursor);
+                     });
     }
 
     void reduce_line(const Cursor& position) const {
@@ -590,7 +640,8 @@ struct ArgReducer {
     void run_tiles(int64_t kept_count) const {
         const ReduceDim& fast = a.kept[a.kept_rank - 1];
         const int64_t tiles_per_row = (fast.size + tile_size - 1) / tile_size;
-        const int64_t grain = std::max<int64_t>(1, parallel_grain / (a.size * std::min(fast.size, tile_size)));
+        const int64_t grain =
+            std::max<int64_t>(1, parallel_grain / (a.size * std::min(fast.size, tile_size)));
         parallel_for(0, kept_count / fast.size * tiles_per_row, grain, [&](int64_t first, int64_t last) {
             for (; first < last; ++first) {
                 const Cursor cursor(a.kept, a.kept_rank,
@@ -622,8 +673,10 @@ void arg_reduce(const ArgReduceArguments& a) {
         using S = typename decltype(tag)::type;
         if constexpr (!is_complex_type<S>) {
             const auto source = make_source<S, Compute<S>, Value>(a.in);
-            if (a.maximum) ArgReducer<Compute<S>, true>{a, source}.run();
-            else ArgReducer<Compute<S>, false>{a, source}.run();
+            if (a.maximum)
+                ArgReducer<Compute<S>, true>{a, source}.run();
+            else
+                ArgReducer<Compute<S>, false>{a, source}.run();
         }
     });
 }
