@@ -1,0 +1,46 @@
+// Normalization: of rows (layer, group, instance and RMS norm) and of channels (batch norm).
+#pragma once
+
+#include "core/dtype.h"
+
+namespace rl::kernels {
+
+// Contiguous [rows, channels, inner]; each row is normalized over channels and inner together. Row r holds
+// the channels from (r % groups) * channels on, which is where its weights and biases are.
+struct RowShape {
+    int64_t rows;
+    int64_t groups;
+    int64_t channels;
+    int64_t inner;
+};
+
+// Contiguous [outer, channels, inner]; each channel is on its own.
+struct ChannelShape {
+    int64_t outer;
+    int64_t channels;
+    int64_t inner;
+};
+
+// Contiguous float32 or float64 throughout, all arrays of one type.
+struct NormalizationKernels {
+    // out = (in - mean) * rstd * weight + bias; weight and bias may be null. mean and rstd have an element a
+    // row; a null mean stands for zero (RMS norm).
+    void (*rows)(DType dtype, const void* in, const void* weight, const void* bias, double epsilon, void* out,
+                 void* mean, void* rstd, const RowShape& shape);
+    void (*rows_backward)(DType dtype, const void* gradient, const void* in, const void* mean,
+                          const void* rstd, const void* weight, void* in_gradient, const RowShape& shape);
+    // Sums over rows of gradient * (in - mean) * rstd and of gradient, by channel; either result may be null.
+    void (*rows_weight_backward)(DType dtype, const void* gradient, const void* in, const void* mean,
+                                 const void* rstd, void* weight_gradient, void* bias_gradient,
+                                 const RowShape& shape);
+
+    // out = a[c] * x + b[c] * y + shift[c] on each channel c; y and b may be null.
+    void (*channels)(DType dtype, const void* x, const void* a, const void* y, const void* b,
+                     const void* shift, void* out, const ChannelShape& shape);
+    // Sums over each channel of gradient and of gradient * (in - mean[c]).
+    void (*channel_sums)(DType dtype, const void* gradient, const void* in, const void* mean, void* sums,
+                         void* products, const ChannelShape& shape);
+};
+const NormalizationKernels& normalization_kernels();
+
+}  // namespace rl::kernels
