@@ -33,6 +33,9 @@ class OutOfMemory : public Error {
     using Error::Error;
 };
 
+// A Python exception is set and on its way to the caller.
+struct PythonError {};
+
 template <class... Parts>
 std::string message(const Parts&... parts) {
     std::ostringstream out;

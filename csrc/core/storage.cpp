@@ -1,0 +1,68 @@
+// Storage: owning, borrowing and resizing memory.
+#include "core/storage.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <vector>
+
+#include "core/allocator.h"
+#include "core/error.h"
+
+namespace rl {
+namespace {
+
+std::vector<void*>& spare_objects() {
+    static std::vector<void*>& spare = *new std::vector<void*>();
+    return spare;
+}
+constexpr size_t spare_limit = 1024;
+
+}  // namespace
+
+void* Storage::operator new(size_t size) {
+    std::vector<void*>& spare = spare_objects();
+    if (spare.empty()) return ::operator new(size);
+    void* const memory = spare.back();
+    spare.pop_back();
+    return memory;
+}
+
+void Storage::operator delete(void* memory) {
+    std::vector<void*>& spare = spare_objects();
+    if (spare.size() < spare_limit) {
+        spare.push_back(memory);
+    } else {
+        ::operator delete(memory);
+    }
+}
+
+Storage::Storage(size_t bytes, Device device) : bytes_(bytes), device_(device) {
+    if (bytes > 0 && device.type == DeviceType::cpu) data_ = allocate(bytes);
+}
+
+Storage::Storage(void* data, size_t bytes, Deleter deleter, void* context)
+    : data_(data), bytes_(bytes), deleter_(deleter), context_(context) {}
+
+Storage::~Storage() {
+    if (deleter_ != nullptr) {
+        deleter_(context_);
+    } else if (data_ != nullptr) {
+        deallocate(data_, bytes_);
+    }
+}
+
+void Storage::resize(size_t bytes) {
+    if (bytes == bytes_) return;
+    check(deleter_ == nullptr, "Trying to resize storage that is not resizable");
+    void* data = nullptr;
+    if (bytes > 0 && device_.type == DeviceType::cpu) {
+        data = allocate(bytes);
+        if (data_ != nullptr) std::memcpy(data, data_, std::min(bytes, bytes_));
+    }
+    if (data_ != nullptr) deallocate(data_, bytes_);
+    data_ = data;
+    bytes_ = bytes;
+}
+
+}  // namespace rl

@@ -1,0 +1,49 @@
+// Storage: a block of memory that tensors share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/device.h"
+#include "core/ref.h"
+
+namespace rl {
+
+class Storage : public Counted {
+  public:
+    using Deleter = void (*)(void* context);
+
+    // Memory from the allocator, not cleared; throws OutOfMemory.
+    Storage(size_t bytes, Device device);
+    // Memory that someone else owns: deleter(context) is called when the last tensor lets go.
+    Storage(void* data, size_t bytes, Deleter deleter, void* context);
+    ~Storage();
+    Storage(const Storage&) = delete;
+    Storage& operator=(const Storage&) = delete;
+
+    void* data() const { return data_; }
+    size_t bytes() const { return bytes_; }
+    Device device() const { return device_; }
+    bool is_external() const { return deleter_ != nullptr; }
+
+    // Moves to a block of another size, keeping what fits; throws Error for memory of another owner.
+    void resize(size_t bytes);
+
+    // Counts in-place writes, so that autograd notices when a saved tensor has changed.
+    uint32_t version = 0;
+    // The Python object that stands for this storage, if there is one (borrowed).
+    void* python_object = nullptr;
+
+    // Storages come and go with every tensor: their own memory is kept for the next one.
+    static void* operator new(size_t size);
+    static void operator delete(void* memory);
+
+  private:
+    void* data_ = nullptr;
+    size_t bytes_ = 0;
+    Device device_;
+    Deleter deleter_ = nullptr;
+    void* context_ = nullptr;
+};
+
+}  // namespace rl
