@@ -6,9 +6,11 @@
 
 #include "core/device.h"
 #include "core/dtype.h"
-#include "core/generator.h"
+
 
 namespace rl {
+
+class Generator;
 
 extern PyTypeObject dtype_type;
 extern PyTypeObject device_type;
