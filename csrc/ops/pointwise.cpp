@@ -55,7 +55,7 @@ class PointwiseNode final : public Node {
 };
 
 DType common_dtype(const PointwiseRule& rule, TensorSpan inputs) {
-    const size_t first = rule.function == Pointwise::where ? 1 : 0;
+    const size_t first = rule.kernel == Pointwise::where ? 1 : 0;
     DType dtype = inputs[first].dtype();
     bool uniform = !inputs[first].is_wrapped_number();
     for (size_t i = first + 1; i < inputs.size(); ++i) {
@@ -73,7 +73,7 @@ DType result_dtype(const PointwiseRule& rule, DType common) {
         default: break;
     }
     const Compute compute = kernels::compute_type(common);
-    const Compute result = kernels::result_compute(rule.function, compute);
+    const Compute result = kernels::result_compute(rule.kernel, compute);
     if (result == compute) return common;
     return kernels::dtype_of_compute(result);
 }
@@ -132,7 +132,7 @@ Tensor separate(const Tensor& input, const Tensor& target) {
 void run_kernel(const PointwiseRule& rule, TensorSpan inputs, DType common, const Parameters& parameters,
                 const Tensor& target) {
     const Compute compute = kernels::compute_type(common);
-    check<NotImplemented>(kernels::supports(rule.function, compute), "\"", rule_name(rule),
+    check<NotImplemented>(kernels::supports(rule.kernel, compute), "\"", rule_name(rule),
                           "_cpu\" not implemented for '", info(common).scalar_name, "'");
     if (target.is_meta() || target.numel() == 0) return;
     std::array<Dims, 3> strides;
@@ -149,7 +149,7 @@ void run_kernel(const PointwiseRule& rule, TensorSpan inputs, DType common, cons
     bool fine;
     {
         const GilRelease released(target.numel());
-        fine = kernels::run_one(rule.function, compute, parameters, static_cast<int>(target.dim()),
+        fine = kernels::run_one(rule.kernel, compute, parameters, static_cast<int>(target.dim()),
                                 target.sizes().data(), output, operands.data(), static_cast<int>(inputs.size()));
     }
     check(fine, "ZeroDivisionError");
@@ -284,7 +284,7 @@ namespace {
 PyObject* invoke_rule(const void* target, PyObject* const* arguments, const Destination& destination) {
     const PointwiseRule& rule = *static_cast<const PointwiseRule*>(target);
     std::array<Tensor, 3> inputs;
-    const int count = kernels::input_count(rule.function);
+    const int count = kernels::input_count(rule.kernel);
     for (int i = 0; i < count; ++i) inputs[i] = from_python<Tensor>(arguments[i]);
     return to_python(pointwise(rule, TensorSpan(inputs.data(), count), Parameters(), destination));
 }
@@ -295,7 +295,7 @@ PointwiseOperator::PointwiseOperator(const PointwiseRule& rule, std::source_loca
     const OperatorOptions options{.variants = rule.variants,
                                   .doc = rule.doc,
                                   .differentiable = rule.gradients[0].compute != nullptr};
-    Register::add(rule.schema, &rule_, &invoke_rule, true, kernels::input_count(rule.function), options, where);
+    Register::add(rule.schema, &rule_, &invoke_rule, true, kernels::input_count(rule.kernel), options, where);
 }
 
 void copy_data(const Tensor& target, const Tensor& source) {

@@ -2,7 +2,7 @@
 //
 //     const PointwiseOperator exp{{
 //         .schema = "exp(Tensor self) -> Tensor",
-//         .function = Pointwise::exp,
+//         .kernel = Pointwise::exp,
 //         .promotion = Promotion::to_float,
 //         .node = "ExpBackward0",
 //         .gradients = {{{uses_result, [](const Tensor& grad, const PointwiseSaved& saved) {
@@ -57,7 +57,7 @@ struct InputGradient {
 
 struct PointwiseRule {
     const char* schema;  // "name(Tensor self[, Tensor|Scalar other])": only tensors, see `pointwise` for attributes
-    Pointwise function;
+    Pointwise kernel;
     Promotion promotion = Promotion::same;
     const char* node = "";
     std::array<InputGradient, 3> gradients = {};
