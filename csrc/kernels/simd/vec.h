@@ -1,7 +1,8 @@
 // Vec<T>: one register of numbers, as wide as the instruction set has, with one small interface.
 //
-// Written over GCC's vector extensions; intrinsics appear only where those are not enough. Include from
-// kernels/cpu only: everything lives in the instruction set's namespace.
+// Written over GCC's vector extensions; intrinsics appear only where those are not enough, and the 512-bit
+// ones in their zero-masking form where GCC 12 warns about the plain one. Include from kernels/cpu only:
+// everything lives in the instruction set's namespace.
 #pragma once
 
 #include <bit>
@@ -213,7 +214,7 @@ inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
 
 inline Vec<float> sqrt(Vec<float> x) {
 #if defined(__AVX512F__)
-    return _mm512_sqrt_ps(x.native);
+    return _mm512_maskz_sqrt_ps(0xffff, x.native);
 #elif defined(__AVX2__)
     return _mm256_sqrt_ps(x.native);
 #elif defined(__x86_64__)
@@ -225,7 +226,7 @@ inline Vec<float> sqrt(Vec<float> x) {
 }
 inline Vec<double> sqrt(Vec<double> x) {
 #if defined(__AVX512F__)
-    return _mm512_sqrt_pd(x.native);
+    return _mm512_maskz_sqrt_pd(0xff, x.native);
 #elif defined(__AVX2__)
     return _mm256_sqrt_pd(x.native);
 #elif defined(__x86_64__)
@@ -241,9 +242,9 @@ template <class T>
 Vec<T> round(Vec<T> x) {
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4)
-        return _mm512_roundscale_ps(x.native, _MM_FROUND_TO_NEAREST_INT);
+        return _mm512_maskz_roundscale_ps(0xffff, x.native, _MM_FROUND_TO_NEAREST_INT);
     else
-        return _mm512_roundscale_pd(x.native, _MM_FROUND_TO_NEAREST_INT);
+        return _mm512_maskz_roundscale_pd(0xff, x.native, _MM_FROUND_TO_NEAREST_INT);
 #elif defined(__AVX2__)
     if constexpr (sizeof(T) == 4)
         return _mm256_round_ps(x.native, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -1,0 +1,86 @@
+// Conversion of contiguous values between every two dtypes.
+#include "kernels/cpu/pointwise_block.h"
+
+namespace rl::kernels::RUSHLIGHT_ISA {
+namespace {
+
+template <class T>
+inline constexpr bool is_half = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+template <class T>
+inline constexpr bool is_complex_number = false;
+template <class T>
+inline constexpr bool is_complex_number<std::complex<T>> = true;
+
+// Small integers convert from floating point through int32, so that values out of range wrap as on x86.
+template <class To, class From>
+To convert_value(From x) {
+    if constexpr (is_half<From>) {
+        return convert_value<To>(static_cast<float>(x));
+    } else if constexpr (std::is_same_v<To, bool>) {
+        return x != From(0);
+    } else if constexpr (is_complex_number<To>) {
+        using R = typename To::value_type;
+        if constexpr (is_complex_number<From>)
+            return To(static_cast<R>(x.real()), static_cast<R>(x.imag()));
+        else
+            return To(convert_value<R>(x), R(0));
+    } else if constexpr (is_complex_number<From>) {
+        return convert_value<To>(x.real());
+    } else if constexpr (is_half<To>) {
+        return To(static_cast<float>(x));
+    } else if constexpr (std::is_floating_point_v<From> && sizeof(To) < 4) {
+        return static_cast<To>(static_cast<int32_t>(x));
+    } else {
+        return static_cast<To>(x);
+    }
+}
+
+// Bytes of a boolean array may hold any value when the memory came from elsewhere.
+template <class From>
+using Stored = std::conditional_t<std::is_same_v<From, bool>, uint8_t, From>;
+
+template <class To, class From>
+void convert_block(void* output, const void* input, int64_t count) {
+    auto* out = static_cast<To*>(output);
+    const auto* in = static_cast<const Stored<From>*>(input);
+    int64_t i = 0;
+#if defined(__F16C__)
+    if constexpr (std::is_same_v<From, Half> && std::is_same_v<To, float>) {
+        for (; i + 8 <= count; i += 8)
+            _mm256_storeu_ps(out + i,
+                             _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i))));
+    }
+    if constexpr (std::is_same_v<From, float> && std::is_same_v<To, Half>) {
+        for (; i + 8 <= count; i += 8)
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
+                             _mm256_cvtps_ph(_mm256_loadu_ps(in + i), _MM_FROUND_TO_NEAREST_INT));
+    }
+#endif
+#pragma GCC ivdep
+    for (; i < count; ++i) {
+        if constexpr (std::is_same_v<From, bool>)
+            out[i] = convert_value<To>(in[i] != 0);
+        else
+            out[i] = convert_value<To>(in[i]);
+    }
+}
+
+template <class To>
+void add_conversions_to(PointwiseTable& table) {
+    for (int from = 0; from < dtype_count; ++from) {
+        const auto dtype = static_cast<DType>(from);
+        table.converts[static_cast<int>(dtype_of<To>)][from] = visit_dtype(
+            dtype,
+            [](auto tag) -> ConvertFunction { return convert_block<To, typename decltype(tag)::type>; });
+    }
+}
+
+}  // namespace
+
+void add_convert(PointwiseTable& table) {
+    for (int to = 0; to < dtype_count; ++to)
+        visit_dtype(static_cast<DType>(to),
+                    [&](auto tag) { add_conversions_to<typename decltype(tag)::type>(table); });
+}
+
+}  // namespace rl::kernels::RUSHLIGHT_ISA

@@ -1,0 +1,373 @@
+// Elementary functions of Vec<float> and Vec<double>, to 2 units in the last place or better.
+//
+// Polynomials are minimax fits (Remez exchange) of the function named beside them, made for this file.
+// Functions of float that are not hot are computed in double, which needs no care with rounding.
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "kernels/simd/vec.h"
+
+namespace rl::kernels::RUSHLIGHT_ISA {
+
+// c[0] + c[1] x + c[2] x^2 + ...
+template <class T, size_t N>
+Vec<T> polynomial(Vec<T> x, const T (&coefficients)[N]) {
+    Vec<T> result(coefficients[N - 1]);
+    for (size_t k = N - 1; k-- > 0;) result = fma(result, x, Vec<T>(coefficients[k]));
+    return result;
+}
+
+// f of every lane, for functions that have no vector form.
+template <class T, class F, class... More>
+Vec<T> each_lane(F f, Vec<T> x, More... more) {
+    for (int lane = 0; lane < Vec<T>::size; ++lane) x.native[lane] = f(x[lane], more[lane]...);
+    return x;
+}
+
+// f in double on both halves of floats.
+template <class F, class... More>
+Vec<float> in_double(F f, Vec<float> x, More... more) {
+    return narrow({f(widen(x).low, widen(more).low...), f(widen(x).high, widen(more).high...)});
+}
+
+// x * 2^n for integral n; results that overflow or are subnormal come out as such.
+template <class T>
+Vec<T> scale(Vec<T> x, Vec<T> n) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return _mm512_maskz_scalef_ps(0xffff, x.native, n.native);
+    else
+        return _mm512_maskz_scalef_pd(0xff, x.native, n.native);
+#else
+    // Adding 1.5 * 2^mantissa + bias puts n + bias into the low bits, from where it is shifted into the
+    // exponent.
+    constexpr int mantissa = sizeof(T) == 4 ? 23 : 52;
+    constexpr T magic = sizeof(T) == 4 ? T(0x1.8p23 + 127) : T(0x1.8p52 + 1023);
+    const auto power = [](Vec<T> e) {
+        return reinterpret<T>(reinterpret<IntegerOf<T> >(e + Vec<T>(magic)) << mantissa);
+    };
+    const Vec<T> half = round(n * Vec<T>(T(0.5)));
+    return x * power(half) * power(n - half);
+#endif
+}
+
+// x = n ln 2 + r, and (exp(r) - 1 - r) / r^2.
+template <class T>
+struct ExpReduction {
+    Vec<T> n, r, quotient;
+};
+template <class T>
+ExpReduction<T> reduce_exp(Vec<T> x) {
+    const Vec<T> n = round(x * Vec<T>(std::numbers::log2e_v<T>));
+    if constexpr (sizeof(T) == 4) {
+        const Vec<T> r = fma(n, Vec<T>(-1.42860682e-6f), fma(n, Vec<T>(-0x1.62e4p-1f), x));
+        return {
+            n, r,
+            polynomial<T>(r, {0.500000003f, 0.166665766f, 0.0416663741f, 0.00836323573f, 0.00139412165f})};
+    } else {
+        const Vec<T> r = fma(n, Vec<T>(-1.9082149292705877e-10), fma(n, Vec<T>(-0x1.62e42feep-1), x));
+        return {n, r,
+                polynomial<T>(r, {0.5, 0.16666666666666671, 0.041666666666666684, 0.00833333333332608251,
+                                  0.00138888888888742891, 0.000198412698750038683, 0.0000248015873475910233,
+                                  2.7557255168336001e-6, 2.75572526737880537e-7, 2.51053133360436133e-8,
+                                  2.09216687476612665e-9})};
+    }
+}
+
+template <class T>
+Vec<T> exp(Vec<T> x) {
+    constexpr T high = sizeof(T) == 4 ? T(89) : T(710), low = sizeof(T) == 4 ? T(-104) : T(-746);
+    x = select(x > Vec<T>(high), high, select(x < Vec<T>(low), low, x));
+    const auto [n, r, quotient] = reduce_exp(x);
+    return scale(fma(r * r, quotient, r) + Vec<T>(T(1)), n);
+}
+
+template <class T>
+Vec<T> expm1(Vec<T> x) {
+    constexpr T high = sizeof(T) == 4 ? T(89) : T(710), low = sizeof(T) == 4 ? T(-20) : T(-40);
+    const Vec<T> clamped = select(x > Vec<T>(high), high, select(x < Vec<T>(low), low, x));
+    const auto [n, r, quotient] = reduce_exp(clamped);
+    // Half of the result, since 2^n itself may overflow.
+    const Vec<T> previous = n - Vec<T>(T(1));
+    const Vec<T> half =
+        scale(fma(r * r, quotient, r), previous) + (scale(Vec<T>(T(1)), previous) - Vec<T>(T(0.5)));
+    return select(x == Vec<T>(T(0)), x, half + half);
+}
+
+template <class T>
+Vec<T> log(Vec<T> x) {
+    using Integer = IntegerOf<T>;
+    using Limits = std::numeric_limits<T>;
+    constexpr int mantissa = Limits::digits - 1;
+    constexpr Integer root_half = std::bit_cast<Integer>(std::numbers::sqrt2_v<T> / 2);
+    constexpr T magic = sizeof(T) == 4 ? T(0x1.8p23) : T(0x1.8p52);
+    constexpr T lift = sizeof(T) == 4 ? T(0x1p25) : T(0x1p54);
+    const auto subnormal = x < Vec<T>(Limits::min());
+    const Vec<Integer> bits = reinterpret<Integer>(select(subnormal, x * Vec<T>(lift), x));
+    // x = 2^e m with m in [sqrt(1/2), sqrt(2)).
+    const Vec<Integer> e = (bits - Vec<Integer>(root_half)) >> mantissa;
+    const Vec<T> f = reinterpret<T>(bits - (e << mantissa)) - Vec<T>(T(1));
+    Vec<T> exponent = reinterpret<T>(e + Vec<Integer>(std::bit_cast<Integer>(magic))) - Vec<T>(magic);
+    exponent = select(subnormal, exponent - Vec<T>(sizeof(T) == 4 ? T(25) : T(54)), exponent);
+    // log(1 + f) = f - f^2/2 + s (f^2/2 + R), s = f / (2 + f), R = (log((1 + s) / (1 - s)) - 2 s) / s.
+    const Vec<T> s = f / (f + Vec<T>(T(2)));
+    const Vec<T> z = s * s;
+    Vec<T> quotient, low, high;
+    if constexpr (sizeof(T) == 4) {
+        quotient = polynomial<T>(z, {0.666666666f, 0.400001242f, 0.285505712f, 0.233368769f});
+        high = exponent * Vec<T>(0x1.62e4p-1f);
+        low = exponent * Vec<T>(1.42860682e-6f);
+    } else {
+        quotient = polynomial<T>(
+            z, {0.666666666666666981, 0.399999999998960081, 0.285714286275011248, 0.222222108936038334,
+                0.181829062316527928, 0.153311658755282799, 0.146231839598591806});
+        high = exponent * Vec<T>(0x1.62e42feep-1);
+        low = exponent * Vec<T>(1.9082149292705877e-10);
+    }
+    const Vec<T> half_square = f * f * Vec<T>(T(0.5));
+    const Vec<T> value = high - ((half_square - fma(s, half_square + z * quotient, low)) - f);
+    const Vec<T> finite = select(x == Vec<T>(T(0)), -Limits::infinity(), value);
+    return select((x >= Vec<T>(T(0))) & (x < Vec<T>(Limits::infinity())), finite,
+                  select(x == Vec<T>(Limits::infinity()), x, Vec<T>(Limits::quiet_NaN())));
+}
+
+template <class T>
+Vec<T> log1p(Vec<T> x) {
+    // The rounding error of 1 + x is put back in first order.
+    const Vec<T> one(T(1));
+    const Vec<T> sum = one + x;
+    const Vec<T> lost = select(abs(x) < one, x - (sum - one), one - (sum - x));
+    const Vec<T> value = log(sum) + lost / sum;
+    const auto plain = (sum > Vec<T>(T(0))) & (sum < Vec<T>(std::numeric_limits<T>::infinity()));
+    return select(x == Vec<T>(T(0)), x, select(plain, value, log(sum)));
+}
+
+// Sine and cosine of x - n pi/2 for the nearest n, and n; for |x| up to trigonometric_limit.
+struct SineCosine {
+    Vec<double> sine, cosine, n;
+};
+inline constexpr double trigonometric_limit = 0x1p20;
+inline SineCosine sine_cosine(Vec<double> x) {
+    const Vec<double> n = round(x * Vec<double>(2 / std::numbers::pi));
+    // pi/2 in two parts of 33 bits, whose products with n are exact, and the rest.
+    Vec<double> r = x - n * Vec<double>(0x1.921fb544p+0);
+    r = r - n * Vec<double>(0x1.0b4611a6p-34);
+    r = r - n * Vec<double>(0x1.3198a2e037073p-69);
+    const Vec<double> z = r * r;
+    const Vec<double> sine =
+        polynomial<double>(z, {-0.166666666666666646, 0.0083333333333309265, -0.000198412698367248805,
+                               2.75573160849299494e-6, -2.50511281499845796e-8, 1.59178618538058361e-10});
+    const Vec<double> cosine =
+        polynomial<double>(z, {0.0416666666666666654, -0.00138888888888873834, 0.000024801587298744439,
+                               -2.7557317260627941e-7, 2.08761439425034062e-9, -1.13824641884175388e-11});
+    const Vec<double> one(1.0), half(0.5);
+    return {fma(r * z, sine, r), one - (half * z - z * z * cosine), n};
+}
+// The quadrant's sine: sine, cosine, -sine, -cosine for n = 0, 1, 2, 3.
+inline Vec<double> in_quadrant(const SineCosine& reduced, Vec<double> n) {
+    const Vec<int64_t> bits = reinterpret<int64_t>(n + Vec<double>(0x1.8p52));
+    const Vec<double> value =
+        select((bits & Vec<int64_t>(1)) != Vec<int64_t>(0), reduced.cosine, reduced.sine);
+    return reinterpret<double>(reinterpret<int64_t>(value) ^ ((bits & Vec<int64_t>(2)) << 62));
+}
+
+template <class T>
+bool within_trigonometric_limit(Vec<T> x) {
+    return !any(~(abs(x) <= Vec<T>(T(trigonometric_limit))));
+}
+inline Vec<double> sin(Vec<double> x) {
+    if (!within_trigonometric_limit(x)) return each_lane([](double v) { return std::sin(v); }, x);
+    const SineCosine reduced = sine_cosine(x);
+    return select(x == Vec<double>(0.0), x, in_quadrant(reduced, reduced.n));
+}
+inline Vec<double> cos(Vec<double> x) {
+    if (!within_trigonometric_limit(x)) return each_lane([](double v) { return std::cos(v); }, x);
+    const SineCosine reduced = sine_cosine(x);
+    return in_quadrant(reduced, reduced.n + Vec<double>(1.0));
+}
+inline Vec<double> tan(Vec<double> x) {
+    return each_lane([](double v) { return std::tan(v); }, x);
+}
+inline Vec<float> sin(Vec<float> x) {
+    return in_double([](Vec<double> v) { return sin(v); }, x);
+}
+inline Vec<float> cos(Vec<float> x) {
+    return in_double([](Vec<double> v) { return cos(v); }, x);
+}
+inline Vec<float> tan(Vec<float> x) {
+    return in_double([](Vec<double> v) { return sin(v) / cos(v); }, x);
+}
+
+// To float accuracy.
+inline Vec<double> atan_short(Vec<double> x) {
+    const Vec<double> one(1.0), magnitude = abs(x);
+    const auto large = magnitude > Vec<double>(2.414213562373095),
+               middle = magnitude > Vec<double>(0.4142135623730951);
+    const Vec<double> reduced = select(large, Vec<double>(-1.0) / magnitude,
+                                       select(middle, (magnitude - one) / (magnitude + one), magnitude));
+    const Vec<double> z = reduced * reduced;
+    const Vec<double> quotient =
+        polynomial<double>(z, {-0.333333332825741761, 0.19999978200733448, -0.142841940555019317,
+                               0.110720485438512179, -0.0862912793332954542, 0.0505828887923344998});
+    const Vec<double> base =
+        select(large, std::numbers::pi / 2, select(middle, Vec<double>(std::numbers::pi / 4), 0.0));
+    return with_sign(abs(base + fma(reduced * z, quotient, reduced)), x);
+}
+inline Vec<float> atan(Vec<float> x) {
+    return in_double([](Vec<double> v) { return atan_short(v); }, x);
+}
+inline Vec<float> asin(Vec<float> x) {
+    const Vec<double> one(1.0);
+    return in_double([=](Vec<double> v) { return atan_short(v / sqrt((one - v) * (one + v))); }, x);
+}
+inline Vec<float> acos(Vec<float> x) {
+    const Vec<double> one(1.0);
+    return in_double(
+        [=](Vec<double> v) { return Vec<double>(2.0) * atan_short(sqrt((one - v) / (one + v))); }, x);
+}
+inline Vec<float> sinh(Vec<float> x) {
+    return in_double(
+        [](Vec<double> v) {
+            const Vec<double> t = expm1(min(abs(v), Vec<double>(700.0)));
+            const Vec<double> value = Vec<double>(0.5) * (t + t / (t + Vec<double>(1.0)));
+            return select(v == v, with_sign(value, v), v);
+        },
+        x);
+}
+inline Vec<float> cosh(Vec<float> x) {
+    return in_double(
+        [](Vec<double> v) {
+            const Vec<double> e = exp(min(abs(v), Vec<double>(700.0)));
+            return select(v == v, Vec<double>(0.5) * (e + Vec<double>(1.0) / e), v);
+        },
+        x);
+}
+inline Vec<float> asinh(Vec<float> x) {
+    return in_double(
+        [](Vec<double> v) {
+            const Vec<double> a = abs(v), one(1.0);
+            const Vec<double> value = log1p(a + a * a / (one + sqrt(fma(a, a, one))));
+            return select(a < Vec<double>(std::numeric_limits<double>::infinity()), with_sign(value, v), v);
+        },
+        x);
+}
+inline Vec<float> acosh(Vec<float> x) {
+    const Vec<double> one(1.0);
+    return in_double([=](Vec<double> v) { return log(v + sqrt((v - one) * (v + one))); }, x);
+}
+inline Vec<float> atanh(Vec<float> x) {
+    return in_double(
+        [](Vec<double> v) {
+            const Vec<double> a = abs(v);
+            const Vec<double> value = Vec<double>(0.5) * log1p((a + a) / (Vec<double>(1.0) - a));
+            return select(value == value, with_sign(value, v), value);
+        },
+        x);
+}
+inline Vec<float> exp2(Vec<float> x) {
+    return in_double([](Vec<double> v) { return exp(v * Vec<double>(std::numbers::ln2)); }, x);
+}
+inline Vec<float> log2(Vec<float> x) {
+    return in_double([](Vec<double> v) { return log(v) * Vec<double>(std::numbers::log2e); }, x);
+}
+inline Vec<float> log10(Vec<float> x) {
+    return in_double([](Vec<double> v) { return log(v) * Vec<double>(std::numbers::log10e); }, x);
+}
+
+inline Vec<float> pow(Vec<float> base, Vec<float> exponent) {
+    const auto one_half = [](Vec<double> x, Vec<double> y) {
+        const Vec<double> one(1.0), infinity(std::numeric_limits<double>::infinity());
+        const Vec<double> magnitude = abs(x);
+        const Vec<double> value = select(magnitude == one, select(y == y, one, y), exp(y * log(magnitude)));
+        const auto odd = floor(y * Vec<double>(0.5)) * Vec<double>(2.0) != y;
+        const auto integral = floor(y) == y;
+        const auto negative = reinterpret<int64_t>(x) < Vec<int64_t>(0);
+        const auto undefined = (x < Vec<double>(0.0)) & (magnitude < infinity) & ~integral;
+        const Vec<double> with_parity = select(negative & integral & odd, -value, value);
+        const Vec<double> result =
+            select(undefined, Vec<double>(std::numeric_limits<double>::quiet_NaN()), with_parity);
+        return select((x == one) | (y == Vec<double>(0.0)), one, select(x == x, result, x));
+    };
+    return in_double(one_half, base, exponent);
+}
+
+template <class T>
+Vec<T> tanh(Vec<T> x) {
+    if constexpr (sizeof(T) == 4) {
+        const Vec<T> a = abs(x), z = x * x;
+        const Vec<T> near = fma(
+            x * z,
+            polynomial<T>(z, {-0.333333301f, 0.133328814f, -0.0538678607f, 0.0210780466f, -0.00621556584f}),
+            x);
+        const Vec<T> far = Vec<T>(1.0f) - Vec<T>(2.0f) / (exp(a + a) + Vec<T>(1.0f));
+        return select(a < Vec<T>(0.6f), near, select(x == x, with_sign(far, x), x));
+    } else {
+        const Vec<T> t = expm1(Vec<T>(-2.0) * abs(x));
+        return select(x == x, with_sign(abs(t / (t + Vec<T>(2.0))), x), x);
+    }
+}
+
+template <class T>
+Vec<T> sigmoid(Vec<T> x) {
+    const Vec<T> one(T(1));
+    return one / (one + exp(-x));
+}
+
+inline Vec<float> erf(Vec<float> x) {
+    const Vec<float> a = abs(x);
+    const Vec<float> near =
+        x * polynomial<float>(x * x, {1.12837917f, -0.376126316f, 0.11283664f, -0.0268577051f, 0.00519695208f,
+                                      -0.00080977027f, 8.18508908e-5f});
+    // log(1 - erf(a)) on [0.92, 4]; beyond, erf is 1 in float.
+    const Vec<float> exponent = polynomial<float>(
+        min(a, Vec<float>(4.0f)), {0.000175874309f, -1.12952082f, -0.633334656f, -0.108293944f, 0.0251286229f,
+                                   -0.00417464243f, 0.000435218777f, -2.11618989e-5f});
+    const Vec<float> far = with_sign(Vec<float>(1.0f) - exp(exponent), x);
+    return select(a < Vec<float>(0.94f), near, select(x == x, far, x));
+}
+inline Vec<double> erf(Vec<double> x) {
+    return each_lane([](double v) { return std::erf(v); }, x);
+}
+
+// Double precision through the C library, lane by lane.
+inline Vec<double> asin(Vec<double> x) {
+    return each_lane([](double v) { return std::asin(v); }, x);
+}
+inline Vec<double> acos(Vec<double> x) {
+    return each_lane([](double v) { return std::acos(v); }, x);
+}
+inline Vec<double> atan(Vec<double> x) {
+    return each_lane([](double v) { return std::atan(v); }, x);
+}
+inline Vec<double> sinh(Vec<double> x) {
+    return each_lane([](double v) { return std::sinh(v); }, x);
+}
+inline Vec<double> cosh(Vec<double> x) {
+    return each_lane([](double v) { return std::cosh(v); }, x);
+}
+inline Vec<double> asinh(Vec<double> x) {
+    return each_lane([](double v) { return std::asinh(v); }, x);
+}
+inline Vec<double> acosh(Vec<double> x) {
+    return each_lane([](double v) { return std::acosh(v); }, x);
+}
+inline Vec<double> atanh(Vec<double> x) {
+    return each_lane([](double v) { return std::atanh(v); }, x);
+}
+inline Vec<double> exp2(Vec<double> x) {
+    return each_lane([](double v) { return std::exp2(v); }, x);
+}
+inline Vec<double> log2(Vec<double> x) {
+    return each_lane([](double v) { return std::log2(v); }, x);
+}
+inline Vec<double> log10(Vec<double> x) {
+    return each_lane([](double v) { return std::log10(v); }, x);
+}
+inline Vec<double> pow(Vec<double> x, Vec<double> y) {
+    return each_lane([](double a, double b) { return std::pow(a, b); }, x, y);
+}
+
+}  // namespace rl::kernels::RUSHLIGHT_ISA
