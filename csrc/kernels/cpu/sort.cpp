@@ -45,7 +45,8 @@ void order_line(const T* x, int64_t size, int64_t count, bool descending, bool s
     const Key flip = descending ? std::numeric_limits<Key>::max() : 0;
     if (sizeof(Key) == 4 && size <= std::numeric_limits<uint32_t>::max()) {
         uint64_t* words = reinterpret_cast<uint64_t*>(order);
-        for (int64_t i = 0; i < size; ++i) words[i] = uint64_t{sort_key(x[i]) ^ flip} << 32 | static_cast<uint64_t>(i);
+        for (int64_t i = 0; i < size; ++i)
+            words[i] = uint64_t{sort_key(x[i]) ^ flip} << 32 | static_cast<uint64_t>(i);
         select(words, size, count, sorted, std::less<uint64_t>());
         for (int64_t i = 0; i < size; ++i) words[i] &= std::numeric_limits<uint32_t>::max();
         return;
@@ -74,18 +75,19 @@ void visit_real(DType dtype, Visit&& visit) {
     });
 }
 
-void order(DType dtype, const void* in, int64_t lines, int64_t size, int64_t count, bool descending, bool sorted,
-           int64_t* order) {
+void order(DType dtype, const void* in, int64_t lines, int64_t size, int64_t count, bool descending,
+           bool sorted, int64_t* order) {
     visit_real(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         for_each_line(lines, size, [&](int64_t line) {
-            order_line(static_cast<const T*>(in) + line * size, size, count, descending, sorted, order + line * size);
+            order_line(static_cast<const T*>(in) + line * size, size, count, descending, sorted,
+                       order + line * size);
         });
     });
 }
 
-void take_ordered(DType dtype, const void* in, int64_t lines, int64_t size, int64_t count, const int64_t* order,
-                  void* values, int64_t* indices) {
+void take_ordered(DType dtype, const void* in, int64_t lines, int64_t size, int64_t count,
+                  const int64_t* order, void* values, int64_t* indices) {
     visit_real(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         for_each_line(lines, count, [&](int64_t line) {
@@ -128,8 +130,10 @@ int64_t search_line(const T* line, const int64_t* sorter, int64_t size, T value,
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
         const auto other = sort_key(line[sorter == nullptr ? middle : sorter[middle]]);
-        if (right ? other <= key : other < key) low = middle + 1;
-        else high = middle;
+        if (right ? other <= key : other < key)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
@@ -149,7 +153,8 @@ void search(DType dtype, const void* sorted_lines, const int64_t* sorter, int64_
     });
 }
 
-void row_starts(DType dtype, const void* in, int64_t rows, int64_t width, const int64_t* order, bool* starts) {
+void row_starts(DType dtype, const void* in, int64_t rows, int64_t width, const int64_t* order,
+                bool* starts) {
     visit_real(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         const auto row = [&](int64_t i) {
@@ -157,8 +162,8 @@ void row_starts(DType dtype, const void* in, int64_t rows, int64_t width, const 
         };
         for (int64_t i = 0; i < rows; ++i)
             starts[i] = i == 0 || !std::equal(row(i), row(i) + width, row(i - 1), [](T a, T b) {
-                return convert<Compute<T>>(a) == convert<Compute<T>>(b);
-            });
+                            return convert<Compute<T>>(a) == convert<Compute<T>>(b);
+                        });
     });
 }
 

@@ -1,0 +1,180 @@
+// Activations of neural networks, their gradients and the losses of one element.
+#include "kernels/cpu/pointwise_block.h"
+#include "kernels/simd/math.h"
+
+namespace rl::kernels::RUSHLIGHT_ISA {
+namespace {
+
+template <class V>
+using Element = typename V::Element;
+template <class V>
+V constant(double value) {
+    return V(static_cast<Element<V>>(value));
+}
+
+// The normal distribution's cumulative and density functions.
+template <class V>
+V normal_cumulative(V x) {
+    return constant<V>(0.5) * (constant<V>(1) + erf(x * constant<V>(std::numbers::sqrt2 / 2)));
+}
+template <class V>
+V normal_density(V x) {
+    return exp(constant<V>(-0.5) * x * x) * constant<V>(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
+}
+
+// The tanh approximation of gelu: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks and Gimpel, 2016).
+inline constexpr double gelu_slope = 2 * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+template <class V>
+V gelu_tanh_inner(V x) {
+    return constant<V>(gelu_slope) * fma(constant<V>(0.044715) * x * x, x, x);
+}
+
+// log(1 + exp(x)), without overflow.
+template <class V>
+V log1p_exp(V x) {
+    return max(x, constant<V>(0)) + log1p(exp(-abs(x)));
+}
+
+template <class V>
+V softplus(V x, const Values<V>& p) {
+    const V scaled = x * p.v0;
+    return select(scaled > p.v1, x, log1p(exp(scaled)) / p.v0);
+}
+
+void add_rectifiers(PointwiseTable& table) {
+    // NaN passes through all of these.
+    scalars<1>(table, Pointwise::relu, RealNumbers{}, [](auto x) { return x < 0 ? decltype(x)(0) : x; });
+    scalars<1>(table, Pointwise::relu6, RealNumbers{}, [](auto x) {
+        return x < 0 ? decltype(x)(0) : x > 6 ? decltype(x)(6) : x;
+    });
+    scalars<1>(table, Pointwise::leaky_relu, Reals{},
+               [](auto x, const auto& p) { return x > 0 ? x : x * p.v0; });
+    scalars<1>(table, Pointwise::hardsigmoid, Reals{}, [](auto x) {
+        using T = decltype(x);
+        const T y = x + 3;
+        return (y < 0 ? T(0) : y > 6 ? T(6) : y) / 6;
+    });
+    scalars<1>(table, Pointwise::hardswish, Reals{}, [](auto x) {
+        using T = decltype(x);
+        const T y = x + 3;
+        return x * (y < 0 ? T(0) : y > 6 ? T(6) : y) / 6;
+    });
+    scalars<1>(table, Pointwise::hardshrink, Reals{},
+               [](auto x, const auto& p) { return x >= -p.v0 && x <= p.v0 ? decltype(x)(0) : x; });
+    scalars<1>(table, Pointwise::softshrink, Reals{}, [](auto x, const auto& p) {
+        return x > p.v0 ? x - p.v0 : x < -p.v0 ? x + p.v0 : x != x ? x : decltype(x)(0);
+    });
+    scalars<1>(table, Pointwise::threshold, RealNumbers{},
+               [](auto x, const auto& p) { return x <= p.v0 ? p.v1 : x; });
+    scalars<2>(table, Pointwise::prelu, Reals{}, [](auto x, auto weight) { return x > 0 ? x : weight * x; });
+    scalars<1>(table, Pointwise::softsign, Reals{}, [](auto x) { return x / (1 + std::abs(x)); });
+}
+
+void add_smooth(PointwiseTable& table) {
+    vectors<1>(table, Pointwise::sigmoid, Reals{}, [](auto x) { return sigmoid(x); });
+    vectors<1>(table, Pointwise::elu, Reals{}, [](auto x, const auto& p) {
+        return select(x > constant<decltype(x)>(0), x * p.v1, expm1(x * p.v2) * p.v0 * p.v1);
+    });
+    vectors<1>(table, Pointwise::celu, Reals{}, [](auto x, const auto& p) {
+        return select(x > constant<decltype(x)>(0), x, expm1(x / p.v0) * p.v0);
+    });
+    vectors<1>(table, Pointwise::gelu, Reals{}, [](auto x) { return x * normal_cumulative(x); });
+    vectors<1>(table, Pointwise::gelu_tanh, Reals{}, [](auto x) {
+        using V = decltype(x);
+        return constant<V>(0.5) * x * (constant<V>(1) + tanh(gelu_tanh_inner(x)));
+    });
+    vectors<1>(table, Pointwise::silu, Reals{},
+               [](auto x) { return x / (constant<decltype(x)>(1) + exp(-x)); });
+    vectors<1>(table, Pointwise::mish, Reals{}, [](auto x) { return x * tanh(log1p_exp(x)); });
+    vectors<1>(table, Pointwise::softplus, Reals{}, [](auto x, const auto& p) { return softplus(x, p); });
+    vectors<1>(table, Pointwise::log_sigmoid, Reals{},
+               [](auto x) { return select(x == x, -log1p_exp(-x), x); });
+    vectors<1>(table, Pointwise::tanhshrink, Reals{}, [](auto x) { return x - tanh(x); });
+}
+
+void add_rectifier_gradients(PointwiseTable& table) {
+    scalars<2>(table, Pointwise::threshold_backward, RealNumbers{},
+               [](auto g, auto x, const auto& p) { return x <= p.v0 ? decltype(g)(0) : g; });
+    scalars<2>(table, Pointwise::leaky_relu_backward, Reals{},
+               [](auto g, auto x, const auto& p) { return x > 0 ? g : g * p.v0; });
+    scalars<2>(table, Pointwise::hardsigmoid_backward, Reals{},
+               [](auto g, auto x) { return x > -3 && x < 3 ? g / 6 : decltype(g)(0); });
+    scalars<2>(table, Pointwise::hardswish_backward, Reals{}, [](auto g, auto x) {
+        return x <= -3 ? decltype(g)(0) : x < 3 ? g * (x / 3 + decltype(x)(0.5)) : g;
+    });
+    scalars<2>(table, Pointwise::hardtanh_backward, Reals{},
+               [](auto g, auto x, const auto& p) { return x <= p.v0 || x >= p.v1 ? decltype(g)(0) : g; });
+    scalars<2>(table, Pointwise::hardshrink_backward, Reals{},
+               [](auto g, auto x, const auto& p) { return x >= -p.v0 && x <= p.v0 ? decltype(g)(0) : g; });
+}
+
+void add_smooth_gradients(PointwiseTable& table) {
+    vectors<2>(table, Pointwise::sigmoid_backward, Reals{},
+               [](auto g, auto y) { return g * (constant<decltype(y)>(1) - y) * y; });
+    vectors<2>(table, Pointwise::tanh_backward, Reals{},
+               [](auto g, auto y) { return g * (constant<decltype(y)>(1) - y * y); });
+    vectors<2>(table, Pointwise::elu_backward, Reals{}, [](auto g, auto x, const auto& p) {
+        return select(x <= constant<decltype(x)>(0), g * p.v2 * p.v0 * p.v1 * exp(x * p.v2), g * p.v1);
+    });
+    vectors<2>(table, Pointwise::elu_backward_result, Reals{}, [](auto g, auto y, const auto& p) {
+        return select(y <= constant<decltype(y)>(0), g * p.v2 * (y + p.v0 * p.v1), g * p.v1);
+    });
+    vectors<2>(table, Pointwise::gelu_backward, Reals{},
+               [](auto g, auto x) { return g * fma(x, normal_density(x), normal_cumulative(x)); });
+    vectors<2>(table, Pointwise::gelu_tanh_backward, Reals{}, [](auto g, auto x) {
+        using V = decltype(x);
+        const V t = tanh(gelu_tanh_inner(x));
+        const V slope = constant<V>(gelu_slope) * fma(constant<V>(3 * 0.044715) * x, x, constant<V>(1));
+        return g * constant<V>(0.5) * (constant<V>(1) + t + x * (constant<V>(1) - t * t) * slope);
+    });
+    vectors<2>(table, Pointwise::silu_backward, Reals{}, [](auto g, auto x) {
+        using V = decltype(x);
+        const V s = sigmoid(x);
+        return g * s * (constant<V>(1) + x * (constant<V>(1) - s));
+    });
+    vectors<2>(table, Pointwise::mish_backward, Reals{}, [](auto g, auto x) {
+        using V = decltype(x);
+        const V t = tanh(log1p_exp(x));
+        return g * (t + x * sigmoid(x) * (constant<V>(1) - t * t));
+    });
+    vectors<2>(table, Pointwise::softplus_backward, Reals{}, [](auto g, auto x, const auto& p) {
+        const auto scaled = x * p.v0;
+        return select(scaled > p.v1, g, g * sigmoid(scaled));
+    });
+    vectors<2>(table, Pointwise::log_sigmoid_backward, Reals{},
+               [](auto g, auto x) { return g * sigmoid(-x); });
+}
+
+void add_losses(PointwiseTable& table) {
+    scalars<2>(table, Pointwise::squared_difference, Reals{},
+               [](auto x, auto y) { return (x - y) * (x - y); });
+    scalars<2>(table, Pointwise::absolute_difference, Reals{},
+               [](auto x, auto y) { return std::abs(x - y); });
+    scalars<2>(table, Pointwise::smooth_l1, Reals{}, [](auto x, auto y, const auto& p) {
+        using T = decltype(x);
+        const T z = std::abs(x - y);
+        return z < p.v0 ? T(0.5) * z * z / p.v0 : z - T(0.5) * p.v0;
+    });
+    scalars<2>(table, Pointwise::huber, Reals{}, [](auto x, auto y, const auto& p) {
+        using T = decltype(x);
+        const T z = std::abs(x - y);
+        return z <= p.v0 ? T(0.5) * z * z : p.v0 * (z - T(0.5) * p.v0);
+    });
+    vectors<2>(table, Pointwise::binary_cross_entropy, Reals{}, [](auto x, auto y) {
+        using V = decltype(x);
+        const V one = constant<V>(1), bound = constant<V>(-100);
+        return (y - one) * maximum(log1p(-x), bound) - y * maximum(log(x), bound);
+    });
+}
+
+}  // namespace
+
+void add_activation(PointwiseTable& table) {
+    add_rectifiers(table);
+    add_smooth(table);
+    add_rectifier_gradients(table);
+    add_smooth_gradients(table);
+    add_losses(table);
+}
+
+}  // namespace rl::kernels::RUSHLIGHT_ISA

@@ -1,0 +1,107 @@
+// Elementary functions of real numbers.
+#include "kernels/cpu/pointwise_block.h"
+#include "kernels/cpu/scalar.h"
+#include "kernels/simd/math.h"
+
+namespace rl::kernels::RUSHLIGHT_ISA {
+namespace {
+
+void add_transcendental(PointwiseTable& table) {
+    vectors<1>(table, Pointwise::exp, Reals{}, [](auto x) { return exp(x); });
+    vectors<1>(table, Pointwise::exp2, Reals{}, [](auto x) { return exp2(x); });
+    vectors<1>(table, Pointwise::expm1, Reals{}, [](auto x) { return expm1(x); });
+    vectors<1>(table, Pointwise::log, Reals{}, [](auto x) { return log(x); });
+    vectors<1>(table, Pointwise::log2, Reals{}, [](auto x) { return log2(x); });
+    vectors<1>(table, Pointwise::log10, Reals{}, [](auto x) { return log10(x); });
+    vectors<1>(table, Pointwise::log1p, Reals{}, [](auto x) { return log1p(x); });
+    vectors<1>(table, Pointwise::sin, Reals{}, [](auto x) { return sin(x); });
+    vectors<1>(table, Pointwise::cos, Reals{}, [](auto x) { return cos(x); });
+    vectors<1>(table, Pointwise::tan, Reals{}, [](auto x) { return tan(x); });
+    vectors<1>(table, Pointwise::asin, Reals{}, [](auto x) { return asin(x); });
+    vectors<1>(table, Pointwise::acos, Reals{}, [](auto x) { return acos(x); });
+    vectors<1>(table, Pointwise::atan, Reals{}, [](auto x) { return atan(x); });
+    vectors<1>(table, Pointwise::sinh, Reals{}, [](auto x) { return sinh(x); });
+    vectors<1>(table, Pointwise::cosh, Reals{}, [](auto x) { return cosh(x); });
+    vectors<1>(table, Pointwise::tanh, Reals{}, [](auto x) { return tanh(x); });
+    vectors<1>(table, Pointwise::asinh, Reals{}, [](auto x) { return asinh(x); });
+    vectors<1>(table, Pointwise::acosh, Reals{}, [](auto x) { return acosh(x); });
+    vectors<1>(table, Pointwise::atanh, Reals{}, [](auto x) { return atanh(x); });
+    vectors<2>(table, Pointwise::pow, Reals{}, [](auto x, auto y) { return pow(x, y); });
+}
+
+// Integers are integral already.
+void add_rounding(PointwiseTable& table) {
+    for (const Pointwise op : {Pointwise::ceil, Pointwise::floor, Pointwise::round, Pointwise::trunc})
+        scalars<1>(table, op, Integers{}, [](auto x) { return x; });
+    vectors<1>(table, Pointwise::ceil, Reals{}, [](auto x) { return ceil(x); });
+    vectors<1>(table, Pointwise::floor, Reals{}, [](auto x) { return floor(x); });
+    vectors<1>(table, Pointwise::round, Reals{}, [](auto x) { return round(x); });
+    vectors<1>(table, Pointwise::trunc, Reals{}, [](auto x) { return trunc(x); });
+    vectors<1>(table, Pointwise::frac, Reals{}, [](auto x) { return x - trunc(x); });
+    scalars<1>(table, Pointwise::round_decimals, Reals{}, [](auto x, const auto& p) {
+        using T = decltype(x);
+        const T power = static_cast<T>(std::pow(10.0, static_cast<double>(std::abs(p.i0))));
+        return p.i0 < 0 ? std::nearbyint(x / power) * power : std::nearbyint(x * power) / power;
+    });
+}
+
+void add_other(PointwiseTable& table) {
+    scalars<1>(table, Pointwise::deg2rad, Reals{},
+               [](auto x) { return x * static_cast<decltype(x)>(std::numbers::pi / 180); });
+    scalars<1>(table, Pointwise::rad2deg, Reals{},
+               [](auto x) { return x * static_cast<decltype(x)>(180 / std::numbers::pi); });
+    scalars<1>(table, Pointwise::sinc, Reals{}, [](auto x) {
+        using T = decltype(x);
+        const T angle = x * std::numbers::pi_v<T>;
+        return x == 0 ? T(1) : std::sin(angle) / angle;
+    });
+    scalars<1>(table, Pointwise::angle, Reals{}, [](auto x) {
+        return x < 0 ? std::numbers::pi_v<decltype(x)> : x != x ? x : decltype(x)(0);
+    });
+    scalars<1>(table, Pointwise::nan_to_num, Reals{}, [](auto x, const auto& p) {
+        constexpr auto infinity = std::numeric_limits<decltype(x)>::infinity();
+        return x != x ? p.v0 : x == infinity ? p.v1 : x == -infinity ? p.v2 : x;
+    });
+    // NaN bounds are the ops layer's; NaN input stays.
+    scalars<1>(table, Pointwise::clamp_scalar, RealNumbers{}, [](auto x, const auto& p) {
+        const auto raised = (p.i0 & 1) != 0 && x < p.v0 ? p.v0 : x;
+        return (p.i0 & 2) != 0 && raised > p.v1 ? p.v1 : raised;
+    });
+    scalars<2>(table, Pointwise::atan2, Reals{}, [](auto y, auto x) { return std::atan2(y, x); });
+    scalars<2>(table, Pointwise::hypot, Reals{}, [](auto a, auto b) { return std::hypot(a, b); });
+    scalars<2>(table, Pointwise::copysign, Reals{}, [](auto a, auto b) { return std::copysign(a, b); });
+    scalars<2>(table, Pointwise::nextafter, Reals{}, [](auto a, auto b) { return std::nextafter(a, b); });
+    scalars<2>(table, Pointwise::ldexp, Reals{}, [](auto a, auto b) { return a * std::exp2(b); });
+    scalars<2>(table, Pointwise::heaviside, Types<bool>{}, [](bool x, bool at_zero) { return x || at_zero; });
+    scalars<2>(table, Pointwise::heaviside, RealNumbers{},
+               [](auto x, auto at_zero) { return x == 0 ? at_zero : static_cast<decltype(x)>(x > 0); });
+    scalars<2>(table, Pointwise::logaddexp, Reals{}, [](auto a, auto b) {
+        return std::isinf(a) && a == b ? a : std::max(a, b) + std::log1p(std::exp(-std::abs(a - b)));
+    });
+    scalars<2>(table, Pointwise::logaddexp2, Reals{}, [](auto a, auto b) {
+        using T = decltype(a);
+        return std::isinf(a) && a == b
+                   ? a
+                   : std::max(a, b) + std::log1p(std::exp2(-std::abs(a - b))) * std::numbers::log2e_v<T>;
+    });
+    scalars<2>(table, Pointwise::xlogy, Reals{}, [](auto x, auto y) {
+        return y != y ? y : x == 0 ? decltype(x)(0) : x * std::log(y);
+    });
+    scalars<2>(table, Pointwise::xlog1py, Reals{}, [](auto x, auto y) {
+        return y != y ? y : x == 0 ? decltype(x)(0) : x * std::log1p(y);
+    });
+    scalars<2>(table, Pointwise::complex, Reals{}, [](auto re, auto im) { return std::complex(re, im); });
+    scalars<2>(table, Pointwise::polar, Reals{}, [](auto modulus, auto angle) {
+        return std::complex(modulus * std::cos(angle), modulus * std::sin(angle));
+    });
+}
+
+}  // namespace
+
+void add_elementary(PointwiseTable& table) {
+    add_transcendental(table);
+    add_rounding(table);
+    add_other(table);
+}
+
+}  // namespace rl::kernels::RUSHLIGHT_ISA
