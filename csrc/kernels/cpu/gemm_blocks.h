@@ -42,7 +42,7 @@ struct StridedTarget {
     int64_t partial_pitch = 0, partial_first_row = 0;
 
     // The memory that the tile may be multiplied into straight away, or null.
-    T* direct(int64_t i, int64_t j) const {
+    T* direct(int64_t i, int64_t j, int) const {
         if constexpr (std::is_same_v<S, T>)
             return column == 1 ? data + i * row + j : nullptr;
         else
@@ -175,7 +175,7 @@ class BlockedProduct {
                   bool first, bool last) const {
         const TileFunction<T> function = tile_function<T>(rows, columns > width ? 2 : 1);
         if (columns % width == 0) {
-            if (T* target = c_.direct(i, j)) {
+            if (T* target = c_.direct(i, j, columns)) {
                 const bool started = first && c_.addend != nullptr;
                 if (started) c_.start(i, j, rows, columns);
                 function(depth, left, right, target, c_.row, c_.alpha, started || !first);

@@ -1,0 +1,110 @@
+// Convolutions: the choice of kernel. A kernel of size one without stride or padding is a plain matrix
+// product.
+#include "kernels/convolution.h"
+
+#include "kernels/gemm.h"
+
+namespace rl::kernels {
+
+RUSHLIGHT_DECLARE_TABLES(ConvolutionKernels, convolution_table)
+
+const ConvolutionKernels& convolution_kernels() {
+    static const ConvolutionKernels& table = RUSHLIGHT_SELECT(convolution_table);
+    return table;
+}
+
+namespace {
+
+int64_t volume(const int64_t (&sizes)[3]) {
+    return sizes[0] * sizes[1] * sizes[2];
+}
+
+bool is_pointwise(const ConvolutionShape& s) {
+    for (int d = 0; d < 3; ++d)
+        if (s.kernel[d] != 1 || s.stride[d] != 1 || s.padding[d] != 0) return false;
+    return true;
+}
+
+// Per image and group: rows of `channels` times positions.
+GemmProblem pointwise_problem(const ConvolutionShape& s, int64_t rows, int64_t depth) {
+    GemmProblem p;
+    p.dtype = s.dtype;
+    p.m = rows / s.groups;
+    p.k = depth / s.groups;
+    p.n = volume(s.output);
+    p.b_row = p.c_row = p.n;
+    p.b_column = p.c_column = 1;
+    p.batch_rank = 2;
+    p.batch[0] = {s.batch, 0, depth * p.n, rows * p.n, 0};
+    p.batch[1] = {s.groups, p.m * p.k, p.k * p.n, p.m * p.n, p.m};
+    p.addend_row = 1;
+    return p;
+}
+
+void pointwise_weight_gradient(const ConvolutionShape& s, const void* input, const void* grad_output,
+                               void* grad_weight) {
+    const int64_t positions = volume(s.output);
+    const int64_t item = item_size(s.dtype);
+    GemmProblem p;
+    p.dtype = s.dtype;
+    p.m = s.out_channels / s.groups;
+    p.n = s.in_channels / s.groups;
+    p.k = positions;
+    p.a_row = p.b_column = positions;
+    p.a_column = p.b_row = 1;
+    p.c_row = p.n;
+    p.c_column = 1;
+    p.addend_row = p.n;
+    p.addend_column = 1;
+    p.c = grad_weight;
+    p.batch_rank = 1;
+    p.batch[0] = {s.groups, p.m * p.k, p.n * p.k, p.m * p.n, p.m * p.n};
+    for (int64_t image = 0; image < s.batch; ++image) {
+        p.a = static_cast<const char*>(grad_output) + image * s.out_channels * positions * item;
+        p.b = static_cast<const char*>(input) + image * s.in_channels * positions * item;
+        p.addend = image == 0 ? nullptr : grad_weight;
+        gemm(p);
+    }
+}
+
+}  // namespace
+
+void convolution_forward(const ConvolutionShape& shape, const void* input, const void* weight,
+                         const void* bias, void* output) {
+    if (!is_pointwise(shape))
+        return convolution_kernels().functions(shape.dtype).forward(shape, input, weight, bias, output);
+    GemmProblem p = pointwise_problem(shape, shape.out_channels, shape.in_channels);
+    p.a = weight;
+    p.a_row = p.k;
+    p.a_column = 1;
+    p.b = input;
+    p.c = output;
+    p.addend = bias;
+    gemm(p);
+}
+
+void convolution_input_gradient(const ConvolutionShape& shape, const void* grad_output, const void* weight,
+                                const void* bias, void* grad_input) {
+    if (!is_pointwise(shape)) {
+        const ConvolutionFunctions& functions = convolution_kernels().functions(shape.dtype);
+        return functions.input_gradient(shape, grad_output, weight, bias, grad_input);
+    }
+    GemmProblem p = pointwise_problem(shape, shape.in_channels, shape.out_channels);
+    p.a = weight;
+    p.a_row = 1;
+    p.a_column = p.m;
+    p.b = grad_output;
+    p.c = grad_input;
+    p.addend = bias;
+    gemm(p);
+}
+
+void convolution_weight_gradient(const ConvolutionShape& shape, const void* input, const void* grad_output,
+                                 void* grad_weight) {
+    const bool once = !is_reduced_floating(shape.dtype) || shape.batch == 1;
+    if (is_pointwise(shape) && once && shape.batch > 0)
+        return pointwise_weight_gradient(shape, input, grad_output, grad_weight);
+    convolution_kernels().functions(shape.dtype).weight_gradient(shape, input, grad_output, grad_weight);
+}
+
+}  // namespace rl::kernels
