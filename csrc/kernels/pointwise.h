@@ -255,6 +255,7 @@ struct Instruction {
 
 inline constexpr int max_operands = 16;
 inline constexpr int max_registers = 32;
+inline constexpr int max_instructions = 64;
 
 // A straight-line program. Registers 0 .. n_inputs - 1 are the inputs, each loaded as the compute type given
 // for it; every instruction writes a register, possibly one written before; outputs are stored from the

@@ -21,7 +21,7 @@ struct PointwiseTable {
 // The families of one instruction set; each adds its functions to a table.
 struct PointwiseFamilies {
     using Add = void (*)(PointwiseTable& table);
-    Add families[8];
+    Add families[7];
 };
 
 const PointwiseTable& pointwise_table();
