@@ -6,10 +6,10 @@
 #include <memory>
 
 #include "core/generator.h"
+#include "core/object.h"
 #include "core/tensor.h"
 #include "python/errors.h"
 #include "python/module.h"
-#include "python/object.h"
 
 namespace rl {
 namespace {
