@@ -1,0 +1,13 @@
+// Convolutions in C++.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace rl::ops {
+
+// With `transposed` the weight is (in_channels, out_channels / groups, kernel...) and output_padding counts.
+Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, const Dims& stride,
+                   const Dims& padding, const Dims& dilation, bool transposed, const Dims& output_padding,
+                   int64_t groups);
+
+}  // namespace rl::ops
