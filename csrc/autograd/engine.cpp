@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "autograd/mode.h"
+#include "core/mode.h"
 #include "autograd/operators.h"
 #include "core/error.h"
 

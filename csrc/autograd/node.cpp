@@ -1,7 +1,7 @@
 // Nodes, their lifetime, and what tensors know of the graph.
 #include "autograd/node.h"
 
-#include "autograd/mode.h"
+#include "core/mode.h"
 #include "autograd/operators.h"
 #include "core/error.h"
 

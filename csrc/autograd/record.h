@@ -20,7 +20,7 @@
 #include <optional>
 #include <utility>
 
-#include "autograd/mode.h"
+#include "core/mode.h"
 #include "autograd/node.h"
 #include "core/error.h"
 

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "core/error.h"
+#include "core/mode.h"
 
 namespace rl {
 namespace {
@@ -83,7 +84,7 @@ void construct_tensor(TensorImpl* impl) {
     impl->view_kind = ViewKind::none;
     impl->contiguous = true;
     impl->wrapped_number = false;
-    impl->inference = false;
+    impl->inference = autograd_mode.inference;
     impl->overwritten = false;
 }
 

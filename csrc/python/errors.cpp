@@ -1,7 +1,9 @@
-// Which Python exception each C++ exception becomes.
+// C++ exceptions on their way into Python.
 #include "python/errors.h"
 
 #include <new>
+
+#include "core/error.h"
 
 namespace rl {
 
@@ -18,11 +20,9 @@ void set_python_error() noexcept {
     } catch (const NotImplemented& error) {
         PyErr_SetString(PyExc_NotImplementedError, error.what());
     } catch (const std::bad_alloc&) {
-        PyErr_SetString(PyExc_RuntimeError, "not enough memory");
+        PyErr_NoMemory();
     } catch (const std::exception& error) {
         PyErr_SetString(PyExc_RuntimeError, error.what());
-    } catch (...) {
-        PyErr_SetString(PyExc_SystemError, "unknown C++ exception");
     }
 }
 

@@ -1,32 +1,35 @@
-// The border between C++ exceptions and Python's.
+// C++ exceptions on their way into Python.
 #pragma once
 
 #include <Python.h>
 
-#include <type_traits>
-
-#include "core/error.h"
+#include <utility>
 
 namespace rl {
 
-// Sets the Python exception for the C++ exception that is being handled.
+// Turns the C++ exception being handled into the Python exception of its kind.
 void set_python_error() noexcept;
 
-// Runs body, turning what it throws into a Python exception and `failure` (null, -1).
-template <class Body, class Result = std::invoke_result_t<Body>>
-Result guarded(
-    Body&& body, Result failure = [] {
-        if constexpr (std::is_pointer_v<Result>) {
-            return nullptr;
-        } else {
-            return Result(-1);
-        }
-    }()) noexcept {
+// Calls body; on a C++ exception sets the Python error and returns the failure value.
+template <class Body, class Result = decltype(std::declval<Body>()())>
+Result guarded(Body&& body, Result failure = Result()) noexcept {
     try {
         return body();
     } catch (...) {
         set_python_error();
         return failure;
+    }
+}
+
+// The same for slots that report success as 0 and failure as -1.
+template <class Body>
+int guarded_status(Body&& body) noexcept {
+    try {
+        body();
+        return 0;
+    } catch (...) {
+        set_python_error();
+        return -1;
     }
 }
 

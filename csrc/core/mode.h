@@ -10,7 +10,7 @@ struct AutogradMode {
     bool anomaly_check_nan = true;
 };
 
-inline thread_local AutogradMode autograd_mode;
+[[gnu::tls_model("initial-exec")]] inline thread_local AutogradMode autograd_mode;
 
 // Sets whether gradients are recorded, for its lifetime.
 class GradientsEnabled {
