@@ -1,0 +1,65 @@
+"""Distances, similarities and normalization to unit length."""
+
+from __future__ import annotations
+
+import rushlight
+from rushlight import Tensor
+
+
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
+    """The p-norm of x1 - x2 + eps along the last dimension."""
+    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) along `dim`; the inputs broadcast."""
+    dtype = rushlight.promote_types(x1.dtype, x2.dtype)
+    if not dtype.is_floating_point:
+        raise RuntimeError(
+            f"expected common dtype to be floating point, yet common dtype is {_scalar_type(dtype)}"
+        )
+    x1, x2 = rushlight.broadcast_tensors(x1.to(dtype), x2.to(dtype))
+    # Each vector is divided by its own length: the product of lengths might overflow.
+    first, second = (x / x.norm(2, dim, keepdim=True).clamp(min=eps) for x in (x1, x2))
+    return (first * second).sum(dim)
+
+
+def _scalar_type(dtype: object) -> str:
+    names = {
+        "int64": "Long",
+        "int32": "Int",
+        "int16": "Short",
+        "int8": "Char",
+        "uint8": "Byte",
+        "bool": "Bool",
+    }
+    name = str(dtype).rpartition(".")[2]
+    return names.get(name, name)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """The p-norm distances between all pairs of rows of (N, M), in the order of the upper triangle: N (N - 1) / 2."""
+    if input.dim() != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.dim()}D")
+    if not input.is_floating_point():
+        raise RuntimeError("pdist only supports floating-point dtypes")
+    if p < 0:
+        raise RuntimeError("pdist only supports non-negative p values")
+    n = input.size(0)
+    first, second = rushlight.triu_indices(n, n, 1, device=input.device)
+    return (input[first] - input[second]).norm(p, 1)
+
+
+def normalize(
+    input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
+) -> Tensor:
+    """x / max(|x|_p, eps) along `dim`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.normalize(torch.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    length = input.norm(p, dim, keepdim=True).clamp(min=eps)
+    return input / length if out is None else rushlight.div(input, length, out=out)

@@ -1,0 +1,413 @@
+"""Resampling images: to another size, and at the points of a grid."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rushlight
+from rushlight import Tensor
+
+from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+
+_SMOOTH_MODES = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5, "lanczos": 4}
+_MODES = ("nearest", "area", "nearest-exact")
+
+
+def interpolate(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
+    """Resizes the dimensions after the channels of (N, C, *) to `size`, or by `scale_factor`.
+
+    `mode` is "nearest", "nearest-exact" (which rounds as image libraries do), "linear" (3-D input), "bilinear",
+    "bicubic" (4-D), "trilinear" (5-D) or "area". `align_corners` makes the corner pixels' centres coincide;
+    `antialias` widens the filter when shrinking, as image libraries do.
+    """
+    if mode in _SMOOTH_MODES:
+        align_corners = bool(align_corners)
+    elif align_corners is not None:
+        raise ValueError(
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+        )
+    count = input.dim() - 2
+    size, scales = _target_size(input, size, scale_factor, recompute_scale_factor, count)
+    if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and input.dim() == 4):
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input"
+        )
+    _check_mode(input, mode)
+    _check_sizes(input, size)
+    if mode == "area":
+        pool = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[count - 1]
+        return pool(input, size)
+    if mode in _SMOOTH_MODES and not (input.is_floating_point() or input.dtype == rushlight.uint8):
+        raise NotImplementedError(f"\"upsample_{mode}{count}d\" not implemented for '{input.type()}'")
+    result = input.float() if mode in _SMOOTH_MODES and input.dtype == rushlight.uint8 else input
+    for dim in reversed(range(count)):
+        scale = None if scales is None else scales[dim]
+        result = _resize(result, dim + 2, size[dim], scale, mode, align_corners, antialias)
+    if result.dtype != input.dtype:
+        result = result.round().clamp(0, 255).to(input.dtype)
+    return result
+
+
+def _target_size(
+    input: Tensor, size: Any, scale_factor: Any, recompute: bool | None, count: int
+) -> tuple[list[int], list[float] | None]:
+    if size is not None and scale_factor is not None:
+        raise ValueError("only one of size or scale_factor should be defined")
+    space = list(input.shape[2:])
+    shapes = (
+        "Input and {0} must have the same number of spatial dimensions, but got input with spatial dimensions of {1} and "
+        "{2} {3}. Please provide input tensor in (N, C, d1, d2, ...,dK) format and {0} in ({4}1, {4}2, ...,{4}K) format."
+    )
+    if size is not None:
+        if recompute:
+            raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
+        if isinstance(size, (list, tuple)):
+            if len(size) != count:
+                raise ValueError(shapes.format("output size", space, "output size of", tuple(size), "o"))
+            if not all(isinstance(one, int) for one in size):
+                raise TypeError(
+                    "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but got "
+                    f"size with types {[type(one) for one in size]}"
+                )
+            return list(size), None
+        return [size] * count, None
+    if scale_factor is None:
+        raise ValueError("either size or scale_factor should be defined")
+    if isinstance(scale_factor, (list, tuple)):
+        if len(scale_factor) != count:
+            raise ValueError(
+                shapes.format("scale_factor", space, "scale_factor of shape", tuple(scale_factor), "s")
+            )
+        scales = [float(scale) for scale in scale_factor]
+    else:
+        scales = [float(scale_factor)] * count
+    target = [math.floor(input.size(d + 2) * scales[d]) for d in range(count)]
+    return target, None if recompute else scales
+
+
+def _check_mode(input: Tensor, mode: str) -> None:
+    dims = input.dim()
+    if mode in _SMOOTH_MODES and dims in (3, 4, 5) and mode not in ("bicubic", "lanczos"):
+        if dims != _SMOOTH_MODES[mode]:
+            raise NotImplementedError(
+                f"Got {dims}D input, but {mode} mode needs {_SMOOTH_MODES[mode]}D input"
+            )
+    elif not (mode in _MODES and dims in (3, 4, 5) or mode in _SMOOTH_MODES and dims == 4):
+        raise NotImplementedError(
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {dims}D) for the modes: nearest | linear | "
+            f"bilinear | bicubic | trilinear | lanczos | area | nearest-exact (got {mode})"
+        )
+
+
+def _check_sizes(input: Tensor, size: list[int]) -> None:
+    if min((*input.shape[2:], *size)) <= 0:
+        names = ("W", "H", "D")[: len(size)][::-1]
+        before, after = (
+            ", ".join(f"{name}: {one}" for name, one in zip(names, sizes, strict=True))
+            for sizes in (input.shape[2:], size)
+        )
+        raise RuntimeError(
+            f"Input and output sizes should be greater than 0, but got input ({before}) output ({after})"
+        )
+
+
+def _resize(
+    input: Tensor,
+    dim: int,
+    size: int,
+    scale: float | None,
+    mode: str,
+    align_corners: bool | None,
+    antialias: bool,
+) -> Tensor:
+    """Resizes one dimension: each element of the result is a weighted sum of a few elements."""
+    old = input.size(dim)
+    if mode.startswith("nearest"):
+        if old == size and scale is None:
+            return input
+        ratio = 1 / scale if scale else old / size
+        centre = 0.5 if mode == "nearest-exact" else 0.0
+        places = ((_steps(size, rushlight.float32, input) + centre) * ratio).floor().long()
+        return input.index_select(dim, places.clamp(max=old - 1))
+    dtype = rushlight.float64 if input.dtype == rushlight.float64 else rushlight.float32
+    if align_corners:
+        ratio = (old - 1) / (size - 1) if size > 1 else 0.0
+    else:
+        ratio = 1 / scale if scale else old / size
+    steps = _steps(size, dtype, input)
+    if antialias or mode == "lanczos":
+        places, weights = _filter_taps(steps, ratio, old, mode, antialias)
+    else:
+        source = steps * ratio if align_corners else (steps + 0.5) * ratio - 0.5
+        places, weights = _cubic_taps(source) if mode == "bicubic" else _linear_taps(source.clamp(min=0))
+    places = places.clamp(0, old - 1)
+    shape = (-1, *(1,) * (input.dim() - 1 - dim))
+    total = None
+    for tap in range(places.size(1)):
+        term = input.index_select(dim, places[:, tap]) * weights[:, tap].to(input.dtype).reshape(shape)
+        total = term if total is None else total + term
+    return total
+
+
+def _steps(size: int, dtype: Any, input: Tensor) -> Tensor:
+    return rushlight.arange(size, device=input.device).to(dtype)
+
+
+def _linear_taps(source: Tensor) -> tuple[Tensor, Tensor]:
+    low = source.floor()
+    weight = source - low
+    return rushlight.stack([low, low + 1], 1).long(), rushlight.stack([1 - weight, weight], 1)
+
+
+def _cubic_taps(source: Tensor) -> tuple[Tensor, Tensor]:
+    low = source.floor().unsqueeze(1)
+    around = rushlight.arange(-1, 3, device=source.device)
+    return low.long() + around, _cubic(source.unsqueeze(1) - low - around, -0.75)
+
+
+def _cubic(distance: Tensor, a: float) -> Tensor:
+    """Keys' cubic convolution (Keys, 1981)."""
+    x = distance.abs()
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+    return rushlight.where(x <= 1, near, rushlight.where(x < 2, far, rushlight.zeros_like(x)))
+
+
+def _triangle(distance: Tensor) -> Tensor:
+    return (1 - distance.abs()).clamp(min=0)
+
+
+def _lanczos(distance: Tensor) -> Tensor:
+    window = distance.sinc() * (distance / 3).sinc()
+    return window.masked_fill(distance.abs() >= 3, 0)
+
+
+# The filters of image libraries: half their width, and the function.
+_FILTERS: dict[str, tuple[float, Callable[[Tensor], Tensor]]] = {
+    "bilinear": (1.0, _triangle),
+    "bicubic": (2.0, lambda distance: _cubic(distance, -0.5)),
+    "lanczos": (3.0, _lanczos),
+}
+
+
+def _filter_taps(steps: Tensor, ratio: float, old: int, mode: str, antialias: bool) -> tuple[Tensor, Tensor]:
+    """Taps of a filter that is as wide as a pixel of the smaller image, with weights that add up to 1."""
+    half_width, function = _FILTERS[mode]
+    widening = max(ratio, 1.0) if antialias else 1.0
+    support = half_width * widening
+    centre = (steps + 0.5) * ratio
+    first = (centre - support + 0.5).long().clamp(min=0)
+    end = (centre + support + 0.5).long().clamp(max=old)
+    width = int((end - first).max())
+    places = first.unsqueeze(1) + rushlight.arange(width, device=steps.device)
+    weights = function((places - centre.unsqueeze(1) + 0.5) / widening)
+    weights = weights.masked_fill(places >= end.unsqueeze(1), 0)
+    return places, weights / weights.sum(1, keepdim=True)
+
+
+def upsample(
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """The older name of `interpolate`."""
+    _warn_deprecated("upsample")
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """The older name of `interpolate` with mode "nearest"."""
+    _warn_deprecated("upsample_nearest")
+    return interpolate(input, size, scale_factor, mode="nearest")
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """The older name of `interpolate` with mode "bilinear" and aligned corners."""
+    _warn_deprecated("upsample_bilinear")
+    return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
+
+
+def _warn_deprecated(name: str) -> None:
+    warnings.warn(
+        f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=3
+    )
+
+
+def _warn_unaligned() -> None:
+    warnings.warn(
+        "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify "
+        "align_corners=True if the old behavior is desired. See the documentation of grid_sample for details.",
+        stacklevel=3,
+    )
+
+
+def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
+    """The grid for `grid_sample` of affine maps: theta (N, 2, 3) and size (N, C, H, W) give (N, H, W, 2); 3-D alike."""
+    if align_corners is None:
+        _warn_unaligned()
+        align_corners = False
+    if not theta.is_floating_point():
+        raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
+    if len(size) not in (4, 5):
+        raise NotImplementedError(
+            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size "
+            f"{list(size)}."
+        )
+    count = len(size) - 2
+    if theta.dim() != 3 or tuple(theta.shape[1:]) != (count, count + 1):
+        raise ValueError(
+            f"Expected a batch of {count}D affine matrices of shape Nx{count}x{count + 1} for size {list(size)}. Got "
+            f"{theta.shape}."
+        )
+    if min(size) <= 0:
+        raise ValueError(f"Expected non-zero, positive output size. Got {list(size)}")
+    space = size[2:]
+    axes = []
+    for d in reversed(range(count)):
+        shape = [1] * count
+        shape[d] = space[d]
+        axes.append(_centres(space[d], align_corners, theta).reshape(shape).expand(*space))
+    ones = rushlight.ones_like(axes[0])
+    points = rushlight.stack([*axes, ones], -1).reshape(1, -1, count + 1).expand(size[0], -1, -1)
+    return points.bmm(theta.transpose(1, 2)).reshape(size[0], *space, count)
+
+
+def _centres(count: int, align_corners: bool, like: Tensor) -> Tensor:
+    """The centres of `count` pixels in the range from -1 to 1."""
+    if count <= 1:
+        return like.new_zeros(count)
+    ends = rushlight.linspace(-1, 1, count, dtype=like.dtype, device=like.device)
+    return ends if align_corners else ends * (count - 1) / count
+
+
+def grid_sample(
+    input: Tensor,
+    grid: Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """Samples (N, C, H, W) at the points (x, y) of grid (N, h, w, 2), -1 and 1 being the edges; (N, C, D, H, W) alike.
+
+    `mode` is "bilinear", "nearest" or "bicubic" (2-D only); beyond the edges `padding_mode` is "zeros", "border" or
+    "reflection". `align_corners` puts -1 and 1 at the centres of the corner pixels (Jaderberg et al., 2015).
+    """
+    if mode not in ("bilinear", "nearest", "bicubic"):
+        raise ValueError(
+            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
+        )
+    if padding_mode not in ("zeros", "border", "reflection"):
+        raise ValueError(
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
+            f"'{padding_mode}'"
+        )
+    if align_corners is None:
+        _warn_unaligned()
+        align_corners = False
+    _check_grid(input, grid, mode)
+    count = input.dim() - 2
+    sizes = input.shape[2:]
+    # The grid's last dimension names the input's dimensions from last to first.
+    points = [grid.select(-1, count - 1 - d).flatten(1) for d in range(count)]
+    if align_corners:
+        points = [(x + 1) / 2 * (size - 1) for x, size in zip(points, sizes, strict=True)]
+    else:
+        points = [((x + 1) * size - 1) / 2 for x, size in zip(points, sizes, strict=True)]
+    inside = _edge_rule(padding_mode, align_corners)
+    if mode != "bicubic":
+        points = [inside(x, size) for x, size in zip(points, sizes, strict=True)]
+    taps = [_grid_taps(x, mode) for x in points]
+    result = _weighted_taps(input.flatten(2), taps, sizes, inside)
+    return result.reshape(*input.shape[:2], *grid.shape[1:-1])
+
+
+def _check_grid(input: Tensor, grid: Tensor, mode: str) -> None:
+    given = f"but got input with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}"
+    if input.size(0) != grid.size(0):
+        raise RuntimeError(f"grid_sampler(): expected grid and input to have same batch size, {given}")
+    if grid.size(-1) != input.dim() - 2:
+        raise RuntimeError(
+            f"grid_sampler(): expected grid to have size {input.dim() - 2} in last dimension, but got grid with sizes "
+            f"{list(grid.shape)}"
+        )
+    if input.dim() not in (4, 5) or input.dim() != grid.dim():
+        raise RuntimeError(
+            f"grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, {given}"
+        )
+    if 0 in input.shape[2:]:
+        raise RuntimeError(
+            "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes "
+            f"{list(input.shape)} with dimension {list(input.shape[2:]).index(0) + 2} being empty"
+        )
+    if mode == "bicubic" and input.dim() == 5:
+        raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
+    if input.dtype != grid.dtype:
+        first, second = (t.type().rpartition(".")[2].removesuffix("Tensor") for t in (input, grid))
+        raise RuntimeError(f"expected scalar type {first} but found {second}")
+
+
+def _edge_rule(padding_mode: str, align_corners: bool) -> Callable[[Tensor, int], Tensor]:
+    """What becomes of a coordinate outside the image."""
+    if padding_mode == "zeros":
+        return lambda x, size: x
+    if padding_mode == "border":
+        return lambda x, size: x.clamp(0, size - 1)
+
+    def reflect(x: Tensor, size: int) -> Tensor:
+        low, span = (0.0, size - 1.0) if align_corners else (-0.5, float(size))
+        if span == 0:
+            return rushlight.zeros_like(x)
+        distance = (x - low).abs()
+        flips = (distance / span).floor()
+        rest = distance - flips * span
+        return rushlight.where(flips % 2 == 0, rest + low, span - rest + low).clamp(0, size - 1)
+
+    return reflect
+
+
+def _grid_taps(x: Tensor, mode: str) -> list[tuple[Tensor, Tensor | None]]:
+    """Places and weights of the elements that a coordinate reads along one dimension."""
+    if mode == "nearest":
+        return [(x.detach().round(), None)]
+    low = x.detach().floor()
+    if mode == "bilinear":
+        return [(low, 1 - (x - low)), (low + 1, x - low)]
+    offset = x - low
+    return [(low + k, _cubic(offset - k, -0.75)) for k in (-1, 0, 1, 2)]
+
+
+def _weighted_taps(
+    flat: Tensor, taps: list[list[tuple[Tensor, Tensor | None]]], sizes: Sequence[int], inside: Callable
+) -> Tensor:
+    """The sum over all combinations of one tap for each dimension."""
+    from itertools import product
+
+    total = None
+    for combination in product(*taps):
+        position, weight, exists = 0, None, None
+        for (place, factor), size in zip(combination, sizes, strict=True):
+            place = inside(place, size)
+            here = (place >= 0) & (place <= size - 1)
+            exists = here if exists is None else exists & here
+            position = position * size + place.long().clamp(0, size - 1)
+            if factor is not None:
+                weight = factor if weight is None else weight * factor
+        value = flat.gather(2, position.unsqueeze(1).expand(-1, flat.size(1), -1))
+        if weight is not None:
+            value = value * weight.unsqueeze(1)
+        value = value.masked_fill(~exists.unsqueeze(1), 0)
+        total = value if total is None else total + value
+    return total
