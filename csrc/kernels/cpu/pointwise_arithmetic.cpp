@@ -69,7 +69,8 @@ T floored_quotient(T a, T b) {
     } else {
         if (b == 0) return a / b;
         // The quotient of a less its remainder is integral up to rounding.
-        const T quotient = (a - floored_remainder(a, b)) / b;
+        const T rest = std::fmod(a, b);
+        const T quotient = (a - rest) / b - (rest != 0 && (rest < 0) != (b < 0) ? 1 : 0);
         return quotient == 0 ? std::copysign(T{0}, a / b) : std::nearbyint(quotient);
     }
 }

@@ -78,7 +78,7 @@ double trigamma(double x) {
         const double sine = std::sin(pi * x);
         return -trigamma(1 - x) + pi * pi / (sine * sine);
     }
-    return hurwitz_zeta(2, x);
+    return x == infinity ? 0 : hurwitz_zeta(2, x);
 }
 
 double polygamma(int64_t order, double x) {

@@ -256,7 +256,7 @@ inline Vec<float> asinh(Vec<float> x) {
 }
 inline Vec<float> acosh(Vec<float> x) {
     const Vec<double> one(1.0);
-    return in_double([=](Vec<double> v) { return log(v + sqrt((v - one) * (v + one))); }, x);
+    return in_double([=](Vec<double> v) { return log(v + sqrt(v - one) * sqrt(v + one)); }, x);
 }
 inline Vec<float> atanh(Vec<float> x) {
     return in_double(
@@ -303,7 +303,7 @@ Vec<T> tanh(Vec<T> x) {
             polynomial<T>(z, {-0.333333301f, 0.133328814f, -0.0538678607f, 0.0210780466f, -0.00621556584f}),
             x);
         const Vec<T> far = Vec<T>(1.0f) - Vec<T>(2.0f) / (exp(a + a) + Vec<T>(1.0f));
-        return select(a < Vec<T>(0.6f), near, select(x == x, with_sign(far, x), x));
+        return select(x == x, with_sign(abs(select(a < Vec<T>(0.6f), near, far)), x), x);
     } else {
         const Vec<T> t = expm1(Vec<T>(-2.0) * abs(x));
         return select(x == x, with_sign(abs(t / (t + Vec<T>(2.0))), x), x);
@@ -318,9 +318,12 @@ Vec<T> sigmoid(Vec<T> x) {
 
 inline Vec<float> erf(Vec<float> x) {
     const Vec<float> a = abs(x);
+    // erf(x) = x + x Q(x^2) on |x| < 0.94.
     const Vec<float> near =
-        x * polynomial<float>(x * x, {1.12837917f, -0.376126316f, 0.11283664f, -0.0268577051f, 0.00519695208f,
-                                      -0.00080977027f, 8.18508908e-5f});
+        fma(x,
+            polynomial<float>(x * x, {0.12837917f, -0.376126316f, 0.11283664f, -0.0268577051f, 0.00519695208f,
+                                      -0.00080977027f, 8.18508908e-5f}),
+            x);
     // log(1 - erf(a)) on [0.92, 4]; beyond, erf is 1 in float.
     const Vec<float> exponent = polynomial<float>(
         min(a, Vec<float>(4.0f)), {0.000175874309f, -1.12952082f, -0.633334656f, -0.108293944f, 0.0251286229f,
