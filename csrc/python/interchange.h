@@ -1,0 +1,32 @@
+// Sharing memory with other libraries: NumPy, the buffer protocol and DLPack.
+#pragma once
+
+#include <Python.h>
+
+#include "core/tensor.h"
+
+namespace rl {
+
+// The buffer protocol of Tensor: memoryview(tensor) sees the tensor's own memory.
+extern PyBufferProcs tensor_as_buffer;
+// Tensor's methods numpy, __array__, __array_wrap__, tolist, __dlpack__ and __dlpack_device__.
+extern PyMethodDef interchange_methods[];
+
+// The tensor's values as nested lists of Python numbers. New reference, or throws.
+PyObject* tensor_to_list(const Tensor& tensor);
+
+// Whether the object is a NumPy array; does not load NumPy.
+bool is_numpy_array(PyObject* object);
+// A tensor on the memory of a NumPy array, which lives as long. Throws TypeError and ValueError with PyTorch's wording.
+Tensor from_numpy_array(PyObject* array);
+// The element type of a buffer's format and item size, if it is one of ours in native byte order.
+std::optional<DType> dtype_of_buffer(const char* format, Py_ssize_t item_size);
+// A tensor on part of a buffer; takes the view over.
+Tensor over_buffer(const Py_buffer& view, void* data, IntSpan sizes, IntSpan strides, DType dtype);
+
+// DLPack: see python/dlpack.cpp.
+PyObject* to_dlpack(PyObject* self, PyObject* args, PyObject* kwargs);
+PyObject* dlpack_device(PyObject* self, PyObject*);
+PyObject* from_dlpack(PyObject* module, PyObject* args, PyObject* kwargs);
+
+}  // namespace rl
