@@ -9,7 +9,7 @@
 #include "autograd/record.h"
 #include "ops/pointwise.h"
 #include "python/errors.h"
-#include "python/object.h"
+#include "core/object.h"
 #include "python/torch_function.h"
 
 namespace rl {

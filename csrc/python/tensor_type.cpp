@@ -8,7 +8,7 @@
 #include "python/arguments.h"
 #include "python/errors.h"
 #include "python/interchange.h"
-#include "python/object.h"
+#include "core/object.h"
 #include "python/torch_function.h"
 
 namespace rl {

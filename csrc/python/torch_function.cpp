@@ -6,7 +6,7 @@
 
 #include "core/tensor.h"
 #include "python/errors.h"
-#include "python/object.h"
+#include "core/object.h"
 
 namespace rl {
 namespace {

@@ -1,0 +1,88 @@
+// The extension module rushlight._C.
+#include "python/module.h"
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include "core/allocator.h"
+#include "core/isa.h"
+#include "core/object.h"
+#include "core/threads.h"
+#include "ops/autograd_support.h"
+#include "ops/registry.h"
+#include "python/arguments.h"
+#include "python/tensor_type.h"
+#include "python/torch_function.h"
+
+namespace nb = nanobind;
+
+namespace {
+
+// One dict for each operator: what `python -m rushlight.ops` shows.
+nb::list describe_operators() {
+    nb::list result;
+    for (const rl::Operator* const op : rl::all_operators()) {
+        nb::dict entry;
+        entry["name"] = op->schema.name;
+        entry["overload"] = op->schema.overload;
+        entry["schema"] = op->schema.text;
+        entry["file"] = op->file;
+        entry["line"] = op->line;
+        entry["doc"] = op->options.doc;
+        entry["differentiable"] = op->options.differentiable;
+        entry["dtypes"] = op->options.dtypes;
+        nb::list variants;
+        if ((op->options.variants & rl::Variant::function) != 0) variants.append("function");
+        if ((op->options.variants & rl::Variant::method) != 0) variants.append("method");
+        if ((op->options.variants & rl::Variant::in_place) != 0) variants.append("in_place");
+        if ((op->options.variants & rl::Variant::out) != 0) variants.append("out");
+        entry["variants"] = variants;
+        result.append(entry);
+    }
+    return result;
+}
+
+nb::dict describe_memory() {
+    const rl::MemoryStats stats = rl::memory_stats();
+    nb::dict result;
+    result["allocated_bytes.current"] = stats.allocated_bytes;
+    result["allocated_bytes.peak"] = stats.peak_allocated_bytes;
+    result["cached_bytes.current"] = stats.cached_bytes;
+    return result;
+}
+
+void translate_error(const std::exception_ptr& error, void*) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const rl::ValueError& known) {
+        PyErr_SetString(PyExc_ValueError, known.what());
+    } catch (const rl::TypeError& known) {
+        PyErr_SetString(PyExc_TypeError, known.what());
+    } catch (const rl::PythonError&) {
+    }
+}
+
+}  // namespace
+
+NB_MODULE(_C, module) {
+    nb::register_exception_translator(translate_error);
+    try {
+        rl::add_objects(module.ptr());
+        rl::add_torch_function(module.ptr());
+        rl::add_tensor_type(module.ptr());
+        rl::add_storage(module.ptr());
+        rl::add_construction(module.ptr());
+        rl::add_interchange(module.ptr());
+        rl::ops::provide_autograd_operators();
+        rl::add_operators(module.ptr());
+        rl::add_autograd(module.ptr());
+    } catch (const rl::PythonError&) {
+        nb::raise_python_error();
+    }
+    module.def("_operators", describe_operators, "What the registry knows of every native operator.");
+    module.def("memory_stats", describe_memory, "Bytes held by tensors and kept for reuse.");
+    module.def("empty_cache", rl::empty_cache, "Gives memory kept for reuse back to the system.");
+    module.def("get_num_threads", rl::get_num_threads, "The number of threads that operators use.");
+    module.def("set_num_threads", rl::set_num_threads, nb::arg("num_threads"), "Sets the number of threads.");
+    module.def("_isa", [] { return std::string(rl::isa_name(rl::current_isa())); }, "The instruction set in use.");
+}

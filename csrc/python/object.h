@@ -1,1 +1,0 @@
-#include "core/object.h"
