@@ -82,13 +82,17 @@ class PointwiseOperator {
   public:
     explicit PointwiseOperator(const PointwiseRule& rule,
                                std::source_location where = std::source_location::current());
+    // Inputs are tensors or numbers.
     template <class... T>
     Tensor operator()(const T&... inputs) const {
-        return pointwise(rule_, {inputs...});
+        return pointwise(rule_, {input(inputs)...});
     }
     const PointwiseRule& rule() const { return rule_; }
 
   private:
+    static const Tensor& input(const Tensor& tensor) { return tensor; }
+    static Tensor input(const Scalar& number) { return wrap_number(number); }
+
     PointwiseRule rule_;
 };
 
