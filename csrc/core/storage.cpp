@@ -54,7 +54,7 @@ Storage::~Storage() {
 
 void Storage::resize(size_t bytes) {
     if (bytes == bytes_) return;
-    check(deleter_ == nullptr, "Trying to resize storage that is not resizable");
+    check(deleter_ == nullptr && exports == 0, "Trying to resize storage that is not resizable");
     void* data = nullptr;
     if (bytes > 0 && device_.type == DeviceType::cpu) {
         data = allocate(bytes);

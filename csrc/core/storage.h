@@ -26,11 +26,13 @@ class Storage : public Counted {
     Device device() const { return device_; }
     bool is_external() const { return deleter_ != nullptr; }
 
-    // Moves to a block of another size, keeping what fits; throws Error for memory of another owner.
+    // Moves to a block of another size, keeping what fits; throws Error for memory of another owner or lent to one.
     void resize(size_t bytes);
 
     // Counts in-place writes, so that autograd notices when a saved tensor has changed.
     uint32_t version = 0;
+    // How many others (buffers, NumPy arrays, DLPack consumers) now see the memory, which must not move then.
+    uint32_t exports = 0;
     // The Python object that stands for this storage, if there is one (borrowed).
     void* python_object = nullptr;
 

@@ -9,10 +9,12 @@
 
 namespace rl {
 
-// A new tensor with a copy of data: a number, nested sequences, an array or a tensor. Without a dtype it is inferred.
+// A new tensor with a copy of data: a number, nested sequences, an array or a tensor. Without a dtype it is
+// inferred.
 Tensor tensor_from_data(PyObject* data, std::optional<DType> dtype, Device device);
 
-// What Tensor(...), LongTensor(...) and tensor.new(...) give: sizes, data or another tensor, in the given type.
+// What Tensor(...), LongTensor(...) and tensor.new(...) give: sizes, data or another tensor, in the given
+// type.
 Tensor new_from_legacy(PyObject* args, PyObject* kwargs, DType dtype);
 
 }  // namespace rl

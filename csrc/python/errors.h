@@ -33,4 +33,10 @@ int guarded_status(Body&& body) noexcept {
     }
 }
 
+// A function that takes more than PyCFunction's two arguments, for a method table.
+template <class Function>
+PyCFunction as_method(Function* function) {
+    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
 }  // namespace rl

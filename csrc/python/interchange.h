@@ -3,6 +3,9 @@
 
 #include <Python.h>
 
+#include <memory>
+#include <optional>
+
 #include "core/tensor.h"
 
 namespace rl {
@@ -17,12 +20,23 @@ PyObject* tensor_to_list(const Tensor& tensor);
 
 // Whether the object is a NumPy array; does not load NumPy.
 bool is_numpy_array(PyObject* object);
-// A tensor on the memory of a NumPy array, which lives as long. Throws TypeError and ValueError with PyTorch's wording.
+// A tensor on the memory of a NumPy array, which lives as long. Throws TypeError and ValueError with
+// PyTorch's wording.
 Tensor from_numpy_array(PyObject* array);
 // The element type of a buffer's format and item size, if it is one of ours in native byte order.
 std::optional<DType> dtype_of_buffer(const char* format, Py_ssize_t item_size);
-// A tensor on part of a buffer; takes the view over.
-Tensor over_buffer(const Py_buffer& view, void* data, IntSpan sizes, IntSpan strides, DType dtype);
+
+struct ReleaseBuffer {
+    void operator()(Py_buffer* view) const {
+        PyBuffer_Release(view);
+        delete view;
+    }
+};
+using BufferView = std::unique_ptr<Py_buffer, ReleaseBuffer>;
+// The buffer of an object; null, with no Python error set, where it has none.
+BufferView view_buffer(PyObject* object, int flags);
+// A tensor on the part of a buffer that starts at data; the storage takes the view over.
+Tensor over_buffer(BufferView view, void* data, IntSpan sizes, IntSpan strides, DType dtype);
 
 // DLPack: see python/dlpack.cpp.
 PyObject* to_dlpack(PyObject* self, PyObject* args, PyObject* kwargs);
