@@ -9,6 +9,10 @@ Tensor gather(const Tensor& self, int64_t dim, const Tensor& index);
 Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
 Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
 
+// Zeros of the given sizes with `values` at `index` along `dim`, where a reduction of that dimension had found them:
+// the gradient of max, median and their like.
+Tensor scatter_into_zeros(const Tensor& values, int64_t dim, const Tensor& index, IntSpan sizes, bool keepdim);
+
 Tensor index_select(const Tensor& self, int64_t dim, const Tensor& index);
 Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
                  const Scalar& alpha = 1);

@@ -1,0 +1,655 @@
+// Advanced indexing, slices by index, flat positions and masks: reading and writing where index tensors point.
+#include "ops/indexing.h"
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+
+#include "autograd/record.h"
+#include "core/gil.h"
+#include "kernels/index.h"
+#include "ops/arithmetic.h"
+#include "ops/comparison.h"
+#include "ops/conversion.h"
+#include "ops/creation.h"
+#include "ops/reduction.h"
+#include "ops/shape_ops.h"
+#include "ops/views.h"
+
+namespace rl::ops {
+namespace {
+
+using kernels::Combine;
+using kernels::IndexDim;
+using kernels::index_kernels;
+
+// The first value of a contiguous index that lies outside [low, high).
+std::optional<int64_t> out_of_range(const Tensor& index, int64_t low, int64_t high) {
+    if (index.is_meta()) return std::nullopt;
+    const int64_t* const values = index.data<int64_t>();
+    const int64_t position = index_kernels().find_out_of_range(values, index.numel(), low, high);
+    return position < 0 ? std::nullopt : std::optional(values[position]);
+}
+
+void add_offsets(const Tensor& index, int64_t size, int64_t stride, const Tensor& offsets) {
+    if (index.is_meta()) return;
+    index_kernels().add_offsets(index.data<int64_t>(), index.numel(), size, stride, offsets.data<int64_t>());
+}
+
+Tensor zero_offsets(int64_t count, Device device) {
+    const Tensor offsets = empty(Dims{count}, {DType::int64, device});
+    if (!offsets.is_meta()) std::fill_n(offsets.data<int64_t>(), count, 0);
+    return offsets;
+}
+
+Tensor copy_of(const Tensor& self) {
+    const Tensor result = empty(self.sizes(), options_of(self));
+    if (!result.is_meta()) copy_data(result, self);
+    return result;
+}
+
+// Which dimensions of a table points stand for, and which run beside them.
+struct Points {
+    Tensor offsets;  // where each point is in the table: int64, contiguous
+    InlineVector<IndexDim, 5> before, after;
+    int64_t values_stride = 1;
+
+    // Parts the dimensions of `table` that are not indexed into those before and after the points, for contiguous
+    // values; joins neighbours after them.
+    void lay_out(const Tensor& table, uint64_t indexed, int64_t first_after) {
+        int64_t stride = 1;
+        for (int64_t i = table.dim() - 1; i >= 0; --i) {
+            if (i == first_after - 1) {
+                values_stride = stride;
+                stride *= offsets.numel();
+            }
+            if ((indexed >> i & 1) != 0) continue;
+            const IndexDim dim{table.sizes()[i], table.strides()[i], stride};
+            stride *= dim.size;
+            auto& list = i < first_after ? before : after;
+            if (i >= first_after && !list.empty() && dim.table_stride == list[0].table_stride * list[0].size)
+                list[0].size *= dim.size;
+            else
+                list.insert(0, dim);
+        }
+        if (first_after <= 0) values_stride = stride;
+    }
+
+    // Reads values from the table, or writes them into it.
+    void run(const Tensor& table, const Tensor& values, std::optional<Combine> combine) const {
+        if (table.is_meta() || values.numel() == 0) return;
+        const kernels::PointsArguments arguments{
+            .dtype = table.dtype(),
+            .table = table.raw_data(),
+            .values = values.raw_data(),
+            .offsets = offsets.data<int64_t>(),
+            .count = offsets.numel(),
+            .values_stride = values_stride,
+            .before = before.data(),
+            .before_rank = static_cast<int>(before.size()),
+            .after = after.data(),
+            .after_rank = static_cast<int>(after.size()),
+        };
+        const GilRelease released(values.numel());
+        if (combine.has_value()) index_kernels().write_points(arguments, *combine);
+        else index_kernels().read_points(arguments);
+    }
+};
+
+// --- Slices by a one-dimensional index.
+
+int64_t size_along(const Tensor& self, int64_t dim) { return self.dim() == 0 ? 1 : self.sizes()[dim]; }
+
+Dims with_size(const Tensor& self, int64_t dim, int64_t size) {
+    Dims sizes = self.sizes();
+    if (!sizes.empty()) sizes[dim] = size;
+    return sizes;
+}
+
+// Points along one dimension, by an index known to be in range.
+Points slices_of(const Tensor& table, int64_t dim, const Tensor& index) {
+    Points points;
+    points.offsets = zero_offsets(index.numel(), table.device());
+    const bool scalar = table.dim() == 0;
+    add_offsets(index, size_along(table, dim), scalar ? 0 : table.strides()[dim], points.offsets);
+    points.lay_out(table, uint64_t{1} << dim, dim + 1);
+    return points;
+}
+
+bool is_index_type(const Tensor& index) { return index.dtype() == DType::int64 || index.dtype() == DType::int32; }
+
+// The index as the kernels read it; throws Kind where it reaches outside [low, size).
+template <class Kind>
+Tensor checked_index(const char* prefix, const Tensor& self, int64_t dim, const Tensor& index, bool from_end) {
+    const Tensor values = contiguous_data(index, DType::int64);
+    const int64_t size = size_along(self, dim);
+    if (const auto bad = out_of_range(values, from_end ? -size : 0, size))
+        raise<Kind>(prefix, "index ", *bad, " is out of bounds for dimension ", dim, " with size ", size);
+    return values;
+}
+
+// A copy of self, combined with slices.
+Tensor combine_slices(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& slices, Combine combine) {
+    const Tensor result = copy_of(self);
+    slices_of(result, dim, index).run(result, contiguous_data(slices), combine);
+    return result;
+}
+
+Tensor check_vector_index(const char* name, const Tensor& index) {
+    check<IndexError>(index.dim() <= 1, name, "(): Index is supposed to be a vector, but got dim: ", index.dim(),
+                      " with type: ", info(index.dtype()).scalar_name, " and size: ", to_string(index.sizes()));
+    check(is_index_type(index), name, "(): Expected dtype int32/int64 for index but got: ",
+          info(index.dtype()).scalar_name);
+    return index;
+}
+
+void check_add_source(const char* name, const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) {
+    check_vector_index(name, index);
+    check(self.dtype() == source.dtype(), name, "(): self (", info(self.dtype()).scalar_name, ") and source (",
+          info(source.dtype()).scalar_name, ") must have the same scalar type");
+    check(dim == 0 || dim < source.dim(), name, "(): Indexing dim ", dim, " is out of bounds of the source tensor with dim ",
+          source.dim());
+    const int64_t count = size_along(source, dim);
+    check(index.numel() == count, name, "(): Number of indices (", index.numel(),
+          ") should be equal to source.size(dim): (", count, "), for dim: ", dim);
+    check(source.dim() == 0 || self.dim() == 0 || with_size(self, dim, 0) == with_size(source, dim, 0),
+          "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = ",
+          to_string(self.sizes()), " source.shape = ", to_string(source.sizes()));
+}
+
+Tensor fill_slices(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& value) {
+    const Tensor slices = expand(to(detach(value), self.dtype()), with_size(self, dim, index.numel()));
+    const Tensor result = combine_slices(self, dim, index, slices, Combine::assign);
+    return record("IndexFillBackward0", {self, value}, result, [&] {
+        return [index = Saved(index), dim](const Tensor& grad, const Needs& needs) -> Gradients {
+            const Tensor positions = index.get();
+            return {needs[0] ? fill_slices(grad, dim, positions, zeros({}, options_of(grad))) : Tensor(),
+                    needs[1] ? sum(index_select(grad, dim, positions)) : Tensor()};
+        };
+    });
+}
+
+Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& value) {
+    dim = wrap_dim(dim, self.dim());
+    check<IndexError>(index.dtype() == DType::int64, "index_fill_(): Expected dtype int64 for index.");
+    check<IndexError>(index.dim() <= 1, "Index has to be a vector/scalar");
+    check(value.dim() == 0, "index_fill_ only supports a 0-dimensional value tensor, but got tensor with ", value.dim(),
+          " dimension(s).");
+    check(!is_complex(value.dtype()) || is_complex(self.dtype()),
+          "index_fill_(): Converting complex Scalar to non-complex type is not supported");
+    const Tensor checked = checked_index<IndexError>("", self, dim, index, true);
+    const Tensor positions = zero_offsets(checked.numel(), self.device());
+    add_offsets(checked, size_along(self, dim), 1, positions);
+    return fill_slices(self, dim, positions, value);
+}
+
+Tensor index_fill_number(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value) {
+    check(!value.is_complex() || is_complex(self.dtype()),
+          "index_fill_(): Converting complex Scalar to non-complex type is not supported");
+    return index_fill(self, dim, index, scalar_tensor(value, self.dtype(), self.device()));
+}
+
+// Mean of the values that meet at a place, as their sum and their number.
+Tensor reduce_slices_mean(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
+                          bool include_self) {
+    const Tensor total = index_add(include_self ? self : index_fill_number(self, dim, index, 0), dim, index, source);
+    const Tensor start = include_self ? ones_like(self) : index_fill_number(ones_like(self), dim, index, 0);
+    const Tensor counts = index_add(start, dim, index, ones_like(source));
+    const Tensor divisor = where(eq(counts, wrap_number(0)), wrap_number(1), counts);
+    if (is_integral(self.dtype(), true)) return floor_divide(total, divisor);
+    return total / divisor;
+}
+
+// The product of the values that meet at a place: one gradient a value, exact for zeros.
+Tensor product_gradient(const Tensor& grad_result, const Tensor& value, const Tensor& products,
+                        const Tensor& products_without_zeros, const Tensor& zero_counts) {
+    const Tensor zero = wrap_number(0), one = wrap_number(1);
+    const Tensor is_zero = eq(value, zero);
+    const Tensor plain = where(is_zero, zero, products / where(is_zero, one, value));
+    const Tensor alone = where(eq(zero_counts, one), products_without_zeros, zero);
+    return grad_result * where(is_zero, alone, plain);
+}
+
+Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
+                    const std::string& reduce, bool include_self) {
+    dim = wrap_dim(dim, self.dim());
+    check(reduce == "prod" || reduce == "mean" || reduce == "amax" || reduce == "amin",
+          "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got ", reduce, ".");
+    check_add_source("index_reduce", self, dim, index, source);
+    const Tensor positions = checked_index<IndexError>("", self, dim, index, false);
+    if (reduce == "mean") return reduce_slices_mean(self, dim, positions, source, include_self);
+    const bool product = reduce == "prod";
+    const Combine combine = product ? Combine::multiply : reduce == "amax" ? Combine::maximum : Combine::minimum;
+    Tensor result = copy_of(self);
+    if (!include_self) {
+        const Tensor slices = contiguous_data(source);
+        slices_of(result, dim, positions).run(result, slices, Combine::assign);
+        if (product) result = combine_slices(result, dim, positions, ones_like(slices), Combine::assign);
+    }
+    slices_of(result, dim, positions).run(result, contiguous_data(source), combine);
+    return record("IndexReduceBackward0", {self, source}, result, [&] {
+        return [self = Saved(self), source = Saved(source), result = Saved(result), index = Saved(positions), dim, product,
+                include_self](const Tensor& grad) -> Gradients {
+            const Tensor x = self.get(), values = source.get(), positions = index.get();
+            const Tensor kept = include_self ? grad : index_fill_number(grad, dim, positions, 0);
+            const auto at = [&](const Tensor& t) { return index_select(t, dim, positions); };
+            if (product) {
+                const Tensor zero = wrap_number(0), one = wrap_number(1);
+                const Tensor start = include_self ? x : index_fill_number(x, dim, positions, 1);
+                const Tensor without = index_reduce(where(eq(start, zero), one, start), dim, positions,
+                                                    where(eq(values, zero), one, values), "prod", true);
+                const Tensor zeros_met = index_add(to(eq(start, zero), grad.dtype()), dim, positions,
+                                                   to(eq(values, zero), grad.dtype()));
+                const Tensor y = index_reduce(start, dim, positions, values, "prod", true);
+                return {product_gradient(kept, include_self ? x : start, y, without, zeros_met),
+                        product_gradient(at(grad), values, at(y), at(without), at(zeros_met))};
+            }
+            const Tensor y = result.get();
+            const Tensor self_chosen = to(eq(x, y), grad.dtype()), value_chosen = to(eq(values, at(y)), grad.dtype());
+            const Tensor start = include_self ? self_chosen : index_fill_number(self_chosen, dim, positions, 0);
+            const Tensor count = index_add(start, dim, positions, value_chosen);
+            const Tensor share = grad / where(eq(count, wrap_number(0)), wrap_number(1), count);
+            const Tensor touched = index_fill_number(zeros_like(grad), dim, positions, 1);
+            const Tensor self_share = where(eq(touched, wrap_number(0)), grad, share * start);
+            return {self_share, at(share) * value_chosen};
+        };
+    });
+}
+
+// --- Advanced indexing.
+
+// The coordinates that a mask selects, one index a dimension of the mask.
+void push_mask(const Tensor& self, const Tensor& mask, TensorList& result) {
+    const int64_t first = static_cast<int64_t>(result.size());
+    for (int64_t i = 0; i < mask.dim(); ++i)
+        check<IndexError>(first + i < self.dim() && mask.sizes()[i] == self.sizes()[first + i], "The shape of the mask ",
+                          to_string(mask.sizes()), " at index ", i, " does not match the shape of the indexed tensor ",
+                          to_string(self.sizes()), " at index ", first + i);
+    const Tensor coordinates = nonzero(mask);
+    for (int64_t i = 0; i < mask.dim(); ++i) result.push_back(contiguous_data(select(coordinates, 1, i)));
+}
+
+TensorList plain_indices(const Tensor& self, const TensorList& indices) {
+    TensorList result;
+    for (const Tensor& item : indices) {
+        if (!item.defined()) {
+            result.push_back(item);
+        } else if (item.dtype() == DType::boolean || item.dtype() == DType::uint8) {
+            push_mask(self, item, result);
+        } else {
+            check<IndexError>(is_index_type(item), "tensors used as indices must be long, int, byte or bool tensors");
+            result.push_back(contiguous_data(item, DType::int64));
+        }
+    }
+    check<IndexError>(static_cast<int64_t>(result.size()) <= self.dim(), "too many indices for tensor of dimension ",
+                      self.dim());
+    return result;
+}
+
+// Index tensors resolved against a table: where the points are, and the shape of what they select.
+class Selection {
+  public:
+    Selection(const Tensor& table, const TensorList& indices) {
+        const Dims shape = common_shape(indices);
+        points_.offsets = zero_offsets(count_elements(shape), table.device());
+        uint64_t indexed = 0;
+        int64_t first = -1, last = -1;
+        for (size_t i = 0; i < indices.size(); ++i) {
+            if (!indices[i].defined()) continue;
+            add(table, static_cast<int64_t>(i), indices[i], shape);
+            indexed |= uint64_t{1} << i;
+            if (first < 0) first = static_cast<int64_t>(i);
+            last = static_cast<int64_t>(i);
+        }
+        const bool adjacent = std::popcount(indexed) == last - first + 1;
+        points_.lay_out(table, indexed, adjacent ? last + 1 : 0);
+        for (int64_t i = 0; i < table.dim(); ++i)
+            if ((indexed >> i & 1) == 0) sizes_.push_back(table.sizes()[i]);
+        for (size_t i = 0; i < shape.size(); ++i) sizes_.insert((adjacent ? first : 0) + i, shape[i]);
+    }
+    const Dims& sizes() const { return sizes_; }
+    const Points& points() const { return points_; }
+
+  private:
+    static Dims common_shape(const TensorList& indices) {
+        Dims shape;
+        std::string shapes;
+        bool fits = true;
+        for (const Tensor& item : indices) {
+            if (!item.defined()) continue;
+            shapes += (shapes.empty() ? "" : ", ") + to_string(item.sizes());
+            for (size_t i = 0; i < std::min(shape.size(), item.sizes().size()); ++i) {
+                const int64_t a = shape[shape.size() - 1 - i], b = item.sizes()[item.sizes().size() - 1 - i];
+                fits = fits && (a == b || a == 1 || b == 1);
+            }
+            if (fits) shape = broadcast(shape, item.sizes());
+        }
+        check<IndexError>(fits, "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
+        return shape;
+    }
+    void add(const Tensor& table, int64_t dim, const Tensor& item, const Dims& shape) {
+        const int64_t size = table.sizes()[dim];
+        if (const auto bad = out_of_range(item, -size, size); bad && count_elements(shape) > 0)
+            raise<IndexError>("index ", *bad, " is out of bounds for dimension ", dim, " with size ", size);
+        const Tensor full = item.sizes() == shape ? item : contiguous_data(expand(item, shape));
+        add_offsets(full, size, table.strides()[dim], points_.offsets);
+    }
+
+    Points points_;
+    Dims sizes_;
+};
+
+using SavedList = std::vector<Saved>;
+
+SavedList save_all(const TensorList& tensors) {
+    SavedList saved;
+    for (const Tensor& tensor : tensors) saved.push_back(tensor.defined() ? Saved(tensor) : Saved());
+    return saved;
+}
+TensorList get_all(const SavedList& saved) {
+    TensorList tensors;
+    for (const Saved& item : saved) tensors.push_back(item.defined() ? item.get() : Tensor());
+    return tensors;
+}
+
+// `values` as the selection's shape, contiguous.
+Tensor values_for(const Selection& selection, const Tensor& target, const Tensor& values) {
+    check(target.dtype() == values.dtype(), "Index put requires the source and destination dtypes match, got ",
+          info(target.dtype()).scalar_name, " for the destination and ", info(values.dtype()).scalar_name,
+          " for the source.");
+    check(can_broadcast_to(values.sizes(), selection.sizes()), "shape mismatch: value tensor of shape ",
+          to_string(values.sizes()), " cannot be broadcast to indexing result of shape ", to_string(selection.sizes()));
+    return contiguous_data(expand(detach(values), selection.sizes()));
+}
+
+void put_data(const Tensor& target, const TensorList& indices, const Tensor& values, bool accumulate) {
+    const Selection selection(target, indices);
+    selection.points().run(target, values_for(selection, target, values), accumulate ? Combine::add : Combine::assign);
+}
+
+Tensor put(const Tensor& self, const TensorList& indices, const Tensor& values, bool accumulate) {
+    const Tensor result = copy_of(self);
+    put_data(result, indices, values, accumulate);
+    return record("IndexPutBackward0", {self, values}, result, [&] {
+        return [indices = save_all(indices), accumulate](const Tensor& grad, const Needs& needs) -> Gradients {
+            const TensorList positions = get_all(indices);
+            Tensor self_grad;
+            if (needs[0]) self_grad = accumulate ? grad : put(grad, positions, zeros({}, options_of(grad)), false);
+            return {self_grad, needs[1] ? index(grad, positions) : Tensor()};
+        };
+    });
+}
+
+// --- Flat positions and masks.
+
+Tensor flat(const Tensor& self) { return reshape(self, Dims{self.numel()}); }
+
+Tensor flat_positions(const Tensor& self, const Tensor& index) {
+    const Tensor positions = contiguous_data(index, DType::int64);
+    check<IndexError>(self.numel() > 0 || index.numel() == 0, "take(): tried to take from an empty tensor");
+    if (const auto bad = out_of_range(positions, -self.numel(), self.numel()))
+        raise<IndexError>("out of range: tried to access index ", *bad, " on a tensor of ", self.numel(), " elements.");
+    return positions;
+}
+
+Tensor put_flat(const Tensor& self, const Tensor& positions, const Tensor& source, bool accumulate) {
+    return reshape(put(flat(self), {flat(positions)}, flat(source), accumulate), self.sizes());
+}
+
+Tensor put_at(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate) {
+    check(index.dtype() == DType::int64, "put_(): Expected a long tensor for index, but got ",
+          info(index.dtype()).scalar_name);
+    check(self.dtype() == source.dtype(), "put_(): self and source expected to have the same dtype, but got self.dtype = ",
+          info(self.dtype()).scalar_name, " and source.dtype = ", info(source.dtype()).scalar_name);
+    check<IndexError>(source.numel() == index.numel(),
+                      "put_(): Expected source and index to have the same number of elements, but got source.numel() = ",
+                      source.numel(), ", index.numel() = ", index.numel());
+    return put_flat(self, flat_positions(self, index), source, accumulate);
+}
+
+// Positions of the elements that are not zero, in order, in the flattened tensor.
+Tensor nonzero_positions(const Tensor& self) {
+    check(!self.is_meta(), "nonzero: the shape of the result depends on values, which meta tensors have none of");
+    const Tensor input = contiguous_data(self);
+    const Tensor all_positions = empty(Dims{self.numel()}, {DType::int64});
+    int64_t count;
+    {
+        const GilRelease released(self.numel());
+        count = index_kernels().nonzero(self.dtype(), input.raw_data(), input.numel(), all_positions.data<int64_t>());
+    }
+    const Tensor positions = empty(Dims{count}, {DType::int64});
+    std::copy_n(all_positions.data<int64_t>(), count, positions.data<int64_t>());
+    return positions;
+}
+
+Tensor masked_scatter(const Tensor& self, const Tensor& mask, const Tensor& source) {
+    check(mask.dtype() == DType::boolean, "masked_scatter_ only supports boolean masks, but got mask with dtype ",
+          info(mask.dtype()).scalar_name);
+    check(self.dtype() == source.dtype(), "masked_scatter: expected self and source to have same dtypes but got",
+          info(self.dtype()).scalar_name, " and ", info(source.dtype()).scalar_name);
+    const Dims sizes = broadcast(self.sizes(), mask.sizes());
+    const Tensor positions = nonzero_positions(expand(mask, sizes));
+    check(source.numel() >= positions.numel(), "Number of elements of source < number of ones in mask");
+    return put_flat(expand(self, sizes), positions, narrow(flat(source), 0, 0, positions.numel()), false);
+}
+
+TensorList nonzero_by_dim(const Tensor& self) {
+    const Tensor coordinates = nonzero(self.dim() == 0 ? reshape(self, Dims{1}) : self);
+    TensorList result;
+    for (int64_t i = 0; i < coordinates.sizes()[1]; ++i) result.push_back(select(coordinates, 1, i));
+    return result;
+}
+
+}  // namespace
+
+Tensor index_select(const Tensor& self, int64_t dim, const Tensor& index) {
+    dim = wrap_dim(dim, self.dim());
+    check<IndexError>(index.dim() <= 1, "index_select(): Index is supposed to be a vector");
+    check(is_index_type(index), "index_select(): Expected dtype int32 or int64 for index");
+    const Tensor positions = contiguous_data(index, DType::int64);
+    check<IndexError>(!out_of_range(positions, 0, size_along(self, dim)), "index out of range in self");
+    const Tensor result = empty(with_size(self, dim, positions.numel()), options_of(self));
+    slices_of(self, dim, positions).run(self, result, std::nullopt);
+    return record("IndexSelectBackward0", {self}, result, [&] {
+        return [positions = Saved(positions), sizes = self.sizes(), dim](const Tensor& grad) -> Gradients {
+            return {index_add(zeros(sizes, options_of(grad)), dim, positions.get(), grad)};
+        };
+    });
+}
+
+Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) {
+    dim = wrap_dim(dim, self.dim());
+    check_add_source("index_add_", self, dim, index, source);
+    const Tensor positions = checked_index<Error>("", self, dim, index, false);
+    if (!alpha.equals(1)) return index_add(self, dim, positions, source * alpha);
+    const Tensor result = combine_slices(self, dim, positions, source, Combine::add);
+    return record("IndexAddBackward0", {self, source}, result, [&] {
+        return [positions = Saved(positions), shape = source.sizes(), dim](const Tensor& grad,
+                                                                          const Needs& needs) -> Gradients {
+            return {grad, needs[1] ? reshape(index_select(grad, dim, positions.get()), shape) : Tensor()};
+        };
+    });
+}
+
+Tensor index_copy(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) {
+    dim = wrap_dim(dim, self.dim());
+    check<IndexError>(index.dim() <= 1, "index_copy_(): Index should have dimension 1 or 0 (got ", index.dim(), ")");
+    check(index.dtype() == DType::int64, "index_copy_(): Expected a long tensor for index, but got ",
+          info(index.dtype()).scalar_name);
+    check(self.dtype() == source.dtype(), "index_copy_(): self and source expected to have the same dtype, but got (self) ",
+          info(self.dtype()).scalar_name, " and (source) ", info(source.dtype()).scalar_name);
+    const int64_t count = size_along(source, dim);
+    check<IndexError>(index.numel() == count, "index_copy_(): Number of indices (", index.numel(),
+                      ") should be equal to source.size(dim) (", count, ")");
+    for (int64_t i = 0; i < std::min(self.dim(), source.dim()); ++i)
+        check(i == dim || self.sizes()[i] == source.sizes()[i],
+              "index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: ",
+              self.sizes()[i], " at dimension ", dim, " and source slice shape: ", source.sizes()[i], " at dimension ",
+              dim, ".");
+    const Tensor positions = checked_index<IndexError>("index_copy_(): ", self, dim, index, false);
+    const Tensor result = combine_slices(self, dim, positions, source, Combine::assign);
+    return record("IndexCopyBackward0", {self, source}, result, [&] {
+        return [positions = Saved(positions), shape = source.sizes(), dim](const Tensor& grad,
+                                                                          const Needs& needs) -> Gradients {
+            const Tensor index = positions.get();
+            return {needs[0] ? fill_slices(grad, dim, index, zeros({}, options_of(grad))) : Tensor(),
+                    needs[1] ? reshape(index_select(grad, dim, index), shape) : Tensor()};
+        };
+    });
+}
+
+Tensor take(const Tensor& self, const Tensor& index) {
+    check(index.dtype() == DType::int64, "take(): Expected a long tensor for index, but got ",
+          info(index.dtype()).scalar_name);
+    const Tensor positions = flat_positions(self, index);
+    return reshape(ops::index(flat(self), {flat(positions)}), index.sizes());
+}
+
+Tensor masked_select(const Tensor& self, const Tensor& mask) {
+    check(mask.dtype() == DType::boolean, "masked_select: expected BoolTensor for mask");
+    const Dims sizes = broadcast(self.sizes(), mask.sizes());
+    return take(expand(self, sizes), nonzero_positions(expand(mask, sizes)));
+}
+
+Tensor nonzero(const Tensor& self) {
+    const Tensor positions = nonzero_positions(self);
+    const Tensor result = empty(Dims{positions.numel(), self.dim()}, {DType::int64});
+    if (result.numel() > 0)
+        index_kernels().unravel(positions.data<int64_t>(), positions.numel(), self.sizes().data(),
+                                static_cast<int>(self.dim()), result.data<int64_t>());
+    return result;
+}
+
+Tensor index(const Tensor& self, const TensorList& indices) {
+    const TensorList positions = plain_indices(self, indices);
+    const Selection selection(self, positions);
+    const Tensor result = empty(selection.sizes(), options_of(self));
+    selection.points().run(self, result, std::nullopt);
+    return record("IndexBackward0", {self}, result, [&] {
+        return [positions = save_all(positions), sizes = self.sizes()](const Tensor& grad) -> Gradients {
+            return {put(zeros(sizes, options_of(grad)), get_all(positions), grad, true)};
+        };
+    });
+}
+
+Tensor index_put(const Tensor& self, const TensorList& indices, const Tensor& values, bool accumulate) {
+    return put(self, plain_indices(self, indices), values, accumulate);
+}
+
+Tensor index_put_(const Tensor& self, const TensorList& indices, const Tensor& values, bool accumulate) {
+    const TensorList positions = plain_indices(self, indices);
+    if (gradients_wanted({self, values}))
+        return write_in_place(self, [&](const Tensor& original) { return put(original, positions, values, accumulate); });
+    check_writable(self, false);
+    const bool shared = values->storage.get() == self->storage.get();
+    put_data(self, positions, shared ? copy_of(values) : values, accumulate);
+    self.bump_version();
+    return self;
+}
+
+namespace {
+
+const Register index_op{"index(Tensor self, Tensor?[] indices) -> Tensor", index,
+                        {.variants = 0, .doc = R"(self[indices]: one index tensor for each dimension in order, None for a whole dimension.
+
+Integer indices broadcast together; bool and uint8 ones are masks. Raises IndexError out of range.
+
+    >>> rushlight.arange(6).view(2, 3)[rushlight.tensor([1, 0]), rushlight.tensor([2, 0])]
+    tensor([5, 0])
+)"}};
+const Register index_put_op{
+    "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor", index_put,
+    {.doc = R"(A copy of self with values at the indexed places, or added to them.
+
+    >>> rushlight.zeros(3).index_put((rushlight.tensor([0, 0]),), rushlight.tensor([1., 2.]), accumulate=True)
+    tensor([3., 0., 0.])
+)"}};
+const Register index_put_in_place_op{
+    "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)", index_put_,
+    {.doc = R"(Writes values at the indexed places, or adds them. See index_put.)"}};
+const Register index_select_op{"index_select(Tensor self, int dim, Tensor index) -> Tensor", index_select,
+                               {.variants = function | method | out, .doc = R"(The slices of a dimension that a vector of int32 or int64 indices names.
+
+Raises IndexError out of range.
+
+    >>> rushlight.arange(6).view(2, 3).index_select(1, rushlight.tensor([2, 0]))
+    tensor([[2, 0],
+            [5, 3]])
+)"}};
+const Register index_add_op{
+    "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor", index_add,
+    {.variants = function | method | in_place | out, .doc = R"(Adds alpha times the slices of source to the indexed slices, in order.
+
+Raises RuntimeError out of range.
+
+    >>> rushlight.zeros(3).index_add(0, rushlight.tensor([1, 1]), rushlight.tensor([2., 3.]))
+    tensor([0., 5., 0.])
+)"}};
+const Register index_copy_op{"index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor", index_copy,
+                             {.variants = function | method | in_place | out, .doc = R"(Replaces the indexed slices by those of source.
+
+    >>> rushlight.zeros(3).index_copy(0, rushlight.tensor([1]), rushlight.tensor([2.]))
+    tensor([0., 2., 0.])
+)"}};
+const Register index_fill_number_op{
+    "index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor", index_fill_number,
+    {.variants = function | method | in_place, .doc = R"(Fills the indexed slices with one value, a number or a zero-dim tensor.
+
+    >>> rushlight.zeros(3).index_fill(0, rushlight.tensor([0, 2]), 1)
+    tensor([1., 0., 1.])
+)"}};
+const Register index_fill_op{"index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
+                             index_fill,
+                             {.variants = function | method | in_place}};
+const Register index_reduce_op{
+    "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor",
+    index_reduce, {.variants = function | method | in_place | out, .doc = R"(Combines the slices of source with the indexed slices: "prod", "mean", "amax" or "amin".
+
+    >>> rushlight.ones(2).index_reduce(0, rushlight.tensor([0, 0]), rushlight.tensor([2., 3.]), 'prod')
+    tensor([6., 1.])
+)"}};
+const Register take_op{"take(Tensor self, Tensor index) -> Tensor", take,
+                       {.variants = function | method | out, .doc = R"(Elements by their position in the flattened tensor; the result has the index's shape.
+
+Raises IndexError out of range.
+
+    >>> rushlight.tensor([[1, 2], [3, 4]]).take(rushlight.tensor([0, 3]))
+    tensor([1, 4])
+)"}};
+const Register put_op{"put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor", put_at,
+                      {.variants = function | method | in_place, .doc = R"(Writes source at positions of the flattened tensor, or adds it.
+
+    >>> rushlight.zeros(2, 2).put(rushlight.tensor([3]), rushlight.tensor([1.]))
+    tensor([[0., 0.],
+            [0., 1.]])
+)"}};
+const Register masked_select_op{"masked_select(Tensor self, Tensor mask) -> Tensor", masked_select,
+                                {.variants = function | method | out, .doc = R"(The elements where a bool mask is true, as a vector; self and mask broadcast together.
+
+    >>> rushlight.tensor([1, 2, 3]).masked_select(rushlight.tensor([True, False, True]))
+    tensor([1, 3])
+)"}};
+const Register masked_scatter_op{"masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor", masked_scatter,
+                                 {.variants = function | method | in_place, .doc = R"(Elements of source, in order, where a bool mask is true; self elsewhere.
+
+Raises RuntimeError where source has too few elements.
+
+    >>> rushlight.zeros(3).masked_scatter(rushlight.tensor([True, False, True]), rushlight.tensor([1., 2.]))
+    tensor([1., 0., 2.])
+)"}};
+const Register nonzero_op{"nonzero(Tensor self) -> Tensor", nonzero,
+                          {.variants = function | method | out, .doc = R"(Coordinates of the elements that are not zero, one row each, in order, as int64.
+
+    >>> rushlight.tensor([[0, 1], [2, 0]]).nonzero()
+    tensor([[0, 1],
+            [1, 0]])
+)", .differentiable = false}};
+const Register argwhere_op{"argwhere(Tensor self) -> Tensor", nonzero,
+                           {.doc = R"(Coordinates of the elements that are not zero. See nonzero.)",
+                            .differentiable = false}};
+const Register nonzero_by_dim_op{"nonzero_numpy(Tensor self) -> Tensor[]", nonzero_by_dim,
+                                 {.variants = method, .doc = R"(Coordinates of the elements that are not zero, one vector a dimension.)",
+                                  .differentiable = false}};
+
+}  // namespace
+}  // namespace rl::ops
