@@ -1,4 +1,5 @@
-// Advanced indexing, slices by index, flat positions and masks: reading and writing where index tensors point.
+// Advanced indexing, slices by index, flat positions and masks: reading and writing where index tensors
+// point.
 #include "ops/indexing.h"
 
 #include <algorithm>
@@ -20,8 +21,8 @@ namespace rl::ops {
 namespace {
 
 using kernels::Combine;
-using kernels::IndexDim;
 using kernels::index_kernels;
+using kernels::IndexDim;
 
 // The first value of a contiguous index that lies outside [low, high).
 std::optional<int64_t> out_of_range(const Tensor& index, int64_t low, int64_t high) {
@@ -54,8 +55,8 @@ struct Points {
     InlineVector<IndexDim, 5> before, after;
     int64_t values_stride = 1;
 
-    // Parts the dimensions of `table` that are not indexed into those before and after the points, for contiguous
-    // values; joins neighbours after them.
+    // Parts the dimensions of `table` that are not indexed into those before and after the points, for
+    // contiguous values; joins neighbours after them.
     void lay_out(const Tensor& table, uint64_t indexed, int64_t first_after) {
         int64_t stride = 1;
         for (int64_t i = table.dim() - 1; i >= 0; --i) {
@@ -91,14 +92,18 @@ struct Points {
             .after_rank = static_cast<int>(after.size()),
         };
         const GilRelease released(values.numel());
-        if (combine.has_value()) index_kernels().write_points(arguments, *combine);
-        else index_kernels().read_points(arguments);
+        if (combine.has_value())
+            index_kernels().write_points(arguments, *combine);
+        else
+            index_kernels().read_points(arguments);
     }
 };
 
 // --- Slices by a one-dimensional index.
 
-int64_t size_along(const Tensor& self, int64_t dim) { return self.dim() == 0 ? 1 : self.sizes()[dim]; }
+int64_t size_along(const Tensor& self, int64_t dim) {
+    return self.dim() == 0 ? 1 : self.sizes()[dim];
+}
 
 Dims with_size(const Tensor& self, int64_t dim, int64_t size) {
     Dims sizes = self.sizes();
@@ -116,11 +121,14 @@ Points slices_of(const Tensor& table, int64_t dim, const Tensor& index) {
     return points;
 }
 
-bool is_index_type(const Tensor& index) { return index.dtype() == DType::int64 || index.dtype() == DType::int32; }
+bool is_index_type(const Tensor& index) {
+    return index.dtype() == DType::int64 || index.dtype() == DType::int32;
+}
 
 // The index as the kernels read it; throws Kind where it reaches outside [low, size).
 template <class Kind>
-Tensor checked_index(const char* prefix, const Tensor& self, int64_t dim, const Tensor& index, bool from_end) {
+Tensor checked_index(const char* prefix, const Tensor& self, int64_t dim, const Tensor& index,
+                     bool from_end) {
     const Tensor values = contiguous_data(index, DType::int64);
     const int64_t size = size_along(self, dim);
     if (const auto bad = out_of_range(values, from_end ? -size : 0, size))
@@ -129,31 +137,35 @@ Tensor checked_index(const char* prefix, const Tensor& self, int64_t dim, const 
 }
 
 // A copy of self, combined with slices.
-Tensor combine_slices(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& slices, Combine combine) {
+Tensor combine_slices(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& slices,
+                      Combine combine) {
     const Tensor result = copy_of(self);
     slices_of(result, dim, index).run(result, contiguous_data(slices), combine);
     return result;
 }
 
 Tensor check_vector_index(const char* name, const Tensor& index) {
-    check<IndexError>(index.dim() <= 1, name, "(): Index is supposed to be a vector, but got dim: ", index.dim(),
-                      " with type: ", info(index.dtype()).scalar_name, " and size: ", to_string(index.sizes()));
-    check(is_index_type(index), name, "(): Expected dtype int32/int64 for index but got: ",
-          info(index.dtype()).scalar_name);
+    check<IndexError>(
+        index.dim() <= 1, name, "(): Index is supposed to be a vector, but got dim: ", index.dim(),
+        " with type: ", info(index.dtype()).scalar_name, " and size: ", to_string(index.sizes()));
+    check(is_index_type(index), name,
+          "(): Expected dtype int32/int64 for index but got: ", info(index.dtype()).scalar_name);
     return index;
 }
 
-void check_add_source(const char* name, const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) {
+void check_add_source(const char* name, const Tensor& self, int64_t dim, const Tensor& index,
+                      const Tensor& source) {
     check_vector_index(name, index);
-    check(self.dtype() == source.dtype(), name, "(): self (", info(self.dtype()).scalar_name, ") and source (",
-          info(source.dtype()).scalar_name, ") must have the same scalar type");
-    check(dim == 0 || dim < source.dim(), name, "(): Indexing dim ", dim, " is out of bounds of the source tensor with dim ",
-          source.dim());
+    check(self.dtype() == source.dtype(), name, "(): self (", info(self.dtype()).scalar_name,
+          ") and source (", info(source.dtype()).scalar_name, ") must have the same scalar type");
+    check(dim == 0 || dim < source.dim(), name, "(): Indexing dim ", dim,
+          " is out of bounds of the source tensor with dim ", source.dim());
     const int64_t count = size_along(source, dim);
     check(index.numel() == count, name, "(): Number of indices (", index.numel(),
           ") should be equal to source.size(dim): (", count, "), for dim: ", dim);
     check(source.dim() == 0 || self.dim() == 0 || with_size(self, dim, 0) == with_size(source, dim, 0),
-          "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = ",
+          "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
+          "self.shape = ",
           to_string(self.sizes()), " source.shape = ", to_string(source.sizes()));
 }
 
@@ -173,8 +185,8 @@ Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& index, const Te
     dim = wrap_dim(dim, self.dim());
     check<IndexError>(index.dtype() == DType::int64, "index_fill_(): Expected dtype int64 for index.");
     check<IndexError>(index.dim() <= 1, "Index has to be a vector/scalar");
-    check(value.dim() == 0, "index_fill_ only supports a 0-dimensional value tensor, but got tensor with ", value.dim(),
-          " dimension(s).");
+    check(value.dim() == 0, "index_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
+          value.dim(), " dimension(s).");
     check(!is_complex(value.dtype()) || is_complex(self.dtype()),
           "index_fill_(): Converting complex Scalar to non-complex type is not supported");
     const Tensor checked = checked_index<IndexError>("", self, dim, index, true);
@@ -192,7 +204,8 @@ Tensor index_fill_number(const Tensor& self, int64_t dim, const Tensor& index, c
 // Mean of the values that meet at a place, as their sum and their number.
 Tensor reduce_slices_mean(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
                           bool include_self) {
-    const Tensor total = index_add(include_self ? self : index_fill_number(self, dim, index, 0), dim, index, source);
+    const Tensor total =
+        index_add(include_self ? self : index_fill_number(self, dim, index, 0), dim, index, source);
     const Tensor start = include_self ? ones_like(self) : index_fill_number(ones_like(self), dim, index, 0);
     const Tensor counts = index_add(start, dim, index, ones_like(source));
     const Tensor divisor = where(eq(counts, wrap_number(0)), wrap_number(1), counts);
@@ -219,7 +232,9 @@ Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& index, const 
     const Tensor positions = checked_index<IndexError>("", self, dim, index, false);
     if (reduce == "mean") return reduce_slices_mean(self, dim, positions, source, include_self);
     const bool product = reduce == "prod";
-    const Combine combine = product ? Combine::multiply : reduce == "amax" ? Combine::maximum : Combine::minimum;
+    const Combine combine = product            ? Combine::multiply
+                            : reduce == "amax" ? Combine::maximum
+                                               : Combine::minimum;
     Tensor result = copy_of(self);
     if (!include_self) {
         const Tensor slices = contiguous_data(source);
@@ -228,8 +243,8 @@ Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& index, const 
     }
     slices_of(result, dim, positions).run(result, contiguous_data(source), combine);
     return record("IndexReduceBackward0", {self, source}, result, [&] {
-        return [self = Saved(self), source = Saved(source), result = Saved(result), index = Saved(positions), dim, product,
-                include_self](const Tensor& grad) -> Gradients {
+        return [self = Saved(self), source = Saved(source), result = Saved(result), index = Saved(positions),
+                dim, product, include_self](const Tensor& grad) -> Gradients {
             const Tensor x = self.get(), values = source.get(), positions = index.get();
             const Tensor kept = include_self ? grad : index_fill_number(grad, dim, positions, 0);
             const auto at = [&](const Tensor& t) { return index_select(t, dim, positions); };
@@ -245,8 +260,10 @@ Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& index, const 
                         product_gradient(at(grad), values, at(y), at(without), at(zeros_met))};
             }
             const Tensor y = result.get();
-            const Tensor self_chosen = to(eq(x, y), grad.dtype()), value_chosen = to(eq(values, at(y)), grad.dtype());
-            const Tensor start = include_self ? self_chosen : index_fill_number(self_chosen, dim, positions, 0);
+            const Tensor self_chosen = to(eq(x, y), grad.dtype()),
+                         value_chosen = to(eq(values, at(y)), grad.dtype());
+            const Tensor start =
+                include_self ? self_chosen : index_fill_number(self_chosen, dim, positions, 0);
             const Tensor count = index_add(start, dim, positions, value_chosen);
             const Tensor share = grad / where(eq(count, wrap_number(0)), wrap_number(1), count);
             const Tensor touched = index_fill_number(zeros_like(grad), dim, positions, 1);
@@ -262,9 +279,10 @@ Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& index, const 
 void push_mask(const Tensor& self, const Tensor& mask, TensorList& result) {
     const int64_t first = static_cast<int64_t>(result.size());
     for (int64_t i = 0; i < mask.dim(); ++i)
-        check<IndexError>(first + i < self.dim() && mask.sizes()[i] == self.sizes()[first + i], "The shape of the mask ",
-                          to_string(mask.sizes()), " at index ", i, " does not match the shape of the indexed tensor ",
-                          to_string(self.sizes()), " at index ", first + i);
+        check<IndexError>(first + i < self.dim() && mask.sizes()[i] == self.sizes()[first + i],
+                          "The shape of the mask ", to_string(mask.sizes()), " at index ", i,
+                          " does not match the shape of the indexed tensor ", to_string(self.sizes()),
+                          " at index ", first + i);
     const Tensor coordinates = nonzero(mask);
     for (int64_t i = 0; i < mask.dim(); ++i) result.push_back(contiguous_data(select(coordinates, 1, i)));
 }
@@ -277,12 +295,13 @@ TensorList plain_indices(const Tensor& self, const TensorList& indices) {
         } else if (item.dtype() == DType::boolean || item.dtype() == DType::uint8) {
             push_mask(self, item, result);
         } else {
-            check<IndexError>(is_index_type(item), "tensors used as indices must be long, int, byte or bool tensors");
+            check<IndexError>(is_index_type(item),
+                              "tensors used as indices must be long, int, byte or bool tensors");
             result.push_back(contiguous_data(item, DType::int64));
         }
     }
-    check<IndexError>(static_cast<int64_t>(result.size()) <= self.dim(), "too many indices for tensor of dimension ",
-                      self.dim());
+    check<IndexError>(static_cast<int64_t>(result.size()) <= self.dim(),
+                      "too many indices for tensor of dimension ", self.dim());
     return result;
 }
 
@@ -324,7 +343,8 @@ class Selection {
             }
             if (fits) shape = broadcast(shape, item.sizes());
         }
-        check<IndexError>(fits, "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
+        check<IndexError>(
+            fits, "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
         return shape;
     }
     void add(const Tensor& table, int64_t dim, const Tensor& item, const Dims& shape) {
@@ -354,41 +374,49 @@ TensorList get_all(const SavedList& saved) {
 
 // `values` as the selection's shape, contiguous.
 Tensor values_for(const Selection& selection, const Tensor& target, const Tensor& values) {
-    check(target.dtype() == values.dtype(), "Index put requires the source and destination dtypes match, got ",
+    check(target.dtype() == values.dtype(),
+          "Index put requires the source and destination dtypes match, got ",
           info(target.dtype()).scalar_name, " for the destination and ", info(values.dtype()).scalar_name,
           " for the source.");
     check(can_broadcast_to(values.sizes(), selection.sizes()), "shape mismatch: value tensor of shape ",
-          to_string(values.sizes()), " cannot be broadcast to indexing result of shape ", to_string(selection.sizes()));
+          to_string(values.sizes()), " cannot be broadcast to indexing result of shape ",
+          to_string(selection.sizes()));
     return contiguous_data(expand(detach(values), selection.sizes()));
 }
 
 void put_data(const Tensor& target, const TensorList& indices, const Tensor& values, bool accumulate) {
     const Selection selection(target, indices);
-    selection.points().run(target, values_for(selection, target, values), accumulate ? Combine::add : Combine::assign);
+    selection.points().run(target, values_for(selection, target, values),
+                           accumulate ? Combine::add : Combine::assign);
 }
 
 Tensor put(const Tensor& self, const TensorList& indices, const Tensor& values, bool accumulate) {
     const Tensor result = copy_of(self);
     put_data(result, indices, values, accumulate);
     return record("IndexPutBackward0", {self, values}, result, [&] {
-        return [indices = save_all(indices), accumulate](const Tensor& grad, const Needs& needs) -> Gradients {
-            const TensorList positions = get_all(indices);
-            Tensor self_grad;
-            if (needs[0]) self_grad = accumulate ? grad : put(grad, positions, zeros({}, options_of(grad)), false);
-            return {self_grad, needs[1] ? index(grad, positions) : Tensor()};
-        };
+        return
+            [indices = save_all(indices), accumulate](const Tensor& grad, const Needs& needs) -> Gradients {
+                const TensorList positions = get_all(indices);
+                Tensor self_grad;
+                if (needs[0])
+                    self_grad = accumulate ? grad : put(grad, positions, zeros({}, options_of(grad)), false);
+                return {self_grad, needs[1] ? index(grad, positions) : Tensor()};
+            };
     });
 }
 
 // --- Flat positions and masks.
 
-Tensor flat(const Tensor& self) { return reshape(self, Dims{self.numel()}); }
+Tensor flat(const Tensor& self) {
+    return reshape(self, Dims{self.numel()});
+}
 
 Tensor flat_positions(const Tensor& self, const Tensor& index) {
     const Tensor positions = contiguous_data(index, DType::int64);
     check<IndexError>(self.numel() > 0 || index.numel() == 0, "take(): tried to take from an empty tensor");
     if (const auto bad = out_of_range(positions, -self.numel(), self.numel()))
-        raise<IndexError>("out of range: tried to access index ", *bad, " on a tensor of ", self.numel(), " elements.");
+        raise<IndexError>("out of range: tried to access index ", *bad, " on a tensor of ", self.numel(),
+                          " elements.");
     return positions;
 }
 
@@ -399,23 +427,27 @@ Tensor put_flat(const Tensor& self, const Tensor& positions, const Tensor& sourc
 Tensor put_at(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate) {
     check(index.dtype() == DType::int64, "put_(): Expected a long tensor for index, but got ",
           info(index.dtype()).scalar_name);
-    check(self.dtype() == source.dtype(), "put_(): self and source expected to have the same dtype, but got self.dtype = ",
+    check(self.dtype() == source.dtype(),
+          "put_(): self and source expected to have the same dtype, but got self.dtype = ",
           info(self.dtype()).scalar_name, " and source.dtype = ", info(source.dtype()).scalar_name);
-    check<IndexError>(source.numel() == index.numel(),
-                      "put_(): Expected source and index to have the same number of elements, but got source.numel() = ",
-                      source.numel(), ", index.numel() = ", index.numel());
+    check<IndexError>(
+        source.numel() == index.numel(),
+        "put_(): Expected source and index to have the same number of elements, but got source.numel() = ",
+        source.numel(), ", index.numel() = ", index.numel());
     return put_flat(self, flat_positions(self, index), source, accumulate);
 }
 
 // Positions of the elements that are not zero, in order, in the flattened tensor.
 Tensor nonzero_positions(const Tensor& self) {
-    check(!self.is_meta(), "nonzero: the shape of the result depends on values, which meta tensors have none of");
+    check(!self.is_meta(),
+          "nonzero: the shape of the result depends on values, which meta tensors have none of");
     const Tensor input = contiguous_data(self);
     const Tensor all_positions = empty(Dims{self.numel()}, {DType::int64});
     int64_t count;
     {
         const GilRelease released(self.numel());
-        count = index_kernels().nonzero(self.dtype(), input.raw_data(), input.numel(), all_positions.data<int64_t>());
+        count = index_kernels().nonzero(self.dtype(), input.raw_data(), input.numel(),
+                                        all_positions.data<int64_t>());
     }
     const Tensor positions = empty(Dims{count}, {DType::int64});
     std::copy_n(all_positions.data<int64_t>(), count, positions.data<int64_t>());
@@ -423,9 +455,11 @@ Tensor nonzero_positions(const Tensor& self) {
 }
 
 Tensor masked_scatter(const Tensor& self, const Tensor& mask, const Tensor& source) {
-    check(mask.dtype() == DType::boolean, "masked_scatter_ only supports boolean masks, but got mask with dtype ",
+    check(mask.dtype() == DType::boolean,
+          "masked_scatter_ only supports boolean masks, but got mask with dtype ",
           info(mask.dtype()).scalar_name);
-    check(self.dtype() == source.dtype(), "masked_scatter: expected self and source to have same dtypes but got",
+    check(self.dtype() == source.dtype(),
+          "masked_scatter: expected self and source to have same dtypes but got",
           info(self.dtype()).scalar_name, " and ", info(source.dtype()).scalar_name);
     const Dims sizes = broadcast(self.sizes(), mask.sizes());
     const Tensor positions = nonzero_positions(expand(mask, sizes));
@@ -457,7 +491,8 @@ Tensor index_select(const Tensor& self, int64_t dim, const Tensor& index) {
     });
 }
 
-Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) {
+Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
+                 const Scalar& alpha) {
     dim = wrap_dim(dim, self.dim());
     check_add_source("index_add_", self, dim, index, source);
     const Tensor positions = checked_index<Error>("", self, dim, index, false);
@@ -465,7 +500,7 @@ Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Ten
     const Tensor result = combine_slices(self, dim, positions, source, Combine::add);
     return record("IndexAddBackward0", {self, source}, result, [&] {
         return [positions = Saved(positions), shape = source.sizes(), dim](const Tensor& grad,
-                                                                          const Needs& needs) -> Gradients {
+                                                                           const Needs& needs) -> Gradients {
             return {grad, needs[1] ? reshape(index_select(grad, dim, positions.get()), shape) : Tensor()};
         };
     });
@@ -473,24 +508,27 @@ Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Ten
 
 Tensor index_copy(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) {
     dim = wrap_dim(dim, self.dim());
-    check<IndexError>(index.dim() <= 1, "index_copy_(): Index should have dimension 1 or 0 (got ", index.dim(), ")");
+    check<IndexError>(index.dim() <= 1, "index_copy_(): Index should have dimension 1 or 0 (got ",
+                      index.dim(), ")");
     check(index.dtype() == DType::int64, "index_copy_(): Expected a long tensor for index, but got ",
           info(index.dtype()).scalar_name);
-    check(self.dtype() == source.dtype(), "index_copy_(): self and source expected to have the same dtype, but got (self) ",
+    check(self.dtype() == source.dtype(),
+          "index_copy_(): self and source expected to have the same dtype, but got (self) ",
           info(self.dtype()).scalar_name, " and (source) ", info(source.dtype()).scalar_name);
     const int64_t count = size_along(source, dim);
     check<IndexError>(index.numel() == count, "index_copy_(): Number of indices (", index.numel(),
                       ") should be equal to source.size(dim) (", count, ")");
     for (int64_t i = 0; i < std::min(self.dim(), source.dim()); ++i)
-        check(i == dim || self.sizes()[i] == source.sizes()[i],
-              "index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: ",
-              self.sizes()[i], " at dimension ", dim, " and source slice shape: ", source.sizes()[i], " at dimension ",
-              dim, ".");
+        check(
+            i == dim || self.sizes()[i] == source.sizes()[i],
+            "index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: ",
+            self.sizes()[i], " at dimension ", dim, " and source slice shape: ", source.sizes()[i],
+            " at dimension ", dim, ".");
     const Tensor positions = checked_index<IndexError>("index_copy_(): ", self, dim, index, false);
     const Tensor result = combine_slices(self, dim, positions, source, Combine::assign);
     return record("IndexCopyBackward0", {self, source}, result, [&] {
         return [positions = Saved(positions), shape = source.sizes(), dim](const Tensor& grad,
-                                                                          const Needs& needs) -> Gradients {
+                                                                           const Needs& needs) -> Gradients {
             const Tensor index = positions.get();
             return {needs[0] ? fill_slices(grad, dim, index, zeros({}, options_of(grad))) : Tensor(),
                     needs[1] ? reshape(index_select(grad, dim, index), shape) : Tensor()};
@@ -539,7 +577,8 @@ Tensor index_put(const Tensor& self, const TensorList& indices, const Tensor& va
 Tensor index_put_(const Tensor& self, const TensorList& indices, const Tensor& values, bool accumulate) {
     const TensorList positions = plain_indices(self, indices);
     if (gradients_wanted({self, values}))
-        return write_in_place(self, [&](const Tensor& original) { return put(original, positions, values, accumulate); });
+        return write_in_place(
+            self, [&](const Tensor& original) { return put(original, positions, values, accumulate); });
     check_writable(self, false);
     const bool shared = values->storage.get() == self->storage.get();
     put_data(self, positions, shared ? copy_of(values) : values, accumulate);
@@ -549,8 +588,11 @@ Tensor index_put_(const Tensor& self, const TensorList& indices, const Tensor& v
 
 namespace {
 
-const Register index_op{"index(Tensor self, Tensor?[] indices) -> Tensor", index,
-                        {.variants = 0, .doc = R"(self[indices]: one index tensor for each dimension in order, None for a whole dimension.
+const Register index_op{
+    "index(Tensor self, Tensor?[] indices) -> Tensor",
+    index,
+    {.variants = 0,
+     .doc = R"(self[indices]: one index tensor for each dimension in order, None for a whole dimension.
 
 Integer indices broadcast together; bool and uint8 ones are masks. Raises IndexError out of range.
 
@@ -558,17 +600,22 @@ Integer indices broadcast together; bool and uint8 ones are masks. Raises IndexE
     tensor([5, 0])
 )"}};
 const Register index_put_op{
-    "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor", index_put,
+    "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    index_put,
     {.doc = R"(A copy of self with values at the indexed places, or added to them.
 
     >>> rushlight.zeros(3).index_put((rushlight.tensor([0, 0]),), rushlight.tensor([1., 2.]), accumulate=True)
     tensor([3., 0., 0.])
 )"}};
 const Register index_put_in_place_op{
-    "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)", index_put_,
+    "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)",
+    index_put_,
     {.doc = R"(Writes values at the indexed places, or adds them. See index_put.)"}};
-const Register index_select_op{"index_select(Tensor self, int dim, Tensor index) -> Tensor", index_select,
-                               {.variants = function | method | out, .doc = R"(The slices of a dimension that a vector of int32 or int64 indices names.
+const Register index_select_op{
+    "index_select(Tensor self, int dim, Tensor index) -> Tensor",
+    index_select,
+    {.variants = function | method | out,
+     .doc = R"(The slices of a dimension that a vector of int32 or int64 indices names.
 
 Raises IndexError out of range.
 
@@ -577,79 +624,108 @@ Raises IndexError out of range.
             [5, 3]])
 )"}};
 const Register index_add_op{
-    "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor", index_add,
-    {.variants = function | method | in_place | out, .doc = R"(Adds alpha times the slices of source to the indexed slices, in order.
+    "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
+    index_add,
+    {.variants = function | method | in_place | out,
+     .doc = R"(Adds alpha times the slices of source to the indexed slices, in order.
 
 Raises RuntimeError out of range.
 
     >>> rushlight.zeros(3).index_add(0, rushlight.tensor([1, 1]), rushlight.tensor([2., 3.]))
     tensor([0., 5., 0.])
 )"}};
-const Register index_copy_op{"index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor", index_copy,
-                             {.variants = function | method | in_place | out, .doc = R"(Replaces the indexed slices by those of source.
+const Register index_copy_op{
+    "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor",
+    index_copy,
+    {.variants = function | method | in_place | out, .doc = R"(Replaces the indexed slices by those of source.
 
     >>> rushlight.zeros(3).index_copy(0, rushlight.tensor([1]), rushlight.tensor([2.]))
     tensor([0., 2., 0.])
 )"}};
 const Register index_fill_number_op{
-    "index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor", index_fill_number,
-    {.variants = function | method | in_place, .doc = R"(Fills the indexed slices with one value, a number or a zero-dim tensor.
+    "index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
+    index_fill_number,
+    {.variants = function | method | in_place,
+     .doc = R"(Fills the indexed slices with one value, a number or a zero-dim tensor.
 
     >>> rushlight.zeros(3).index_fill(0, rushlight.tensor([0, 2]), 1)
     tensor([1., 0., 1.])
 )"}};
-const Register index_fill_op{"index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
-                             index_fill,
-                             {.variants = function | method | in_place}};
+const Register index_fill_op{
+    "index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
+    index_fill,
+    {.variants = function | method | in_place}};
 const Register index_reduce_op{
-    "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor",
-    index_reduce, {.variants = function | method | in_place | out, .doc = R"(Combines the slices of source with the indexed slices: "prod", "mean", "amax" or "amin".
+    "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) "
+    "-> Tensor",
+    index_reduce,
+    {.variants = function | method | in_place | out,
+     .doc = R"(Combines the slices of source with the indexed slices: "prod", "mean", "amax" or "amin".
 
     >>> rushlight.ones(2).index_reduce(0, rushlight.tensor([0, 0]), rushlight.tensor([2., 3.]), 'prod')
     tensor([6., 1.])
 )"}};
-const Register take_op{"take(Tensor self, Tensor index) -> Tensor", take,
-                       {.variants = function | method | out, .doc = R"(Elements by their position in the flattened tensor; the result has the index's shape.
+const Register take_op{
+    "take(Tensor self, Tensor index) -> Tensor",
+    take,
+    {.variants = function | method | out,
+     .doc = R"(Elements by their position in the flattened tensor; the result has the index's shape.
 
 Raises IndexError out of range.
 
     >>> rushlight.tensor([[1, 2], [3, 4]]).take(rushlight.tensor([0, 3]))
     tensor([1, 4])
 )"}};
-const Register put_op{"put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor", put_at,
-                      {.variants = function | method | in_place, .doc = R"(Writes source at positions of the flattened tensor, or adds it.
+const Register put_op{"put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor",
+                      put_at,
+                      {.variants = function | method | in_place,
+                       .doc = R"(Writes source at positions of the flattened tensor, or adds it.
 
     >>> rushlight.zeros(2, 2).put(rushlight.tensor([3]), rushlight.tensor([1.]))
     tensor([[0., 0.],
             [0., 1.]])
 )"}};
-const Register masked_select_op{"masked_select(Tensor self, Tensor mask) -> Tensor", masked_select,
-                                {.variants = function | method | out, .doc = R"(The elements where a bool mask is true, as a vector; self and mask broadcast together.
+const Register masked_select_op{
+    "masked_select(Tensor self, Tensor mask) -> Tensor",
+    masked_select,
+    {.variants = function | method | out,
+     .doc = R"(The elements where a bool mask is true, as a vector; self and mask broadcast together.
 
     >>> rushlight.tensor([1, 2, 3]).masked_select(rushlight.tensor([True, False, True]))
     tensor([1, 3])
 )"}};
-const Register masked_scatter_op{"masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor", masked_scatter,
-                                 {.variants = function | method | in_place, .doc = R"(Elements of source, in order, where a bool mask is true; self elsewhere.
+const Register masked_scatter_op{
+    "masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor",
+    masked_scatter,
+    {.variants = function | method | in_place,
+     .doc = R"(Elements of source, in order, where a bool mask is true; self elsewhere.
 
 Raises RuntimeError where source has too few elements.
 
     >>> rushlight.zeros(3).masked_scatter(rushlight.tensor([True, False, True]), rushlight.tensor([1., 2.]))
     tensor([1., 0., 2.])
 )"}};
-const Register nonzero_op{"nonzero(Tensor self) -> Tensor", nonzero,
-                          {.variants = function | method | out, .doc = R"(Coordinates of the elements that are not zero, one row each, in order, as int64.
+const Register nonzero_op{
+    "nonzero(Tensor self) -> Tensor",
+    nonzero,
+    {.variants = function | method | out,
+     .doc = R"(Coordinates of the elements that are not zero, one row each, in order, as int64.
 
     >>> rushlight.tensor([[0, 1], [2, 0]]).nonzero()
     tensor([[0, 1],
             [1, 0]])
-)", .differentiable = false}};
-const Register argwhere_op{"argwhere(Tensor self) -> Tensor", nonzero,
-                           {.doc = R"(Coordinates of the elements that are not zero. See nonzero.)",
-                            .differentiable = false}};
-const Register nonzero_by_dim_op{"nonzero_numpy(Tensor self) -> Tensor[]", nonzero_by_dim,
-                                 {.variants = method, .doc = R"(Coordinates of the elements that are not zero, one vector a dimension.)",
-                                  .differentiable = false}};
+)",
+     .differentiable = false}};
+const Register argwhere_op{
+    "argwhere(Tensor self) -> Tensor",
+    nonzero,
+    {.doc = R"(Coordinates of the elements that are not zero. See nonzero.)", .differentiable = false}};
+const Register nonzero_by_dim_op{
+    "nonzero_numpy(Tensor self) -> Tensor[]",
+    nonzero_by_dim,
+    {.variants = method,
+     .doc = R"(Coordinates of the elements that are not zero, one vector a dimension.)",
+     .differentiable = false}};
 
 }  // namespace
 }  // namespace rl::ops

@@ -18,7 +18,9 @@ using kernels::Reduction;
 
 namespace {
 
-Tensor zero_where(const Tensor& condition, const Tensor& self) { return where(condition, wrap_number(0), self); }
+Tensor zero_where(const Tensor& condition, const Tensor& self) {
+    return where(condition, wrap_number(0), self);
+}
 
 // --- Variance.
 
@@ -28,8 +30,8 @@ struct MomentsRequest {
     double correction;
 };
 
-MomentsRequest moments_request(const Tensor& self, const OptionalDims& dim, const std::optional<Scalar>& correction,
-                               bool keepdim) {
+MomentsRequest moments_request(const Tensor& self, const OptionalDims& dim,
+                               const std::optional<Scalar>& correction, bool keepdim) {
     check(is_floating(self.dtype()) || is_complex(self.dtype()),
           "std and var only support floating point and complex dtypes");
     return {mask_of(self, dim), keepdim, correction.has_value() ? correction->to_double() : 1.0};
@@ -58,7 +60,8 @@ std::tuple<Tensor, Tensor> run_moments(const Tensor& self, const MomentsRequest&
     return {variance, mean};
 }
 
-std::tuple<Tensor, Tensor> forward_moments(const Tensor& self, const MomentsRequest& request, bool want_mean) {
+std::tuple<Tensor, Tensor> forward_moments(const Tensor& self, const MomentsRequest& request,
+                                           bool want_mean) {
     if (!is_complex(self.dtype())) return run_moments(self, request, want_mean);
     const GradientsEnabled off(false);
     const auto [real_variance, real_mean] = run_moments(real(self), request, want_mean);
@@ -70,12 +73,14 @@ Tensor variance_gradient(const Tensor& grad, const Tensor& input, const MomentsR
     const double count = static_cast<double>(reduced_count(input.sizes(), request.mask));
     const double divisor = std::max(0.0, count - request.correction);
     const Tensor center = input.dim() == 0 ? input : mean(input, dims_in(request.mask, input.dim()), true);
-    return restore_dims(grad, request.mask, request.keepdim, input.dim()) * Scalar(2.0 / divisor) * (input - center);
+    return restore_dims(grad, request.mask, request.keepdim, input.dim()) * Scalar(2.0 / divisor) *
+           (input - center);
 }
 
 Tensor mean_gradient(const Tensor& grad, const Tensor& input, const MomentsRequest& request) {
     const double count = static_cast<double>(reduced_count(input.sizes(), request.mask));
-    return expand(restore_dims(grad / Scalar(count), request.mask, request.keepdim, input.dim()), input.sizes());
+    return expand(restore_dims(grad / Scalar(count), request.mask, request.keepdim, input.dim()),
+                  input.sizes());
 }
 
 // Of the standard deviation, as a gradient of the variance.
@@ -87,7 +92,8 @@ Tensor moment(const char* node, bool root, const Tensor& self, const MomentsRequ
     Tensor result = std::get<0>(forward_moments(self, request, false));
     if (root) result = sqrt(result);
     return record(node, {self}, result, [&] {
-        return [self = Saved(self), result = root ? Saved(result) : Saved(), request](const Tensor& grad) -> Gradients {
+        return [self = Saved(self), result = root ? Saved(result) : Saved(),
+                request](const Tensor& grad) -> Gradients {
             const Tensor inner = result.defined() ? deviation_gradient(grad, result.get()) : grad;
             return {variance_gradient(inner, self.get(), request)};
         };
@@ -100,7 +106,8 @@ std::tuple<Tensor, Tensor> moment_and_mean(const char* node, bool root, const Te
     if (root) value = sqrt(value);
     const Tensor outputs[] = {value, average};
     record(node, {self}, outputs, [&] {
-        return [self = Saved(self), value = root ? Saved(value) : Saved(), request](const Gradients& grads) -> Gradients {
+        return [self = Saved(self), value = root ? Saved(value) : Saved(),
+                request](const Gradients& grads) -> Gradients {
             const Tensor input = self.get();
             Tensor result;
             if (grads[0].defined()) {
@@ -115,7 +122,9 @@ std::tuple<Tensor, Tensor> moment_and_mean(const char* node, bool root, const Te
     return {value, average};
 }
 
-Scalar correction_of(bool unbiased) { return Scalar(unbiased ? 1 : 0); }
+Scalar correction_of(bool unbiased) {
+    return Scalar(unbiased ? 1 : 0);
+}
 
 Tensor var_all(const Tensor& self, bool unbiased) {
     return moment("VarBackward0", false, self, moments_request(self, {}, correction_of(unbiased), false));
@@ -144,19 +153,20 @@ TensorPair var_mean_dim(const Tensor& self, const OptionalDims& dim, bool unbias
     return moment_and_mean("VarMeanBackward0", false, self,
                            moments_request(self, dim, correction_of(unbiased), keepdim));
 }
-TensorPair var_mean_correction(const Tensor& self, const OptionalDims& dim, const std::optional<Scalar>& correction,
-                               bool keepdim) {
+TensorPair var_mean_correction(const Tensor& self, const OptionalDims& dim,
+                               const std::optional<Scalar>& correction, bool keepdim) {
     return moment_and_mean("VarMeanBackward0", false, self, moments_request(self, dim, correction, keepdim));
 }
 TensorPair std_mean_all(const Tensor& self, bool unbiased) {
-    return moment_and_mean("StdMeanBackward0", true, self, moments_request(self, {}, correction_of(unbiased), false));
+    return moment_and_mean("StdMeanBackward0", true, self,
+                           moments_request(self, {}, correction_of(unbiased), false));
 }
 TensorPair std_mean_dim(const Tensor& self, const OptionalDims& dim, bool unbiased, bool keepdim) {
     return moment_and_mean("StdMeanBackward0", true, self,
                            moments_request(self, dim, correction_of(unbiased), keepdim));
 }
-TensorPair std_mean_correction(const Tensor& self, const OptionalDims& dim, const std::optional<Scalar>& correction,
-                               bool keepdim) {
+TensorPair std_mean_correction(const Tensor& self, const OptionalDims& dim,
+                               const std::optional<Scalar>& correction, bool keepdim) {
     return moment_and_mean("StdMeanBackward0", true, self, moments_request(self, dim, correction, keepdim));
 }
 
@@ -192,7 +202,8 @@ Tensor norm_gradient(const Tensor& plain_grad, const Tensor& input, const Tensor
     if (std::isinf(p)) {
         const Tensor magnitude = abs(input);
         const Tensor chosen = logical_or(eq(magnitude, norm), logical_and(isnan(magnitude), isnan(norm)));
-        const Tensor count = input.dim() == 0 ? chosen : sum(chosen, dims_in(request.mask, input.dim()), true);
+        const Tensor count =
+            input.dim() == 0 ? chosen : sum(chosen, dims_in(request.mask, input.dim()), true);
         return sgn(input) * (grad / count * chosen);
     }
     if (p < 1) {
@@ -214,7 +225,8 @@ void check_norm_identity(const Tensor& self, double order, const OptionalDims& d
           " norm on an empty tensor because the operation does not have an identity");
     for (const int64_t d : *dim)
         check(self.size(d) != 0, "linalg.vector_norm cannot compute the ", name, " norm on the dimension ",
-              wrap_dim(d, self.dim()), "because this dimension is empty and the operation does not have an identity");
+              wrap_dim(d, self.dim()),
+              "because this dimension is empty and the operation does not have an identity");
 }
 
 Tensor norm_of(const char* node, const Tensor& self, double order, const OptionalDims& dim, bool keepdim,
@@ -233,7 +245,9 @@ Tensor norm_of(const char* node, const Tensor& self, double order, const Optiona
     });
 }
 
-double order_of(const std::optional<Scalar>& p) { return p.has_value() ? p->to_double() : 2.0; }
+double order_of(const std::optional<Scalar>& p) {
+    return p.has_value() ? p->to_double() : 2.0;
+}
 
 Tensor norm_all(const Tensor& self, const Scalar& p) {
     return norm_of("NormBackward0", self, p.to_double(), {}, false, {});
@@ -253,7 +267,8 @@ Tensor norm_named(const Tensor& self, const std::string& p, const OptionalDims& 
 
 }  // namespace
 
-Tensor var(const Tensor& self, const OptionalDims& dim, const std::optional<Scalar>& correction, bool keepdim) {
+Tensor var(const Tensor& self, const OptionalDims& dim, const std::optional<Scalar>& correction,
+           bool keepdim) {
     return moment("VarBackward0", false, self, moments_request(self, dim, correction, keepdim));
 }
 
@@ -279,11 +294,12 @@ Tensor logsumexp(const Tensor& self, const Dims& dim, bool keepdim) {
         }
     }
     return record("LogsumexpBackward0", {input}, result, [&] {
-        return [input = Saved(input), result = Saved(result), mask, keepdim](const Tensor& grad) -> Gradients {
-            const Tensor x = input.get();
-            const Tensor share = exp(x - restore_dims(result.get(), mask, keepdim, x.dim()));
-            return {restore_dims(grad, mask, keepdim, x.dim()) * conj(share)};
-        };
+        return
+            [input = Saved(input), result = Saved(result), mask, keepdim](const Tensor& grad) -> Gradients {
+                const Tensor x = input.get();
+                const Tensor share = exp(x - restore_dims(result.get(), mask, keepdim, x.dim()));
+                return {restore_dims(grad, mask, keepdim, x.dim()) * conj(share)};
+            };
     });
 }
 
@@ -291,81 +307,111 @@ namespace {
 
 const OperatorOptions moment_overload{.variants = function | method | out, .dtypes = "floating, complex"};
 
-const Register var_op{"var(Tensor self, bool unbiased=True) -> Tensor", var_all, {.doc = R"(Variance over all or given dimensions.
+const Register var_op{"var(Tensor self, bool unbiased=True) -> Tensor",
+                      var_all,
+                      {.doc = R"(Variance over all or given dimensions.
 
 The sum of squared distances from the mean, divided by max(0, count - correction); unbiased=True is correction=1. Computed
 in float64 by combining blocks (Chan, Golub and LeVeque, 1979). Raises RuntimeError for integers.
 
     >>> rushlight.tensor([1., 2., 3., 4.]).var(correction=0)
     tensor(1.2500)
-)", .dtypes = "floating, complex"}};
-const Register var_dim_op{"var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
-                          var_dim, moment_overload};
-const Register var_correction_op{
-    "var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor", var,
+)",
+                       .dtypes = "floating, complex"}};
+const Register var_dim_op{
+    "var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", var_dim,
     moment_overload};
-const Register std_op{"std(Tensor self, bool unbiased=True) -> Tensor", std_all, {.doc = R"(Standard deviation over all or given dimensions: the square root of var.
+const Register var_correction_op{
+    "var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
+    var, moment_overload};
+const Register std_op{"std(Tensor self, bool unbiased=True) -> Tensor",
+                      std_all,
+                      {.doc = R"(Standard deviation over all or given dimensions: the square root of var.
 
     >>> rushlight.tensor([[1., 3.], [2., 2.]]).std(dim=1)
     tensor([1.4142, 0.0000])
-)", .dtypes = "floating, complex"}};
-const Register std_dim_op{"std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
-                          std_dim, moment_overload};
+)",
+                       .dtypes = "floating, complex"}};
+const Register std_dim_op{
+    "std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", std_dim,
+    moment_overload};
 const Register std_correction_op{
     "std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
     std_correction, moment_overload};
-const Register var_mean_op{"var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)", var_mean_all,
-                           {.variants = function, .doc = R"(Variance and mean over all or given dimensions, in one pass. See var.
+const Register var_mean_op{"var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)",
+                           var_mean_all,
+                           {.variants = function,
+                            .doc = R"(Variance and mean over all or given dimensions, in one pass. See var.
 
     >>> rushlight.var_mean(rushlight.tensor([1., 3.]))
     (tensor(2.), tensor(2.))
-)", .dtypes = "floating, complex"}};
+)",
+                            .dtypes = "floating, complex"}};
 const Register var_mean_dim_op{
     "var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)",
-    var_mean_dim, {.variants = function}};
+    var_mean_dim,
+    {.variants = function}};
 const Register var_mean_correction_op{
     "var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> "
     "(Tensor, Tensor)",
-    var_mean_correction, {.variants = function}};
-const Register std_mean_op{"std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)", std_mean_all,
-                           {.variants = function, .doc = R"(Standard deviation and mean over all or given dimensions. See var.
+    var_mean_correction,
+    {.variants = function}};
+const Register std_mean_op{"std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)",
+                           std_mean_all,
+                           {.variants = function,
+                            .doc = R"(Standard deviation and mean over all or given dimensions. See var.
 
     >>> rushlight.std_mean(rushlight.tensor([1., 3.]), correction=0)
     (tensor(1.), tensor(2.))
-)", .dtypes = "floating, complex"}};
+)",
+                            .dtypes = "floating, complex"}};
 const Register std_mean_dim_op{
     "std_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)",
-    std_mean_dim, {.variants = function}};
+    std_mean_dim,
+    {.variants = function}};
 const Register std_mean_correction_op{
     "std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> "
     "(Tensor, Tensor)",
-    std_mean_correction, {.variants = function}};
+    std_mean_correction,
+    {.variants = function}};
 
-const Register norm_op{"norm(Tensor self, Scalar p=2) -> Tensor", norm_all, {.doc = R"(Norm of order p of the elements, over all or given dimensions.
+const Register norm_op{"norm(Tensor self, Scalar p=2) -> Tensor",
+                       norm_all,
+                       {.doc = R"(Norm of order p of the elements, over all or given dimensions.
 
 (sum |x|^p)^(1/p); the largest |x| for p = inf, the smallest for -inf, the number of nonzero elements for 0, and 2 for
 "fro". Raises RuntimeError for integers unless dtype names a floating-point or complex type.
 
     >>> rushlight.tensor([3., 4.]).norm()
     tensor(5.)
-)", .dtypes = "floating, complex"}};
+)",
+                        .dtypes = "floating, complex"}};
 const Register norm_named_op{
     "norm.str(Tensor self, str p, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    norm_named, {}};
+    norm_named,
+    {}};
 const Register norm_dim_op{
-    "norm.ScalarOpt_dim(Tensor self, Scalar? p=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> "
+    "norm.ScalarOpt_dim(Tensor self, Scalar? p=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? "
+    "dtype=None) -> "
     "Tensor",
-    norm_dim, {.variants = function | method | out}};
+    norm_dim,
+    {.variants = function | method | out}};
 const Register vector_norm_op{
-    "linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) "
+    "linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? "
+    "dtype=None) "
     "-> Tensor",
-    vector_norm, {.variants = out, .doc = R"(Vector norm of order ord over all or given dimensions. See norm.
+    vector_norm,
+    {.variants = out,
+     .doc = R"(Vector norm of order ord over all or given dimensions. See norm.
 
     >>> rushlight._C.linalg_vector_norm(rushlight.tensor([3., -4.]), 1)
     tensor(7.)
-)", .dtypes = "floating, complex"}};
-const Register logsumexp_op{"logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", logsumexp,
-                            {.variants = function | method | out, .doc = R"(log(sum(exp(x))) over the given dimensions, without overflow.
+)",
+     .dtypes = "floating, complex"}};
+const Register logsumexp_op{"logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
+                            logsumexp,
+                            {.variants = function | method | out,
+                             .doc = R"(log(sum(exp(x))) over the given dimensions, without overflow.
 
 The largest element is taken out first. Integers give the default dtype.
 

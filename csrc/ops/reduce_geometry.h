@@ -23,8 +23,10 @@ inline Dims dims_in(uint64_t mask, int64_t ndim) {
 inline Dims reduced_sizes(IntSpan sizes, uint64_t mask, bool keepdim) {
     Dims result;
     for (size_t i = 0; i < sizes.size(); ++i) {
-        if ((mask >> i & 1) == 0) result.push_back(sizes[i]);
-        else if (keepdim) result.push_back(1);
+        if ((mask >> i & 1) == 0)
+            result.push_back(sizes[i]);
+        else if (keepdim)
+            result.push_back(1);
     }
     return result;
 }

@@ -27,14 +27,14 @@ Tensor all(const Tensor& self, const OptionalDims& dim = {}, bool keepdim = fals
 Tensor var(const Tensor& self, const OptionalDims& dim = {}, const std::optional<Scalar>& correction = {},
            bool keepdim = false);
 Tensor logsumexp(const Tensor& self, const Dims& dim, bool keepdim = false);
-Tensor vector_norm(const Tensor& self, const Scalar& ord = 2, const OptionalDims& dim = {}, bool keepdim = false,
-                   std::optional<DType> dtype = {});
+Tensor vector_norm(const Tensor& self, const Scalar& ord = 2, const OptionalDims& dim = {},
+                   bool keepdim = false, std::optional<DType> dtype = {});
 
 // Sums the dimensions in which `sizes` was broadcast to the shape of `self`.
 Tensor sum_to_size(const Tensor& self, IntSpan sizes);
 
-// A result without the dimensions in `mask` of a tensor of `ndim`, with them as size one: for broadcasting against
-// the tensor that was reduced.
+// A result without the dimensions in `mask` of a tensor of `ndim`, with them as size one: for broadcasting
+// against the tensor that was reduced.
 Tensor restore_dims(const Tensor& reduced, uint64_t mask, bool keepdim, int64_t ndim);
 
 }  // namespace rl::ops

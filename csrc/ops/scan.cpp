@@ -45,9 +45,12 @@ DType total_dtype(const Tensor& self, std::optional<DType> dtype) {
     return is_integral(self.dtype(), true) ? DType::int64 : self.dtype();
 }
 
-Tensor reversed_cumsum(const Tensor& self, int64_t dim) { return flip(cumsum(flip(self, {dim}), dim), {dim}); }
+Tensor reversed_cumsum(const Tensor& self, int64_t dim) {
+    return flip(cumsum(flip(self, {dim}), dim), {dim});
+}
 
-// Element by element: the product of those before, times the sum over those after of gradient and running product.
+// Element by element: the product of those before, times the sum over those after of gradient and running
+// product.
 Tensor cumprod_gradient_with_zeros(const Tensor& grad, const Tensor& input, int64_t dim) {
     const int64_t size = input.sizes()[dim];
     const Tensor one = ones_like(narrow(input, dim, 0, 1));
@@ -68,8 +71,8 @@ Tensor cumprod_gradient(const Tensor& grad, const Tensor& input, const Tensor& r
     return reversed_cumsum(grad * conj(result), dim) / conj(input);
 }
 
-std::tuple<Tensor, Tensor> running_extreme(const char* name, const char* node, bool maximum, const Tensor& self,
-                                           int64_t dim) {
+std::tuple<Tensor, Tensor> running_extreme(const char* name, const char* node, bool maximum,
+                                           const Tensor& self, int64_t dim) {
     check<NotImplemented>(!is_complex(self.dtype()), "\"", name, "_cpu\" not implemented for '",
                           info(self.dtype()).scalar_name, "'");
     dim = wrap_dim(dim, self.dim());
@@ -120,11 +123,15 @@ Tensor logcumsumexp(const Tensor& self, int64_t dim) {
     return record("LogcumsumexpBackward0", {self}, result, [&] {
         return [self = Saved(self), result = Saved(result), dim](const Tensor& grad) -> Gradients {
             if (grad.dim() == 0) return {grad};
-            // The sum over i >= k of grad_i exp(x_k - y_i), with the sum in logarithms, one for each sign of grad.
+            // The sum over i >= k of grad_i exp(x_k - y_i), with the sum in logarithms, one for each sign of
+            // grad.
             const Tensor x = self.get(), y = result.get();
-            const auto reversed = [&](const Tensor& logs) { return flip(logcumsumexp(flip(logs, {dim}), dim), {dim}); };
+            const auto reversed = [&](const Tensor& logs) {
+                return flip(logcumsumexp(flip(logs, {dim}), dim), {dim});
+            };
             if (is_complex(x.dtype())) return {conj(exp(reversed(log(conj(grad)) - y) + x))};
-            const Tensor zero = wrap_number(0), nothing = wrap_number(-std::numeric_limits<double>::infinity());
+            const Tensor zero = wrap_number(0),
+                         nothing = wrap_number(-std::numeric_limits<double>::infinity());
             const Tensor magnitude = log(abs(grad));
             const Tensor positive = where(gt(grad, zero), magnitude, nothing);
             const Tensor negative = where(lt(grad, zero), magnitude, nothing);
@@ -142,40 +149,53 @@ std::tuple<Tensor, Tensor> cummin(const Tensor& self, int64_t dim) {
 
 namespace {
 
-const Register cumsum_op{"cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", cumsum,
-                         {.variants = function | method | in_place | out, .doc = R"(Running sum along a dimension.
+const Register cumsum_op{
+    "cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
+    cumsum,
+    {.variants = function | method | in_place | out, .doc = R"(Running sum along a dimension.
 
 Integers and bool are summed as int64 unless dtype says otherwise; float32 accumulates in float64.
 
     >>> rushlight.tensor([1., 2., 3.]).cumsum(0)
     tensor([1., 3., 6.])
 )"}};
-const Register cumprod_op{"cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", cumprod,
-                          {.variants = function | method | in_place | out, .doc = R"(Running product along a dimension.
+const Register cumprod_op{
+    "cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
+    cumprod,
+    {.variants = function | method | in_place | out, .doc = R"(Running product along a dimension.
 
 Types as in cumsum. The gradient is exact where elements are zero.
 
     >>> rushlight.tensor([1., 2., 3.]).cumprod(0)
     tensor([1., 2., 6.])
 )"}};
-const Register logcumsumexp_op{"logcumsumexp(Tensor self, int dim) -> Tensor", logcumsumexp,
-                               {.variants = function | method | out, .doc = R"(Logarithm of the running sum of exponentials along a dimension.
+const Register logcumsumexp_op{"logcumsumexp(Tensor self, int dim) -> Tensor",
+                               logcumsumexp,
+                               {.variants = function | method | out,
+                                .doc = R"(Logarithm of the running sum of exponentials along a dimension.
 
     >>> rushlight.tensor([0., 0.]).logcumsumexp(0)
     tensor([0.0000, 0.6931])
-)", .dtypes = "floating, complex"}};
-const Register cummax_op{"cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)", cummax,
-                         {.doc = R"(Running maximum along a dimension, and the position of the last of equal maxima.
+)",
+                                .dtypes = "floating, complex"}};
+const Register cummax_op{
+    "cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)",
+    cummax,
+    {.doc = R"(Running maximum along a dimension, and the position of the last of equal maxima.
 
     >>> rushlight.tensor([1., 3., 2.]).cummax(0).values
     tensor([1., 3., 3.])
-)", .dtypes = "real"}};
-const Register cummin_op{"cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)", cummin,
-                         {.doc = R"(Running minimum along a dimension, and the position of the last of equal minima.
+)",
+     .dtypes = "real"}};
+const Register cummin_op{
+    "cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)",
+    cummin,
+    {.doc = R"(Running minimum along a dimension, and the position of the last of equal minima.
 
     >>> rushlight.tensor([3., 1., 2.]).cummin(0).values
     tensor([3., 1., 1.])
-)", .dtypes = "real"}};
+)",
+     .dtypes = "real"}};
 
 }  // namespace
 }  // namespace rl::ops
