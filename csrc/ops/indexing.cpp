@@ -201,78 +201,6 @@ Tensor index_fill_number(const Tensor& self, int64_t dim, const Tensor& index, c
     return index_fill(self, dim, index, scalar_tensor(value, self.dtype(), self.device()));
 }
 
-// Mean of the values that meet at a place, as their sum and their number.
-Tensor reduce_slices_mean(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
-                          bool include_self) {
-    const Tensor total =
-        index_add(include_self ? self : index_fill_number(self, dim, index, 0), dim, index, source);
-    const Tensor start = include_self ? ones_like(self) : index_fill_number(ones_like(self), dim, index, 0);
-    const Tensor counts = index_add(start, dim, index, ones_like(source));
-    const Tensor divisor = where(eq(counts, wrap_number(0)), wrap_number(1), counts);
-    if (is_integral(self.dtype(), true)) return floor_divide(total, divisor);
-    return total / divisor;
-}
-
-// The product of the values that meet at a place: one gradient a value, exact for zeros.
-Tensor product_gradient(const Tensor& grad_result, const Tensor& value, const Tensor& products,
-                        const Tensor& products_without_zeros, const Tensor& zero_counts) {
-    const Tensor zero = wrap_number(0), one = wrap_number(1);
-    const Tensor is_zero = eq(value, zero);
-    const Tensor plain = where(is_zero, zero, products / where(is_zero, one, value));
-    const Tensor alone = where(eq(zero_counts, one), products_without_zeros, zero);
-    return grad_result * where(is_zero, alone, plain);
-}
-
-Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
-                    const std::string& reduce, bool include_self) {
-    dim = wrap_dim(dim, self.dim());
-    check(reduce == "prod" || reduce == "mean" || reduce == "amax" || reduce == "amin",
-          "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got ", reduce, ".");
-    check_add_source("index_reduce", self, dim, index, source);
-    const Tensor positions = checked_index<IndexError>("", self, dim, index, false);
-    if (reduce == "mean") return reduce_slices_mean(self, dim, positions, source, include_self);
-    const bool product = reduce == "prod";
-    const Combine combine = product            ? Combine::multiply
-                            : reduce == "amax" ? Combine::maximum
-                                               : Combine::minimum;
-    Tensor result = copy_of(self);
-    if (!include_self) {
-        const Tensor slices = contiguous_data(source);
-        slices_of(result, dim, positions).run(result, slices, Combine::assign);
-        if (product) result = combine_slices(result, dim, positions, ones_like(slices), Combine::assign);
-    }
-    slices_of(result, dim, positions).run(result, contiguous_data(source), combine);
-    return record("IndexReduceBackward0", {self, source}, result, [&] {
-        return [self = Saved(self), source = Saved(source), result = Saved(result), index = Saved(positions),
-                dim, product, include_self](const Tensor& grad) -> Gradients {
-            const Tensor x = self.get(), values = source.get(), positions = index.get();
-            const Tensor kept = include_self ? grad : index_fill_number(grad, dim, positions, 0);
-            const auto at = [&](const Tensor& t) { return index_select(t, dim, positions); };
-            if (product) {
-                const Tensor zero = wrap_number(0), one = wrap_number(1);
-                const Tensor start = include_self ? x : index_fill_number(x, dim, positions, 1);
-                const Tensor without = index_reduce(where(eq(start, zero), one, start), dim, positions,
-                                                    where(eq(values, zero), one, values), "prod", true);
-                const Tensor zeros_met = index_add(to(eq(start, zero), grad.dtype()), dim, positions,
-                                                   to(eq(values, zero), grad.dtype()));
-                const Tensor y = index_reduce(start, dim, positions, values, "prod", true);
-                return {product_gradient(kept, include_self ? x : start, y, without, zeros_met),
-                        product_gradient(at(grad), values, at(y), at(without), at(zeros_met))};
-            }
-            const Tensor y = result.get();
-            const Tensor self_chosen = to(eq(x, y), grad.dtype()),
-                         value_chosen = to(eq(values, at(y)), grad.dtype());
-            const Tensor start =
-                include_self ? self_chosen : index_fill_number(self_chosen, dim, positions, 0);
-            const Tensor count = index_add(start, dim, positions, value_chosen);
-            const Tensor share = grad / where(eq(count, wrap_number(0)), wrap_number(1), count);
-            const Tensor touched = index_fill_number(zeros_like(grad), dim, positions, 1);
-            const Tensor self_share = where(eq(touched, wrap_number(0)), grad, share * start);
-            return {self_share, at(share) * value_chosen};
-        };
-    });
-}
-
 // --- Advanced indexing.
 
 // The coordinates that a mask selects, one index a dimension of the mask.
@@ -655,16 +583,6 @@ const Register index_fill_op{
     "index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
     index_fill,
     {.variants = function | method | in_place}};
-const Register index_reduce_op{
-    "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) "
-    "-> Tensor",
-    index_reduce,
-    {.variants = function | method | in_place | out,
-     .doc = R"(Combines the slices of source with the indexed slices: "prod", "mean", "amax" or "amin".
-
-    >>> rushlight.ones(2).index_reduce(0, rushlight.tensor([0, 0]), rushlight.tensor([2., 3.]), 'prod')
-    tensor([6., 1.])
-)"}};
 const Register take_op{
     "take(Tensor self, Tensor index) -> Tensor",
     take,
