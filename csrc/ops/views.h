@@ -46,4 +46,7 @@ Tensor view_as_complex(const Tensor& self);
 Tensor real(const Tensor& self);
 Tensor imag(const Tensor& self);
 
+// Gives `self` itself the geometry and the history of a view of it, as in-place forms of views do.
+Tensor take_geometry(const Tensor& self, const Tensor& view);
+
 }  // namespace rl::ops
