@@ -47,7 +47,10 @@ nb::dict describe_memory() {
     nb::dict result;
     result["allocated_bytes.current"] = stats.allocated_bytes;
     result["allocated_bytes.peak"] = stats.peak_allocated_bytes;
-    result["cached_bytes.current"] = stats.cached_bytes;
+    result["reserved_bytes.current"] = stats.reserved_bytes;
+    result["allocations"] = stats.allocations;
+    result["deallocations"] = stats.deallocations;
+    result["system_allocations"] = stats.system_allocations;
     return result;
 }
 
@@ -81,6 +84,7 @@ NB_MODULE(_C, module) {
     }
     module.def("_operators", describe_operators, "What the registry knows of every native operator.");
     module.def("memory_stats", describe_memory, "Bytes held by tensors and kept for reuse.");
+    module.def("reset_peak_memory_stats", rl::reset_peak_memory_stats, "Starts a new peak from what is held now.");
     module.def("empty_cache", rl::empty_cache, "Gives memory kept for reuse back to the system.");
     module.def("get_num_threads", rl::get_num_threads, "The number of threads that operators use.");
     module.def("set_num_threads", rl::set_num_threads, nb::arg("num_threads"), "Sets the number of threads.");
