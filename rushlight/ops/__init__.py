@@ -29,8 +29,10 @@ def _load() -> None:
         calculus,
         comparison,
         copies,
+        fourier,
         grids,
         joining,
+        linalg,
         products,
         statistics,
     )
