@@ -1,0 +1,23 @@
+// Largest elements of windows: the choice of instruction set.
+#include "kernels/pool.h"
+
+namespace rl::kernels {
+
+RUSHLIGHT_DECLARE_TABLES(PoolKernels, pool_table)
+
+const PoolKernels& pool_kernels() {
+    static const PoolKernels& table = RUSHLIGHT_SELECT(pool_table);
+    return table;
+}
+
+void max_pool(DType dtype, int64_t planes, const AxisWindows (&windows)[3], const void* input, void* output,
+              int64_t* indices) {
+    pool_kernels().max_pool(dtype, planes, windows, 0, input, output, indices);
+}
+
+void max_pool_by_plane(DType dtype, int64_t planes, const AxisWindows* windows, const void* input,
+                       void* output, int64_t* indices) {
+    pool_kernels().max_pool(dtype, planes, windows, 3, input, output, indices);
+}
+
+}  // namespace rl::kernels
