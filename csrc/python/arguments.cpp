@@ -1,8 +1,6 @@
 // Calling operators from Python.
 #include "python/arguments.h"
 
-#include <structmember.h>
-
 #include <array>
 #include <map>
 

@@ -1,6 +1,4 @@
 // Autograd seen from Python: nodes, the engine, custom functions, modes.
-#include <structmember.h>
-
 #include <map>
 
 #include "autograd/engine.h"

@@ -190,6 +190,12 @@ Tensor value_for(const Tensor& target, PyObject* value) {
     return Tensor::borrow(made.get());
 }
 
+// x[...] is a view of all of x.
+Tensor alias_view(const Tensor& self) {
+    return record_view("AliasBackward0", self, alias(self),
+                       [] { return [](const Tensor& grad) -> Gradients { return {grad}; }; });
+}
+
 PyObject* redirect(const char* name, PyObject* const* arguments, Py_ssize_t count) {
     const Object method = Object::check(PyObject_GetAttrString(reinterpret_cast<PyObject*>(&tensor_type), name));
     return call_torch_function(method.get(), arguments, count, nullptr);
@@ -206,7 +212,7 @@ PyObject* tensor_get_item(PyObject* self, PyObject* index) {
         Indexing indexing(Tensor::borrow(self));
         indexing.apply(index);
         if (indexing.has_tensors()) return to_python(ops::index(indexing.view(), indexing.tensors()));
-        if (indexing.view().object() == self) return to_python(ops::alias_view(indexing.view()));
+        if (indexing.view().object() == self) return to_python(alias_view(indexing.view()));
         return to_python(indexing.view());
     });
 }

@@ -1,8 +1,6 @@
 // The Python type of tensors: its life, numbers, properties and the methods that are not operators.
 #include "python/tensor_type.h"
 
-#include <structmember.h>
-
 #include "autograd/record.h"
 #include "ops/arithmetic.h"
 #include "python/arguments.h"
