@@ -26,6 +26,7 @@ enum class Pointwise : uint16_t {
     conj_physical,
     add_scalar /*v0*/,
     mul_scalar /*v0*/,
+    pow_scalar /*v0*/,
     // arithmetic, two inputs
     add,
     sub,

@@ -16,7 +16,8 @@ Tensor floor_divide(const Tensor& self, const Tensor& other, const Destination& 
 Tensor trunc_divide(const Tensor& self, const Tensor& other, const Destination& destination = {});
 Tensor pow(const Tensor& self, const Scalar& exponent, const Destination& destination = {});
 Tensor pow(const Tensor& self, const Tensor& exponent, const Destination& destination = {});
-extern const PointwiseOperator neg, abs, sign, sgn, sqrt, rsqrt, reciprocal, square, remainder;
+extern const PointwiseFunction neg, abs, sign, square;
+extern const PointwiseOperator sgn, sqrt, rsqrt, reciprocal, remainder;
 Tensor lerp(const Tensor& self, const Tensor& end, const Tensor& weight, const Destination& destination = {});
 Tensor addcmul(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, const Scalar& value = 1,
                const Destination& destination = {});

@@ -12,8 +12,6 @@ Tensor to(const Tensor& self, DType dtype);
 // A copy in new memory. Differentiable.
 Tensor clone(const Tensor& self);
 Tensor clone(const Tensor& self, MemoryFormat format);
-// A copy in memory of the given strides. Differentiable.
-Tensor clone_strided(const Tensor& self, IntSpan strides);
 // `self` where it is contiguous already, else a contiguous copy. Differentiable.
 Tensor contiguous(const Tensor& self);
 Tensor contiguous(const Tensor& self, MemoryFormat format);

@@ -13,7 +13,8 @@ class PointwiseNode final : public Node {
     explicit PointwiseNode(const PointwiseRule& rule) : rule_(rule) {}
     std::string name() const override { return rule_.node; }
 
-    void save(TensorSpan inputs, const Tensor& result, const Parameters& parameters, DType dtype, unsigned uses) {
+    void save(TensorSpan inputs, const Tensor& result, const Parameters& parameters, DType dtype,
+              unsigned uses) {
         const detail::Recording recording(this);
         for (size_t i = 0; i < inputs.size(); ++i) {
             if ((uses & (1u << i)) != 0) saved_.inputs[i] = Saved(inputs[i]);
@@ -26,9 +27,12 @@ class PointwiseNode final : public Node {
 
     Gradients apply(Gradients gradients) override {
         check(!released_,
-              "Trying to backward through the graph a second time (or directly access saved tensors after they have "
-              "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
-              "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or "
+              "Trying to backward through the graph a second time (or directly access saved tensors after "
+              "they have "
+              "already been freed). Saved intermediate values of the graph are freed when you call "
+              ".backward() or "
+              "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second "
+              "time or "
               "if you need to access saved tensors after calling backward.");
         Gradients results;
         for (size_t i = 0; i < edges.size(); ++i) {
@@ -68,9 +72,12 @@ DType common_dtype(const PointwiseRule& rule, TensorSpan inputs) {
 
 DType result_dtype(const PointwiseRule& rule, DType common) {
     switch (rule.promotion) {
-        case Promotion::boolean: return DType::boolean;
-        case Promotion::to_real: return to_real(common);
-        default: break;
+        case Promotion::boolean:
+            return DType::boolean;
+        case Promotion::to_real:
+            return to_real(common);
+        default:
+            break;
     }
     const Compute compute = kernels::compute_type(common);
     const Compute result = kernels::result_compute(rule.kernel, compute);
@@ -91,8 +98,8 @@ Device common_device(const PointwiseRule& rule, TensorSpan inputs) {
     for (const Tensor& input : inputs) {
         check(input.device().type == chosen->device().type || input.dim() == 0,
               "Expected all tensors to be on the same device, but found at least two devices, ",
-              to_string(chosen->device()), " and ", to_string(input.device()), "! (when checking argument in method wrapper_CPU_",
-              rule_name(rule), ")");
+              to_string(chosen->device()), " and ", to_string(input.device()),
+              "! (when checking argument in method wrapper_CPU_", rule_name(rule), ")");
     }
     return chosen->device();
 }
@@ -143,14 +150,16 @@ void run_kernel(const PointwiseRule& rule, TensorSpan inputs, DType common, cons
         const Tensor& input = separated[i];
         const bool same_shape = input.sizes() == target.sizes();
         if (!same_shape) strides[i] = broadcast_strides(input.sizes(), input.strides(), target.sizes());
-        operands[i] = {input.raw_data(), input.dtype(), same_shape ? input.strides().data() : strides[i].data()};
+        operands[i] = {input.raw_data(), input.dtype(),
+                       same_shape ? input.strides().data() : strides[i].data()};
     }
     const kernels::Operand output{target.raw_data(), target.dtype(), target.strides().data()};
     bool fine;
     {
         const GilRelease released(target.numel());
-        fine = kernels::run_one(rule.kernel, compute, parameters, static_cast<int>(target.dim()),
-                                target.sizes().data(), output, operands.data(), static_cast<int>(inputs.size()));
+        fine =
+            kernels::run_one(rule.kernel, compute, parameters, static_cast<int>(target.dim()),
+                             target.sizes().data(), output, operands.data(), static_cast<int>(inputs.size()));
     }
     check(fine, "ZeroDivisionError");
 }
@@ -217,19 +226,21 @@ Tensor pointwise_in_place(const PointwiseRule& rule, TensorSpan inputs, const Pa
 void prepare_out(const Tensor& out, IntSpan sizes, DType result) {
     check(can_cast(result, out.dtype()), "result type ", info(result).scalar_name,
           " can't be cast to the desired output type ", info(out.dtype()).scalar_name);
-    check(!autograd_mode.gradients || !requires_grad(out),
-          "out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
+    check(
+        !autograd_mode.gradients || !requires_grad(out),
+        "out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
     if (out.sizes() == Dims(sizes)) {
         check_writable(out, false);
         return;
     }
     if (out.numel() != 0 &&
-        PyErr_WarnFormat(PyExc_UserWarning, 1,
-                         "An output with one or more elements was resized since it had shape %s, which does not match "
-                         "the required output shape %s. This behavior is deprecated, and in a future PyTorch release "
-                         "outputs will not be resized unless they have zero elements. You can explicitly reuse an out "
-                         "tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
-                         to_string(out.sizes()).c_str(), to_string(sizes).c_str()) != 0) {
+        PyErr_WarnFormat(
+            PyExc_UserWarning, 1,
+            "An output with one or more elements was resized since it had shape %s, which does not match "
+            "the required output shape %s. This behavior is deprecated, and in a future PyTorch release "
+            "outputs will not be resized unless they have zero elements. You can explicitly reuse an out "
+            "tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+            to_string(out.sizes()).c_str(), to_string(sizes).c_str()) != 0) {
         throw PythonError();
     }
     resize_in_place(out, sizes);
@@ -246,7 +257,8 @@ Tensor pointwise(const PointwiseRule& rule, TensorSpan inputs, const Parameters&
     }
     if (destination.kind == Destination::Kind::out) {
         check(!gradients_wanted(inputs), rule_name(rule),
-              "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+              "(): functions with out=... arguments don't support automatic differentiation, but one of the "
+              "arguments "
               "requires grad.");
         const Tensor& out = destination.tensor;
         TensorList separated(inputs.begin(), inputs.end());
@@ -291,12 +303,27 @@ PyObject* invoke_rule(const void* target, PyObject* const* arguments, const Dest
 
 }  // namespace
 
-PointwiseOperator::PointwiseOperator(const PointwiseRule& rule, std::source_location where) : rule_(rule) {
-    const OperatorOptions options{.variants = rule.variants,
-                                  .doc = rule.doc,
-                                  .differentiable = rule.gradients[0].compute != nullptr};
-    Register::add(rule.schema, &rule_, &invoke_rule, true, kernels::input_count(rule.kernel), options, where);
+PointwiseOperator::PointwiseOperator(const PointwiseRule& given, std::source_location where)
+    : PointwiseFunction(given) {
+    const OperatorOptions options{.variants = rule().variants,
+                                  .doc = rule().doc,
+                                  .differentiable = rule().gradients[0].compute != nullptr};
+    Register::add(rule().schema, &rule(), &invoke_rule, true, kernels::input_count(rule().kernel), options,
+                  where);
 }
+
+namespace {
+
+PointwiseRule renamed(PointwiseRule rule, const char* schema) {
+    rule.schema = schema;
+    return rule;
+}
+
+}  // namespace
+
+PointwiseOperator::PointwiseOperator(const char* schema, const PointwiseOperator& original,
+                                     std::source_location where)
+    : PointwiseOperator(renamed(original.rule(), schema), where) {}
 
 void copy_data(const Tensor& target, const Tensor& source) {
     check(can_broadcast_to(source.sizes(), target.sizes()), "The size of tensor a (",
@@ -315,10 +342,13 @@ void fill_data(const Tensor& target, const Scalar& value) {
     write_scalar(element.data(), target.dtype(), value);
     const kernels::Operand output{target.raw_data(), target.dtype(), target.strides().data()};
     const GilRelease released(target.numel());
-    kernels::fill(static_cast<int>(target.dim()), target.sizes().data(), output, element.data(), target.dtype());
+    kernels::fill(static_cast<int>(target.dim()), target.sizes().data(), output, element.data(),
+                  target.dtype());
 }
 
-Tensor contiguous_data(const Tensor& self) { return contiguous_data(self, self.dtype()); }
+Tensor contiguous_data(const Tensor& self) {
+    return contiguous_data(self, self.dtype());
+}
 
 Tensor contiguous_data(const Tensor& self, DType dtype) {
     if (self.is_contiguous() && self.dtype() == dtype) return self;

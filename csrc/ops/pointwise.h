@@ -56,7 +56,8 @@ struct InputGradient {
 };
 
 struct PointwiseRule {
-    const char* schema;  // "name(Tensor self[, Tensor|Scalar other])": only tensors, see `pointwise` for attributes
+    const char*
+        schema;  // "name(Tensor self[, Tensor|Scalar other])": only tensors, see `pointwise` for attributes
     Pointwise kernel;
     Promotion promotion = Promotion::same;
     const char* node = "";
@@ -65,8 +66,8 @@ struct PointwiseRule {
     const char* doc = "";
 };
 
-// Runs a rule: promotion, broadcasting, memory, kernel, graph. For operators with attributes or several forms,
-// write a C++ function that ends in this call, and register that.
+// Runs a rule: promotion, broadcasting, memory, kernel, graph. For operators with attributes or several
+// forms, write a C++ function that ends in this call, and register that.
 Tensor pointwise(const PointwiseRule& rule, TensorSpan inputs, const Parameters& parameters = {},
                  const Destination& destination = {});
 inline Tensor pointwise(const PointwiseRule& rule, std::initializer_list<Tensor> inputs,
@@ -77,12 +78,10 @@ inline Tensor pointwise(const PointwiseRule& rule, std::initializer_list<Tensor>
 // Attributes from Python numbers: value[i] and integer[i] of the i-th.
 Parameters parameters_of(std::initializer_list<Scalar> values);
 
-// A rule that registers itself, callable on its inputs.
-class PointwiseOperator {
+// A rule, callable on its inputs: tensors or numbers.
+class PointwiseFunction {
   public:
-    explicit PointwiseOperator(const PointwiseRule& rule,
-                               std::source_location where = std::source_location::current());
-    // Inputs are tensors or numbers.
+    explicit PointwiseFunction(const PointwiseRule& rule) : rule_(rule) {}
     template <class... T>
     Tensor operator()(const T&... inputs) const {
         return pointwise(rule_, {input(inputs)...});
@@ -94,6 +93,16 @@ class PointwiseOperator {
     static Tensor input(const Scalar& number) { return wrap_number(number); }
 
     PointwiseRule rule_;
+};
+
+// The same, registered as an operator.
+class PointwiseOperator : public PointwiseFunction {
+  public:
+    explicit PointwiseOperator(const PointwiseRule& rule,
+                               std::source_location where = std::source_location::current());
+    // Another name of the same operator.
+    PointwiseOperator(const char* schema, const PointwiseOperator& original,
+                      std::source_location where = std::source_location::current());
 };
 
 // Writes `source`, broadcast and converted, into the memory of `target`; knows nothing of gradients.

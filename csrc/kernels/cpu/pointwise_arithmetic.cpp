@@ -144,6 +144,8 @@ void add_one_input(PointwiseTable& table) {
                [](auto x, const auto& p) { return wrapping_add(x, p.v0); });
     scalars<1>(table, Pointwise::mul_scalar, Numbers{},
                [](auto x, const auto& p) { return wrapping_mul(x, p.v0); });
+    scalars<1>(table, Pointwise::pow_scalar, Integers{},
+               [](auto x, const auto& p) { return integer_power(x, p.v0); });
     scalars<1>(table, Pointwise::bitwise_not, Types<bool>{}, [](bool x) { return !x; });
     scalars<1>(table, Pointwise::bitwise_not, Integers{}, [](auto x) { return ~x; });
 }

@@ -31,6 +31,12 @@ T complex_sigmoid(T z) {
 }
 
 template <class T>
+T complex_pow(T a, T b) {
+    if (b == T(0)) return T(1);
+    return a == T(0) && b.real() > 0 ? T(0) : std::pow(a, b);
+}
+
+template <class T>
 T complex_logaddexp(T a, T b) {
     const bool first = a.real() > b.real();
     const T larger = first ? a : b, smaller = first ? b : a;
@@ -79,9 +85,12 @@ void add_complex(PointwiseTable& table) {
     scalars<1>(table, Pointwise::sigmoid, Complexes{}, [](auto z) { return complex_sigmoid(z); });
     scalars<1>(table, Pointwise::silu, Complexes{},
                [](auto z) { return wrapping_mul(z, complex_sigmoid(z)); });
-    scalars<2>(table, Pointwise::pow, Complexes{}, [](auto a, auto b) {
-        using T = decltype(a);
-        return b == T(0) ? T(1) : a == T(0) && b.real() > 0 ? T(0) : std::pow(a, b);
+    scalars<2>(table, Pointwise::pow, Complexes{}, [](auto a, auto b) { return complex_pow(a, b); });
+    scalars<1>(table, Pointwise::pow_scalar, Complexes{}, [](auto z, const auto& p) {
+        using T = decltype(z);
+        if (p.v0 == T(2)) return wrapping_mul(z, z);
+        if (p.v0 == T(3)) return wrapping_mul(wrapping_mul(z, z), z);
+        return complex_pow(z, p.v0);
     });
     scalars<2>(table, Pointwise::xlogy, Complexes{}, [](auto x, auto y) {
         using T = decltype(x);

@@ -6,6 +6,21 @@
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
+// x^v0, with the common exponents by multiplication and roots.
+template <class T>
+bool pow_scalar_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters) {
+    const double exponent = parameters.value[0].real();
+    const auto run = [&]<class F>(F) { return vector_block<1, T, F>(output, inputs, count, parameters); };
+    if (exponent == 2) return run([](auto x) { return x * x; });
+    if (exponent == 3) return run([](auto x) { return x * x * x; });
+    if (exponent == 1) return run([](auto x) { return x; });
+    if (exponent == -1) return run([](auto x) { return decltype(x)(T(1)) / x; });
+    if (exponent == -2) return run([](auto x) { return decltype(x)(T(1)) / (x * x); });
+    if (exponent == 0.5) return run([](auto x) { return sqrt(x); });
+    if (exponent == -0.5) return run([](auto x) { return decltype(x)(T(1)) / sqrt(x); });
+    return run([](auto x, const auto& p) { return pow(x, p.v0); });
+}
+
 void add_transcendental(PointwiseTable& table) {
     vectors<1>(table, Pointwise::exp, Reals{}, [](auto x) { return exp(x); });
     vectors<1>(table, Pointwise::exp2, Reals{}, [](auto x) { return exp2(x); });
@@ -26,6 +41,8 @@ void add_transcendental(PointwiseTable& table) {
     vectors<1>(table, Pointwise::asinh, Reals{}, [](auto x) { return asinh(x); });
     vectors<1>(table, Pointwise::acosh, Reals{}, [](auto x) { return acosh(x); });
     vectors<1>(table, Pointwise::atanh, Reals{}, [](auto x) { return atanh(x); });
+    entry(table, Pointwise::pow_scalar, Compute::float32) = pow_scalar_block<float>;
+    entry(table, Pointwise::pow_scalar, Compute::float64) = pow_scalar_block<double>;
     vectors<2>(table, Pointwise::pow, Reals{}, [](auto x, auto y) { return pow(x, y); });
 }
 
