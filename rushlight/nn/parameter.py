@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 import rushlight
@@ -33,19 +32,6 @@ class Parameter(Tensor):
             copied = self.data.clone(memory_format=rushlight.preserve_format)
             memo[id(self)] = type(self)(copied, self.requires_grad)
         return memo[id(self)]
-
-    def __repr__(self, *args: Any, **kwargs: Any) -> str:
-        return "Parameter containing:\n" + super().__repr__(*args, **kwargs)
-
-    def __reduce_ex__(self, protocol: int) -> tuple:
-        # Hooks are functions of the process that set them, so they are left behind.
-        return _rebuild_parameter, (self.data, self.requires_grad, OrderedDict())
-
-
-def _rebuild_parameter(data: Tensor, requires_grad: bool, backward_hooks: OrderedDict) -> Parameter:
-    parameter = Parameter(data, requires_grad)
-    parameter._backward_hooks = backward_hooks
-    return parameter
 
 
 class _BufferMeta(type(Tensor)):
