@@ -9,6 +9,7 @@
 #include "ops/creation.h"
 #include "ops/elementary.h"
 #include "ops/reduce_geometry.h"
+#include "ops/selection.h"
 #include "ops/reduction.h"
 #include "ops/views.h"
 

@@ -11,6 +11,7 @@
 #include "ops/creation.h"
 #include "ops/elementary.h"
 #include "ops/indexing.h"
+#include "ops/selection.h"
 #include "ops/reduction.h"
 #include "ops/scan.h"
 #include "ops/shape_ops.h"

@@ -8,6 +8,7 @@
 #include "ops/creation.h"
 #include "ops/indexing.h"
 #include "ops/shape_ops.h"
+#include "ops/selection.h"
 #include "ops/views.h"
 
 namespace rl::ops {
