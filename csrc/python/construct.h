@@ -14,7 +14,10 @@ namespace rl {
 Tensor tensor_from_data(PyObject* data, std::optional<DType> dtype, Device device);
 
 // What Tensor(...), LongTensor(...) and tensor.new(...) give: sizes, data or another tensor, in the given
-// type.
-Tensor new_from_legacy(PyObject* args, PyObject* kwargs, DType dtype);
+// type. `checks_dtype`: another tensor must be of that type.
+Tensor new_from_legacy(PyObject* args, PyObject* kwargs, DType dtype, bool checks_dtype = false);
+
+// Tensor's methods new and new_tensor.
+extern PyMethodDef construction_methods[];
 
 }  // namespace rl

@@ -368,7 +368,7 @@ Tensor over_buffer(BufferView view, void* data, IntSpan sizes, IntSpan strides, 
     return over_storage(storage, sizes, strides, 0, dtype, Device{});
 }
 
-Tensor from_numpy_array(PyObject* array) {
+Tensor from_numpy_array(PyObject* array, bool warns) {
     BufferView view = view_buffer(array, PyBUF_FULL_RO);
     if (view == nullptr) unsupported_array(array);
     check<ValueError>(
@@ -380,7 +380,7 @@ Tensor from_numpy_array(PyObject* array) {
     const Dims sizes(view->shape, view->shape + view->ndim);
     const Dims strides = array_strides(*view);
     static bool warned = false;
-    if (view->readonly) {
+    if (warns && view->readonly) {
         warn_once(
             warned,
             "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This "

@@ -22,7 +22,8 @@ PyObject* tensor_to_list(const Tensor& tensor);
 bool is_numpy_array(PyObject* object);
 // A tensor on the memory of a NumPy array, which lives as long. Throws TypeError and ValueError with
 // PyTorch's wording.
-Tensor from_numpy_array(PyObject* array);
+// `warns` once about arrays that are not writable.
+Tensor from_numpy_array(PyObject* array, bool warns = true);
 // The element type of a buffer's format and item size, if it is one of ours in native byte order.
 std::optional<DType> dtype_of_buffer(const char* format, Py_ssize_t item_size);
 
