@@ -27,26 +27,23 @@ from rushlight._C import (  # noqa: F401
     frombuffer,
     asarray,
     as_tensor,
+    can_cast,
+    get_default_dtype,
     get_num_threads,
     is_grad_enabled,
     is_inference_mode_enabled,
     layout,
     memory_format,
     memory_stats,
+    promote_types,
     reset_peak_memory_stats,
+    result_type,
     return_types,
+    set_default_dtype,
     set_num_threads,
     tensor,
 )
-from rushlight._dtypes import (  # noqa: F401
-    can_cast,
-    finfo,
-    get_default_dtype,
-    iinfo,
-    promote_types,
-    result_type,
-    set_default_dtype,
-)
+from rushlight._dtypes import finfo, iinfo  # noqa: F401
 from rushlight.version import __version__  # noqa: F401
 
 globals().update(_C._dtypes)
