@@ -44,12 +44,22 @@ Storage::Storage(size_t bytes, Device device) : bytes_(bytes), device_(device) {
 Storage::Storage(void* data, size_t bytes, Deleter deleter, void* context)
     : data_(data), bytes_(bytes), deleter_(deleter), context_(context) {}
 
-Storage::~Storage() {
+Storage::~Storage() { release(); }
+
+void Storage::release() {
     if (deleter_ != nullptr) {
         deleter_(context_);
     } else if (data_ != nullptr) {
         deallocate(data_, bytes_);
     }
+}
+
+void Storage::replace(void* data, Deleter deleter, void* context) {
+    check(exports == 0, "storage memory that others see cannot be moved");
+    release();
+    data_ = data;
+    deleter_ = deleter;
+    context_ = context;
 }
 
 void Storage::resize(size_t bytes) {

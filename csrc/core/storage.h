@@ -28,6 +28,9 @@ class Storage : public Counted {
 
     // Moves to a block of another size, keeping what fits; throws Error for memory of another owner or lent to one.
     void resize(size_t bytes);
+    // Gives up the memory for as many bytes that someone else owns; the bytes were copied before.
+    void replace(void* data, Deleter deleter, void* context);
+    Deleter deleter() const { return deleter_; }
 
     // Counts in-place writes, so that autograd notices when a saved tensor has changed.
     uint32_t version = 0;
@@ -41,6 +44,8 @@ class Storage : public Counted {
     static void operator delete(void* memory);
 
   private:
+    void release();
+
     void* data_ = nullptr;
     size_t bytes_ = 0;
     Device device_;

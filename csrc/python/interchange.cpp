@@ -13,6 +13,7 @@
 #include "ops/boxing.h"
 #include "python/errors.h"
 #include "python/module.h"
+#include "python/storage_type.h"
 
 namespace rl {
 namespace {
@@ -290,6 +291,10 @@ PyObject* tolist_method(PyObject* self, PyObject*) {
     return guarded([&] { return tensor_to_list(Tensor::borrow(self)); });
 }
 
+PyObject* untyped_storage_method(PyObject* self, PyObject*) {
+    return guarded([&] { return storage_object(Tensor::borrow(self)->storage); });
+}
+
 }  // namespace
 
 PyBufferProcs tensor_as_buffer = {get_buffer, release_buffer};
@@ -307,6 +312,8 @@ PyMethodDef interchange_methods[] = {
      "__dlpack__(*, stream=None, max_version=None, dl_device=None, copy=None)\n\n"
      "A DLPack capsule of the tensor's memory."},
     {"__dlpack_device__", dlpack_device, METH_NOARGS, "The device's type and number in DLPack's terms."},
+    {"untyped_storage", untyped_storage_method, METH_NOARGS,
+     "untyped_storage()\n\nThe storage whose memory the tensor sees, perhaps with others."},
     {"tolist", tolist_method, METH_NOARGS,
      "tolist()\n\nThe values as nested lists of Python numbers; a zero-dim tensor gives a number.\n\n"
      ">>> rushlight.ones(2).tolist()\n[1.0, 1.0]\n"},
