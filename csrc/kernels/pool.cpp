@@ -10,14 +10,9 @@ const PoolKernels& pool_kernels() {
     return table;
 }
 
-void max_pool(DType dtype, int64_t planes, const AxisWindows (&windows)[3], const void* input, void* output,
+void max_pool(DType dtype, int64_t planes, const AxisWindows* windows, const void* input, void* output,
               int64_t* indices) {
-    pool_kernels().max_pool(dtype, planes, windows, 0, input, output, indices);
-}
-
-void max_pool_by_plane(DType dtype, int64_t planes, const AxisWindows* windows, const void* input,
-                       void* output, int64_t* indices) {
-    pool_kernels().max_pool(dtype, planes, windows, 3, input, output, indices);
+    pool_kernels().max_pool(dtype, planes, windows, input, output, indices);
 }
 
 }  // namespace rl::kernels

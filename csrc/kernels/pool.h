@@ -17,18 +17,14 @@ struct AxisWindows {
 };
 
 // For contiguous (planes, depth, height, width), the first largest element (NaN counts as larger, the last
-// NaN wins) of every window and its index in the plane. An empty window gives the type's lowest value and
-// index 0.
-void max_pool(DType dtype, int64_t planes, const AxisWindows (&windows)[3], const void* input, void* output,
+// NaN wins) of every window (one set of windows for each of the three dimensions) and its index in the plane.
+// An empty window gives the type's lowest value and index 0.
+void max_pool(DType dtype, int64_t planes, const AxisWindows* windows, const void* input, void* output,
               int64_t* indices);
 
-// As max_pool with windows of their own for every plane: windows[plane * 3 + dimension].
-void max_pool_by_plane(DType dtype, int64_t planes, const AxisWindows* windows, const void* input,
-                       void* output, int64_t* indices);
-
 struct PoolKernels {
-    void (*max_pool)(DType, int64_t planes, const AxisWindows* windows, int64_t windows_stride,
-                     const void* input, void* output, int64_t* indices);
+    void (*max_pool)(DType, int64_t planes, const AxisWindows* windows, const void* input, void* output,
+                     int64_t* indices);
 };
 const PoolKernels& pool_kernels();
 

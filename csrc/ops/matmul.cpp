@@ -323,20 +323,6 @@ Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, c
 
 namespace {
 
-// The sum over the batch is one product whose depth runs over batch and inner dimension.
-Tensor addbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta,
-              const Scalar& alpha) {
-    check(batch1.dim() == 3, "batch1 must be a 3D tensor");
-    check(batch2.dim() == 3, "batch2 must be a 3D tensor");
-    check(batch1.sizes()[0] == batch2.sizes()[0], "batch1 and batch2 must have same number of batches, got ",
-          batch1.sizes()[0], " and ", batch2.sizes()[0]);
-    check(batch1.sizes()[2] == batch2.sizes()[1], "Incompatible matrix sizes for bmm (", batch1.sizes()[1],
-          "x", batch1.sizes()[2], " and ", batch2.sizes()[1], "x", batch2.sizes()[2], ")");
-    const int64_t depth = batch1.sizes()[0] * batch1.sizes()[2];
-    const Tensor left = reshape(permute(batch1, {1, 0, 2}), {batch1.sizes()[1], depth});
-    return addmm(self, left, reshape(batch2, {depth, batch2.sizes()[2]}), beta, alpha);
-}
-
 Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, const Scalar& beta,
              const Scalar& alpha) {
     check_mv(mat, vec, self);
@@ -571,9 +557,6 @@ constexpr OperatorOptions additive_options{
     .variants = function | method | in_place | out, .doc = additive_doc, .dtypes = "all but bool"};
 const Register addmm_operator{
     "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addmm,
-    additive_options};
-const Register addbmm_operator{
-    "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addbmm,
     additive_options};
 const Register baddbmm_operator{
     "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", baddbmm,

@@ -1,4 +1,4 @@
-// Pooling: maxima and averages of windows, adaptive windows, random windows, and the inverse of max pooling.
+// Pooling: maxima and averages of windows, fixed and adaptive.
 #include <algorithm>
 
 #include "autograd/record.h"
@@ -268,14 +268,8 @@ std::tuple<Tensor, Tensor> pool_maxima(const char* node, const Tensor& self, int
     if (!values.is_meta() && values.numel() > 0) {
         const Tensor source = contiguous_data(self);
         const GilRelease released(source.numel());
-        if (windows.size() == 3) {
-            const AxisWindows axes[3] = {windows[0], windows[1], windows[2]};
-            kernels::max_pool(self.dtype(), planes, axes, source.raw_data(), values.raw_data(),
-                              indices.data<int64_t>());
-        } else {
-            kernels::max_pool_by_plane(self.dtype(), planes, windows.data(), source.raw_data(),
-                                       values.raw_data(), indices.data<int64_t>());
-        }
+        kernels::max_pool(self.dtype(), planes, windows.data(), source.raw_data(), values.raw_data(),
+                          indices.data<int64_t>());
     }
     record(node, {self}, values, [&] {
         return [indices = Saved(indices), sizes = self.sizes(), spatial,
@@ -351,96 +345,6 @@ std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& self, const Dims& out
     return pool_maxima(adaptive_maximum_nodes[spatial - 1], self, spatial, axes);
 }
 
-// Where the windows of one dimension begin for one random number (Graham, Fractional max-pooling, 2014).
-AxisWindows random_windows(double sample, int64_t input, int64_t output, int64_t kernel) {
-    AxisWindows windows;
-    windows.input = input;
-    windows.first.clear();
-    windows.last.clear();
-    const double alpha =
-        output > 1 ? static_cast<double>(input - kernel) / static_cast<double>(output - 1) : 0;
-    for (int64_t i = 0; i < output; ++i) {
-        const bool last = i + 1 == output;
-        const int64_t begin = last ? input - kernel
-                                   : static_cast<int64_t>((static_cast<double>(i) + sample) * alpha) -
-                                         static_cast<int64_t>(sample * alpha);
-        windows.first.push_back(begin);
-        windows.last.push_back(begin + kernel);
-    }
-    return windows;
-}
-
-constexpr const char* fractional_nodes[] = {"", "FractionalMaxPool2DBackward0",
-                                            "FractionalMaxPool3DBackward0"};
-
-template <int spatial>
-std::tuple<Tensor, Tensor> fractional_max_pool(const Tensor& self, const Dims& kernel_size,
-                                               const Dims& output_size, const Tensor& random_samples) {
-    const std::string owner = name_of("fractional_max_pool", spatial);
-    const Dims kernels = list_of(kernel_size, spatial, owner, "kernel_size", false);
-    const Dims sizes = list_of(output_size, spatial, owner, "output_size", false);
-    check_rank(owner, self, spatial);
-    check_pooled_type(self, owner);
-    int64_t planes = 1;
-    for (int64_t d = 0; d < self.dim() - spatial; ++d) planes *= self.size(d);
-    check(random_samples.dim() == 3 && random_samples.size(2) == spatial &&
-              random_samples.numel() == planes * spatial,
-          "Expect _random_samples to have ", spatial, " values for each plane, but got size ",
-          to_string(random_samples.sizes()));
-    for (size_t d = 0; d < spatial; ++d) {
-        const int64_t input = self.size(static_cast<int64_t>(d) - spatial);
-        check(sizes[d] > 0 && kernels[d] > 0 && sizes[d] + kernels[d] - 1 <= input, owner, "(): pool size ",
-              kernels[d], " too large relative to input size ", input);
-    }
-    const Tensor samples = contiguous_data(random_samples, DType::float64);
-    std::vector<AxisWindows> axes;
-    for (int64_t plane = 0; plane < planes; ++plane) {
-        for (int missing = spatial; missing < 3; ++missing) axes.emplace_back();
-        for (int d = 0; d < spatial; ++d) {
-            const int column = spatial == 2 ? 1 - d : d;
-            const double sample = samples.is_meta() ? 0 : samples.data<double>()[plane * spatial + column];
-            axes.push_back(random_windows(sample, self.size(d - spatial), sizes[static_cast<size_t>(d)],
-                                          kernels[static_cast<size_t>(d)]));
-        }
-    }
-    if (planes == 0) axes.assign(3, AxisWindows());
-    return pool_maxima(fractional_nodes[spatial - 1], self, spatial, axes);
-}
-
-// ---- The inverse of max pooling
-
-template <int spatial>
-Tensor max_unpool(const Tensor& self, const Tensor& indices, const Dims& output_size) {
-    check(indices.dtype() == DType::int64,
-          "elements in indices should be type int64 but got: ", info(indices.dtype()).scalar_name);
-    check(output_size.size() == spatial, "There should be exactly ", number_word(spatial), " elements (",
-          spatial == 2 ? "height, width" : "depth, height, width", ") in output_size, but got ",
-          output_size.size(), " elements.");
-    check(self.dim() == spatial + 1 || self.dim() == spatial + 2, "Input to max_unpooling", spatial,
-          "d should be a ", spatial + 1, "d or ", spatial + 2, "d Tensor, but got a tensor with dim ",
-          self.dim());
-    check(self.sizes() == indices.sizes(),
-          "Expected shape of indices to be same as that of the input tensor (", to_string(self.sizes()),
-          ") but got indices tensor with shape: ", to_string(indices.sizes()));
-    Dims sizes(self.sizes().begin(), self.sizes().end() - spatial);
-    const int64_t planes = count_elements(sizes), volume = count_elements(output_size);
-    for (const int64_t size : output_size) sizes.push_back(size);
-    if (!indices.is_meta()) {
-        const Tensor places = contiguous_data(indices);
-        const int64_t* place = places.data<int64_t>();
-        for (int64_t i = 0; i < places.numel(); ++i)
-            check(place[i] >= 0 && place[i] < volume, "Found an invalid max index: ", place[i],
-                  " (output volumes are of size ", times(output_size), ")");
-    }
-    const Tensor start = zeros(Dims{planes, volume}, options_of(self));
-    return view(scatter(start, 1, as_planes(indices, spatial), as_planes(self, spatial)), sizes);
-}
-
-Tensor max_unpool3d(const Tensor& self, const Tensor& indices, const Dims& output_size, const Dims&,
-                    const Dims&) {
-    return max_unpool<3>(self, indices, output_size);
-}
-
 constexpr OperatorOptions average_options{
     .variants = 0,
     .doc =
@@ -471,26 +375,6 @@ constexpr OperatorOptions adaptive_options{
     .dtypes = "real"};
 constexpr OperatorOptions adaptive_native_options{
     .variants = 0, .doc = adaptive_options.doc, .dtypes = adaptive_options.dtypes};
-constexpr OperatorOptions unpool_options{
-    .variants = 0,
-    .doc =
-        "Writes the values of a max pooling back to where they came from, and zeros elsewhere.\n\n"
-        "Raises RuntimeError for indices outside the output.\n\n"
-        ">>> values, indices = rushlight.nn.functional.max_pool2d(rushlight.ones(1, 2, 2), 2, "
-        "return_indices=True)\n"
-        ">>> rushlight.nn.functional.max_unpool2d(values, indices, 2).sum()\ntensor(1.)",
-    .dtypes = "real"};
-constexpr OperatorOptions fractional_options{
-    .variants = 0,
-    .doc =
-        "Max pooling over windows at random distances (Graham, Fractional max-pooling, 2014); random_samples "
-        "holds "
-        "a number in [0, 1) for each plane and dimension.\n\n"
-        ">>> rushlight.nn.functional.fractional_max_pool2d(rushlight.ones(1, 1, 4, 4), 2, "
-        "output_size=2).shape\n"
-        "rushlight.Size([1, 1, 2, 2])",
-    .dtypes = "real"};
-
 const Register avg_pool1d_operator{
     "avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, bool ceil_mode=False, "
     "bool count_include_pad=True) -> Tensor",
@@ -547,19 +431,6 @@ const Register adaptive_max_pool2d_operator{
 const Register adaptive_max_pool3d_operator{
     "adaptive_max_pool3d(Tensor self, int[3] output_size) -> (Tensor, Tensor)", adaptive_max_pool<3>,
     adaptive_native_options};
-const Register fractional_max_pool2d_operator{
-    "fractional_max_pool2d(Tensor self, int[2] kernel_size, int[2] output_size, Tensor random_samples) -> "
-    "(Tensor, Tensor)",
-    fractional_max_pool<2>, fractional_options};
-const Register fractional_max_pool3d_operator{
-    "fractional_max_pool3d(Tensor self, int[3] kernel_size, int[3] output_size, Tensor random_samples) -> "
-    "(Tensor, Tensor)",
-    fractional_max_pool<3>, fractional_options};
-const Register max_unpool2d_operator{
-    "max_unpool2d(Tensor self, Tensor indices, int[2] output_size) -> Tensor", max_unpool<2>, unpool_options};
-const Register max_unpool3d_operator{
-    "max_unpool3d(Tensor self, Tensor indices, int[3] output_size, int[3] stride, int[3] padding) -> Tensor",
-    max_unpool3d, unpool_options};
 
 }  // namespace
 

@@ -28,6 +28,7 @@ def _load() -> None:
     from rushlight.ops import (  # noqa: F401
         calculus,
         comparison,
+        contractions,
         copies,
         fourier,
         grids,

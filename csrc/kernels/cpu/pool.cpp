@@ -49,23 +49,22 @@ void pool_plane(const AxisWindows* w, const S* input, S* output, int64_t* indice
 }
 
 template <class S>
-void pool_all(int64_t planes, const AxisWindows* windows, int64_t stride, const S* input, S* output,
-              int64_t* indices) {
+void pool_all(int64_t planes, const AxisWindows* windows, const S* input, S* output, int64_t* indices) {
     const int64_t size = windows[0].input * windows[1].input * windows[2].input;
     const int64_t count = windows[0].output() * windows[1].output() * windows[2].output();
-    parallel_for(
-        0, planes, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size)), [&](int64_t begin, int64_t end) {
-            for (int64_t p = begin; p < end; ++p)
-                pool_plane(windows + p * stride, input + p * size, output + p * count, indices + p * count);
-        });
+    parallel_for(0, planes, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size)),
+                 [&](int64_t begin, int64_t end) {
+                     for (int64_t p = begin; p < end; ++p)
+                         pool_plane(windows, input + p * size, output + p * count, indices + p * count);
+                 });
 }
 
-void run_max_pool(DType dtype, int64_t planes, const AxisWindows* windows, int64_t stride, const void* input,
-                  void* output, int64_t* indices) {
+void run_max_pool(DType dtype, int64_t planes, const AxisWindows* windows, const void* input, void* output,
+                  int64_t* indices) {
     visit_dtype(dtype, [&](auto tag) {
         using S = typename decltype(tag)::type;
         if constexpr (!is_complex_type<S> && !std::is_same_v<S, bool>)
-            pool_all(planes, windows, stride, static_cast<const S*>(input), static_cast<S*>(output), indices);
+            pool_all(planes, windows, static_cast<const S*>(input), static_cast<S*>(output), indices);
     });
 }
 
