@@ -410,10 +410,6 @@ void add_interchange(PyObject* module) {
         {},
     };
     check_status(PyModule_AddFunctions(module, functions));
-    // NumPy's operators leave mixed operands to the tensor.
-    const Object priority = Object::check(PyLong_FromLong(1000));
-    check_status(PyDict_SetItemString(tensor_type.tp_dict, "__array_priority__", priority.get()));
-    PyType_Modified(&tensor_type);
 }
 
 }  // namespace rl

@@ -4,6 +4,7 @@
 #include "autograd/record.h"
 #include "ops/arithmetic.h"
 #include "python/arguments.h"
+#include "python/construct.h"
 #include "python/errors.h"
 #include "python/interchange.h"
 #include "core/object.h"
@@ -17,11 +18,26 @@ Tensor tensor_of(PyObject* object) { return Tensor::borrow(object); }
 
 // Life
 
-PyObject* tensor_new(PyTypeObject* type, PyObject*, PyObject*) {
-    PyObject* const self = type->tp_alloc(type, 0);
-    if (self == nullptr) return nullptr;
-    construct_tensor(impl_of(self));
-    return self;
+// A new object of a class on the memory of `source`, off the graph.
+Tensor with_class(PyTypeObject* type, const Tensor& source) {
+    const Object self = Object::check(type->tp_alloc(type, 0));
+    construct_tensor(impl_of(self.get()));
+    const Tensor target = tensor_of(self.get());
+    target->storage = source->storage;
+    target->sizes = source.sizes();
+    target->strides = source.strides();
+    target->offset = source.offset();
+    target->dtype = source.dtype();
+    target->device = source.device();
+    refresh_geometry(target.impl());
+    return target;
+}
+
+PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+    return guarded([&]() -> PyObject* {
+        Tensor made = new_from_legacy(args, kwargs, default_dtype());
+        return type == &tensor_type ? made.release() : with_class(type, made).release();
+    });
 }
 
 void tensor_dealloc(PyObject* self) {
@@ -551,19 +567,11 @@ PyObject* tensor_as_subclass(PyObject* self, PyObject* type) {
         check<TypeError>(PyType_Check(type) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type), &tensor_type),
                          "as_subclass(): argument 'cls' must be a subclass of Tensor");
         const Tensor source = tensor_of(self);
-        const Object made = Object::check(tensor_new(reinterpret_cast<PyTypeObject*>(type), nullptr, nullptr));
-        const Tensor target = tensor_of(made.get());
-        target->storage = source->storage;
-        target->sizes = source.sizes();
-        target->strides = source.strides();
-        target->offset = source.offset();
-        target->dtype = source.dtype();
-        target->device = source.device();
-        refresh_geometry(target.impl());
+        Tensor target = with_class(reinterpret_cast<PyTypeObject*>(type), source);
         mark_view(source, target);
         record("AliasBackward0", {source}, TensorSpan(&target, 1),
                [] { return [](const Tensor& grad) -> Gradients { return {grad}; }; });
-        return Py_NewRef(made.get());
+        return target.release();
     });
 }
 // Tensor._make_subclass(cls, data, requires_grad=False): a leaf of a subclass on the memory of `data`.
@@ -575,18 +583,9 @@ PyObject* tensor_make_subclass(PyObject*, PyObject* arguments) {
         check<TypeError>(is_tensor(data), "_make_subclass(): argument 'data' must be Tensor, not ", Py_TYPE(data)->tp_name);
         check<TypeError>(PyType_Check(type) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type), &tensor_type),
                          "_make_subclass(): argument 'cls' must be a subclass of Tensor");
-        const Tensor leaf = detach(tensor_of(data));
-        const Object made = Object::check(tensor_new(reinterpret_cast<PyTypeObject*>(type), nullptr, nullptr));
-        const Tensor target = tensor_of(made.get());
-        target->storage = leaf->storage;
-        target->sizes = leaf.sizes();
-        target->strides = leaf.strides();
-        target->offset = leaf.offset();
-        target->dtype = leaf.dtype();
-        target->device = leaf.device();
-        refresh_geometry(target.impl());
+        Tensor target = with_class(reinterpret_cast<PyTypeObject*>(type), detach(tensor_of(data)));
         set_requires_grad(target, wanted != 0);
-        return Py_NewRef(made.get());
+        return target.release();
     });
 }
 
@@ -662,9 +661,11 @@ void add_tensor_type(PyObject* module) {
 #ifdef Py_TPFLAGS_IMMUTABLETYPE
     tensor_type.tp_flags &= ~Py_TPFLAGS_IMMUTABLETYPE;  // the Python half of the class is added by the package
 #endif
-    for (PyMethodDef* method = interchange_methods; method->ml_name != nullptr; ++method) {
-        const Object descriptor = Object::check(PyDescr_NewMethod(&tensor_type, method));
-        check_status(PyDict_SetItemString(tensor_type.tp_dict, method->ml_name, descriptor.get()));
+    for (PyMethodDef* const table : {interchange_methods, construction_methods}) {
+        for (PyMethodDef* method = table; method->ml_name != nullptr; ++method) {
+            const Object descriptor = Object::check(PyDescr_NewMethod(&tensor_type, method));
+            check_status(PyDict_SetItemString(tensor_type.tp_dict, method->ml_name, descriptor.get()));
+        }
     }
     check_status(PyModule_AddObjectRef(module, "Tensor", reinterpret_cast<PyObject*>(&tensor_type)));
 }
