@@ -104,7 +104,7 @@ enum class Pointwise : uint16_t {
     sinc,
     angle,
     nan_to_num /*v0 for nan, v1 for inf, v2 for -inf*/,
-    clamp_scalar /*v0 low, v1 high, i0 bits: 1 has low, 2 has high*/,
+    clamp_scalar /*v0 low, v1 high; bits of i2: 1 has low, 2 has high*/,
     // elementary, two inputs
     atan2,
     hypot,

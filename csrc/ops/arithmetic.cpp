@@ -2,51 +2,38 @@
 #include "ops/arithmetic.h"
 
 #include "ops/comparison.h"
-#include "ops/conversion.h"
 #include "ops/elementary.h"
+#include "ops/gradients.h"
 #include "ops/selection.h"
 #include "ops/views.h"
 
 namespace rl::ops {
 namespace {
 
-constexpr unsigned all_variants = function | method | in_place | out;
-
-Scalar number(const complex128& value) {
-    return value.imag() == 0 ? Scalar(value.real()) : Scalar(value);
-}
-Tensor zero_gradient(const Tensor& grad, const PointwiseSaved&) {
-    return zeros_like(grad);
-}
-Tensor same_gradient(const Tensor& grad, const PointwiseSaved&) {
-    return grad;
-}
-
 // Addition and subtraction
 
 const PointwiseRule add_rule{.schema = "add",
                              .kernel = Pointwise::add,
                              .node = "AddBackward0",
-                             .gradients = {{{uses_nothing, same_gradient}, {uses_nothing, same_gradient}}}};
+                             .gradients = {{same_gradient, same_gradient}}};
 const PointwiseRule add_scaled_rule{
     .schema = "add",
     .kernel = Pointwise::add_scaled,
     .node = "AddBackward0",
-    .gradients = {
-        {{uses_nothing, same_gradient}, {uses_nothing, [](const Tensor& grad, const PointwiseSaved& saved) {
-                                             return grad * number(std::conj(saved.parameters.value[0]));
-                                         }}}}};
+    .gradients = {{same_gradient, {uses_nothing, [](const Tensor& grad, const PointwiseSaved& saved) {
+                                       return grad * number(std::conj(saved.parameters.value[0]));
+                                   }}}}};
 
 constexpr InputGradient negative_gradient{
     uses_nothing, [](const Tensor& grad, const PointwiseSaved&) { return neg(grad); }};
 const PointwiseRule sub_rule{.schema = "sub",
                              .kernel = Pointwise::sub,
                              .node = "SubBackward0",
-                             .gradients = {{{uses_nothing, same_gradient}, negative_gradient}}};
+                             .gradients = {{same_gradient, negative_gradient}}};
 const PointwiseRule number_sub_rule{.schema = "sub",
                                     .kernel = Pointwise::sub,
                                     .node = "RsubBackward1",
-                                    .gradients = {{{uses_nothing, same_gradient}, negative_gradient}}};
+                                    .gradients = {{same_gradient, negative_gradient}}};
 
 void check_alpha(DType dtype, const Scalar& alpha) {
     check(!alpha.is_boolean() || is_boolean(dtype), "Boolean alpha only supported for Boolean results.");
@@ -149,16 +136,14 @@ const PointwiseRule number_div_rule{.schema = "div",
                                     .promotion = Promotion::to_float,
                                     .node = "MulBackward0",
                                     .gradients = {{dividend_gradient, divisor_gradient}}};
-const PointwiseRule floor_div_rule{
-    .schema = "div_floor",
-    .kernel = Pointwise::floor_divide,
-    .node = "DivBackward2",
-    .gradients = {{{uses_nothing, zero_gradient}, {uses_nothing, zero_gradient}}}};
-const PointwiseRule trunc_div_rule{
-    .schema = "div_trunc",
-    .kernel = Pointwise::trunc_divide,
-    .node = "DivBackward2",
-    .gradients = {{{uses_nothing, zero_gradient}, {uses_nothing, zero_gradient}}}};
+const PointwiseRule floor_div_rule{.schema = "div_floor",
+                                   .kernel = Pointwise::floor_divide,
+                                   .node = "DivBackward2",
+                                   .gradients = {{zero_gradient, zero_gradient}}};
+const PointwiseRule trunc_div_rule{.schema = "div_trunc",
+                                   .kernel = Pointwise::trunc_divide,
+                                   .node = "DivBackward2",
+                                   .gradients = {{zero_gradient, zero_gradient}}};
 
 Tensor no_floor_divide_gradient(const Tensor&, const PointwiseSaved&) {
     raise<NotImplemented>("derivative for aten::floor_divide is not implemented");
@@ -249,7 +234,7 @@ const PointwiseOperator remainder{
     {.schema = "remainder(Tensor|Scalar self, Tensor|Scalar other) -> Tensor",
      .kernel = Pointwise::remainder,
      .node = "RemainderBackward1",
-     .gradients = {{{uses_nothing, same_gradient},
+     .gradients = {{same_gradient,
                     {uses_first | uses_second,
                      [](const Tensor& grad, const PointwiseSaved& saved) {
                          return neg(grad) * pointwise(floor_div_rule, {saved.first(), saved.second()});
@@ -270,7 +255,7 @@ const Register rmod_method{"__rmod__(Tensor self, Tensor|Scalar other) -> Tensor
 const PointwiseOperator fmod_op{{.schema = "fmod(Tensor self, Tensor|Scalar other) -> Tensor",
                                  .kernel = Pointwise::fmod,
                                  .node = "FmodBackward1",
-                                 .gradients = {{{uses_nothing, same_gradient},
+                                 .gradients = {{same_gradient,
                                                 {uses_first | uses_second,
                                                  [](const Tensor& grad, const PointwiseSaved& saved) {
                                                      return neg(grad) *
@@ -506,10 +491,8 @@ const Register absolute_op{"absolute(Tensor self) -> Tensor",
                            abs_checked,
                            {.variants = all_variants, .doc = "Another name of `abs`."}};
 
-const PointwiseRule sign_rule{.schema = "sign",
-                              .kernel = Pointwise::sign,
-                              .node = "SignBackward0",
-                              .gradients = {{{uses_nothing, zero_gradient}}}};
+const PointwiseRule sign_rule{
+    .schema = "sign", .kernel = Pointwise::sign, .node = "SignBackward0", .gradients = {{zero_gradient}}};
 Tensor sign_checked(const Tensor& self, const Destination& destination) {
     check<NotImplemented>(
         !is_complex(self.dtype()),
@@ -680,7 +663,7 @@ const PointwiseRule addcmul_rule{
     .schema = "addcmul",
     .kernel = Pointwise::addcmul,
     .node = "AddcmulBackward0",
-    .gradients = {{{uses_nothing, same_gradient},
+    .gradients = {{same_gradient,
                    {uses_third,
                     [](const Tensor& grad, const PointwiseSaved& saved) {
                         return grad * conj(saved.third() * number(saved.parameters.value[0]));
@@ -692,7 +675,7 @@ const PointwiseRule addcdiv_rule{
     .schema = "addcdiv",
     .kernel = Pointwise::addcdiv,
     .node = "AddcdivBackward0",
-    .gradients = {{{uses_nothing, same_gradient},
+    .gradients = {{same_gradient,
                    {uses_third,
                     [](const Tensor& grad, const PointwiseSaved& saved) {
                         return grad * conj(number(saved.parameters.value[0]) / saved.third());

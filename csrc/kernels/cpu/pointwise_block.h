@@ -32,10 +32,14 @@ template <class V>
 struct Values {
     using T = typename ElementOf<V>::type;
     V v0, v1, v2;
-    int64_t i0;
+    int64_t i0, i2;
 
     explicit Values(const Parameters& parameters)
-        : v0(get(parameters, 0)), v1(get(parameters, 1)), v2(get(parameters, 2)), i0(parameters.integer[0]) {}
+        : v0(get(parameters, 0)),
+          v1(get(parameters, 1)),
+          v2(get(parameters, 2)),
+          i0(parameters.integer[0]),
+          i2(parameters.integer[2]) {}
 
     static T get(const Parameters& parameters, int index) {
         if constexpr (std::is_integral_v<T>)

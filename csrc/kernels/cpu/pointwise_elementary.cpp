@@ -75,14 +75,15 @@ void add_other(PointwiseTable& table) {
     scalars<1>(table, Pointwise::angle, Reals{}, [](auto x) {
         return x < 0 ? std::numbers::pi_v<decltype(x)> : x != x ? x : decltype(x)(0);
     });
+    scalars<1>(table, Pointwise::nan_to_num, BoolAndIntegers{}, [](auto x) { return x; });
     scalars<1>(table, Pointwise::nan_to_num, Reals{}, [](auto x, const auto& p) {
         constexpr auto infinity = std::numeric_limits<decltype(x)>::infinity();
         return x != x ? p.v0 : x == infinity ? p.v1 : x == -infinity ? p.v2 : x;
     });
     // NaN bounds are the ops layer's; NaN input stays.
     scalars<1>(table, Pointwise::clamp_scalar, RealNumbers{}, [](auto x, const auto& p) {
-        const auto raised = (p.i0 & 1) != 0 && x < p.v0 ? p.v0 : x;
-        return (p.i0 & 2) != 0 && raised > p.v1 ? p.v1 : raised;
+        const auto raised = (p.i2 & 1) != 0 && x < p.v0 ? p.v0 : x;
+        return (p.i2 & 2) != 0 && raised > p.v1 ? p.v1 : raised;
     });
     scalars<2>(table, Pointwise::atan2, Reals{}, [](auto y, auto x) { return std::atan2(y, x); });
     scalars<2>(table, Pointwise::hypot, Reals{}, [](auto a, auto b) { return std::hypot(a, b); });
