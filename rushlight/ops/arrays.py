@@ -25,7 +25,7 @@ def to_tensor(array: Any, name: str) -> Tensor:
     import numpy as np
 
     array = np.asarray(array)
-    return rushlight.from_numpy(np.ascontiguousarray(array, dtype=name).reshape(array.shape))
+    return rushlight.from_numpy(np.array(array, dtype=name, order="C").reshape(array.shape))
 
 
 def real_name(tensor: Tensor) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -216,7 +217,7 @@ def cholesky_ex(input: Tensor, *, upper: bool = False, check_errors: bool = Fals
     [[2.0, 0.0], [0.0, 2.0]]
     """
     check_square("linalg.cholesky", input)
-    factor, info = apply("Cholesky", input.mH if upper else input)
+    factor, info = apply("Cholesky", input, upper)
     if check_errors:
         _raise_singular("torch.linalg.cholesky_ex", info, _INDEFINITE)
     return _result("linalg_cholesky_ex", "L info")(factor.mH if upper else factor, info)
@@ -263,9 +264,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:  # noqa
     if L.dim() < 2:
         raise RuntimeError(f"u should have at least 2 dimensions, but has {L.dim()} dimensions instead")
     factor, right = _broadcast_batch(L, B)
-    lower = factor.mH if upper else factor
-    half = apply("SolveTriangular", lower, right, False, False)
-    return apply("SolveTriangular", lower.mH, half, True, False)
+    return apply("CholeskySolve", right, factor.mH if upper else factor)
 
 
 @operator("cholesky_inverse(Tensor self, bool upper=False) -> Tensor", method=True, out=True)
@@ -286,7 +285,7 @@ def _factor(A: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # noqa: N803
     """The rows of A in pivoted order factored, differentiable; pivots, permutation and info."""
     rows, columns = A.shape[-2:]
     array = to_array(A)
-    factors, pivots = factor_lu(array.reshape(-1, rows, columns))
+    factors, pivots = factor_lu(array.reshape(math.prod(A.shape[:-2]), rows, columns))
     order = _permutation(pivots, rows)
     info = _zero_pivots(factors)
     batch = tuple(A.shape[:-2])
@@ -298,7 +297,7 @@ def _factor(A: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # noqa: N803
         packed = _differentiable_factors(permuted, packed)
     return (
         packed,
-        to_tensor(pivots.reshape(*batch, -1), "int32"),
+        to_tensor(pivots.reshape(*batch, min(rows, columns)), "int32"),
         permutation,
         to_tensor(info.reshape(batch), "int32"),
     )
@@ -440,7 +439,7 @@ def lu_unpack(
     if unpack_pivots:
         rows = LU_data.shape[-2]
         pivots = to_array(LU_pivots)
-        order = _permutation(pivots.reshape(-1, pivots.shape[-1]), rows)
+        order = _permutation(pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1]), rows)
         permutation = to_tensor(order.reshape(*pivots.shape[:-1], rows), "int64")
         matrix = _permutation_matrix(permutation, LU_data.dtype)
     return _result("lu_unpack", "P L U")(matrix, lower, upper)
@@ -569,7 +568,7 @@ def geqrf(input: Tensor) -> Any:
 
     check_matrix("torch.geqrf", input, "input")
     array = to_array(input)
-    flat = array.reshape(-1, *array.shape[-2:])
+    flat = array.reshape(math.prod(array.shape[:-2]), *array.shape[-2:])
     found = [np.linalg.qr(matrix, mode="raw") for matrix in flat]
     name = dtype_name(input)
     packed = np.array([item[0].T for item in found], array.dtype).reshape(array.shape)
@@ -615,8 +614,10 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:  # noqa: N803
         raise RuntimeError(
             "torch.linalg.householder_product: input.shape[-1] must be greater than or equal to tau.shape[-1]"
         )
-    start = rushlight.eye(A.shape[-2], A.shape[-1], dtype=A.dtype).expand(A.shape)
-    return _reflect(A, tau, start, range(tau.shape[-1] - 1, -1, -1), conjugate=False)
+    wide = rushlight.complex128 if A.is_complex() else rushlight.float64
+    start = rushlight.eye(A.shape[-2], A.shape[-1], dtype=wide).expand(A.shape)
+    order = range(tau.shape[-1] - 1, -1, -1)
+    return _reflect(A.to(wide), tau.to(wide), start, order, conjugate=False).to(A.dtype)
 
 
 @operator("orgqr(Tensor self, Tensor input2) -> Tensor", method=True, out=True)
@@ -1005,7 +1006,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     rank = rushlight.zeros((0,), dtype=rushlight.int64)
     if driver != "gels":
         rank = matrix_rank(A.detach(), rtol=limit)
-    residuals = empty
+    residuals = (solution.real if A.is_complex() else solution).reshape(-1)[:0]
     full = driver == "gels" or bool((rank == A.shape[-1]).all())
     if A.shape[-2] > A.shape[-1] and full:
         error = (A @ solution - right).abs()
@@ -1034,7 +1035,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:  # noqa: N803
     if A.dim() < 2 or A.shape[-1] != A.shape[-2]:
         check_square("linalg.matrix_power", A)
     if n == 0:
-        return rushlight.eye(A.shape[-1], dtype=A.dtype).expand(A.shape).clone()
+        return A.clone().copy_(rushlight.eye(A.shape[-1], dtype=A.dtype))
     if n < 0:
         return matrix_power(inv(A), -n)
     result = None
@@ -1078,8 +1079,8 @@ def linalg_matrix_exp(A: Tensor) -> Tensor:  # noqa: N803
         )
     if A.numel() == 0:
         return A.clone()
-    narrow = A.dtype in (rushlight.bfloat16, rushlight.float16)
-    matrix = A.to(rushlight.float32) if narrow else A
+    wide = rushlight.complex128 if A.is_complex() else rushlight.float64
+    matrix = A.to(wide)
     norm = matrix.detach().abs().sum(-2).amax().item()
     squarings = 0
     while norm > 1 and squarings < 64:
@@ -1091,7 +1092,7 @@ def linalg_matrix_exp(A: Tensor) -> Tensor:  # noqa: N803
         result = identity + scaled @ result / order
     for _ in range(squarings):
         result = result @ result
-    return result.to(A.dtype) if narrow else result
+    return result.to(A.dtype)
 
 
 @operator("matrix_exp(Tensor self) -> Tensor", method=True)
@@ -1196,13 +1197,14 @@ def linalg_vander(x: Tensor, *, N: int | None = None) -> Tensor:  # noqa: N803
     >>> rushlight.linalg.vander(rushlight.tensor([2, 3])).tolist()
     [[1, 2], [1, 3]]
     """
+    x = x.reshape(1) if x.dim() == 0 else x
     columns = x.shape[-1] if N is None else N
     if N is not None and N <= 1:
         raise RuntimeError("N must be greater than 1.")
     dtype = rushlight.int64 if x.dtype == rushlight.bool else x.dtype
     x = x.to(dtype)
     rest = x.unsqueeze(-1).expand(*x.shape, columns - 1).cumprod(-1)
-    return rushlight.cat([rushlight.ones_like(rest[..., :1]) if columns > 1 else rest, rest], -1)
+    return rushlight.cat([x.new_ones((*x.shape, 1)), rest], -1)
 
 
 @operator("linalg.tensorinv(Tensor self, int ind=2) -> Tensor", out=True)

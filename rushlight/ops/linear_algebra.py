@@ -22,10 +22,29 @@ _factorizations: dict[str, Any] = {}
 
 
 def apply(name: str, *args: Any) -> Any:
-    """Run the differentiable routine of that name; the classes are made at first use."""
+    """Run the differentiable routine of that name, in double precision whatever comes in.
+
+    The classes are made at first use.
+    """
     if not _factorizations:
         _define()
-    return _factorizations[name].apply(*args)
+    single = any(isinstance(item, rushlight.Tensor) and dtype_name(item) in _WIDER for item in args)
+    if not single:
+        return _factorizations[name].apply(*args)
+    found = _factorizations[name].apply(*(_convert(item, _WIDER) for item in args))
+    if isinstance(found, tuple):
+        return tuple(_convert(item, _NARROWER) for item in found)
+    return _convert(found, _NARROWER)
+
+
+_WIDER = {"float32": "float64", "complex64": "complex128"}
+_NARROWER = {wide: narrow for narrow, wide in _WIDER.items()}
+
+
+def _convert(item: Any, names: dict[str, str]) -> Any:
+    if isinstance(item, rushlight.Tensor) and dtype_name(item) in names:
+        return item.to(getattr(rushlight, names[dtype_name(item)]))
+    return item
 
 
 def check_matrix(name: str, input: Tensor, argument: str = "A") -> None:
@@ -62,11 +81,6 @@ def _gaps(values: Tensor) -> Tensor:
 
 def _without_diagonal(matrix: Tensor) -> Tensor:
     return matrix - rushlight.diag_embed(matrix.diagonal(0, -2, -1))
-
-
-def _half_lower(matrix: Tensor) -> Tensor:
-    """The lower triangle, its diagonal halved."""
-    return matrix.tril() - 0.5 * rushlight.diag_embed(matrix.diagonal(0, -2, -1))
 
 
 class LinAlgError(RuntimeError):
@@ -215,11 +229,13 @@ def _define() -> None:
             return part, right, None, None
 
     class Cholesky(rushlight.autograd.Function):
-        """The lower L with L L^H = A."""
+        """The lower L with L L^H = A, from the lower triangle of A or the upper one."""
 
         @staticmethod
-        def forward(ctx: Any, matrix: Tensor) -> tuple[Tensor, Tensor]:
-            array, info = _batched(np.linalg.cholesky, _first_indefinite, to_array(matrix))
+        def forward(ctx: Any, matrix: Tensor, upper: bool) -> tuple[Tensor, Tensor]:
+            array, info = _batched(
+                np.linalg.cholesky, _first_indefinite, to_array(matrix.mH if upper else matrix)
+            )
             result = to_tensor(array, dtype_name(matrix))
             state = to_tensor(info, "int32")
             ctx.save_for_backward(result)
@@ -227,18 +243,36 @@ def _define() -> None:
             return result, state
 
         @staticmethod
-        def backward(ctx: Any, grad: Tensor, _: Any) -> Tensor:
+        def backward(ctx: Any, grad: Tensor, _: Any) -> Any:
             (lower,) = ctx.saved_tensors
-            phi = _half_lower(lower.mH @ grad)
-            phi = (phi + phi.mH) / 2
+            phi = (lower.mH @ grad).tril()
+            phi = (phi + phi.tril(-1).mH) / 2
             left = SolveTriangular.apply(lower.mH, phi, True, False)
-            return SolveTriangular.apply(lower.mH, left.mH, True, False).mH
+            return SolveTriangular.apply(lower.mH, left.mH, True, False).mH, None
+
+    class CholeskySolve(rushlight.autograd.Function):
+        """X with L L^H X = B; the gradient is that of every element of L, as PyTorch gives it."""
+
+        @staticmethod
+        def forward(ctx: Any, right: Tensor, lower: Tensor) -> Tensor:
+            half = SolveTriangular.apply(lower, right, False, False)
+            result = SolveTriangular.apply(lower.mH, half, True, False)
+            ctx.save_for_backward(lower, result)
+            return result
+
+        @staticmethod
+        def backward(ctx: Any, grad: Tensor) -> Any:
+            lower, result = ctx.saved_tensors
+            right = CholeskySolve.apply(grad, lower)
+            both = right @ result.mH
+            return right, -((both + both.mH) @ lower)
 
     class HermitianEigen(rushlight.autograd.Function):
         """Eigenvalues, rising, and vectors of a Hermitian matrix, from one triangle."""
 
         @staticmethod
         def forward(ctx: Any, matrix: Tensor, triangle: str) -> tuple[Tensor, Tensor]:
+            ctx.set_materialize_grads(False)
             values, vectors = np.linalg.eigh(to_array(matrix), UPLO=triangle)
             values = to_tensor(values, real_name(matrix))
             vectors = to_tensor(vectors, dtype_name(matrix))
@@ -248,8 +282,12 @@ def _define() -> None:
         @staticmethod
         def backward(ctx: Any, grad_values: Tensor, grad_vectors: Tensor) -> Any:
             values, vectors = ctx.saved_tensors
-            inner = _without_diagonal(vectors.mH @ grad_vectors) / _gaps(values)
-            inner = inner + rushlight.diag_embed(grad_values)
+            inner = 0.0
+            if grad_vectors is not None:
+                inner = vectors.mH @ grad_vectors
+                inner = _without_diagonal((inner - inner.mH) / 2) / _gaps(values)
+            if grad_values is not None:
+                inner = inner + rushlight.diag_embed(grad_values).to(vectors.dtype)
             return vectors @ inner @ vectors.mH, None
 
     class Eigen(rushlight.autograd.Function):
@@ -257,6 +295,7 @@ def _define() -> None:
 
         @staticmethod
         def forward(ctx: Any, matrix: Tensor) -> tuple[Tensor, Tensor]:
+            ctx.set_materialize_grads(False)
             values, vectors = np.linalg.eig(to_array(matrix))
             values = to_tensor(values, complex_name(matrix))
             vectors = to_tensor(vectors, complex_name(matrix))
@@ -267,10 +306,15 @@ def _define() -> None:
         @staticmethod
         def backward(ctx: Any, grad_values: Tensor, grad_vectors: Tensor) -> Tensor:
             values, vectors = ctx.saved_tensors
-            inner = vectors.mH @ grad_vectors
+            if grad_vectors is None:
+                inner = rushlight.zeros_like(vectors)
+            else:
+                inner = vectors.mH @ grad_vectors
             lengths = inner.diagonal(0, -2, -1).real.to(inner.dtype)
             inner = inner - (vectors.mH @ vectors) * lengths.unsqueeze(-2)
-            inner = _without_diagonal(inner) / _gaps(values).conj() + rushlight.diag_embed(grad_values)
+            inner = _without_diagonal(inner) / _gaps(values).conj()
+            if grad_values is not None:
+                inner = inner + rushlight.diag_embed(grad_values)
             result = Solve.apply(vectors.mH, inner @ vectors.mH)[0]
             return result.real if ctx.real else result
 
@@ -279,6 +323,7 @@ def _define() -> None:
 
         @staticmethod
         def forward(ctx: Any, matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            ctx.set_materialize_grads(False)
             left, values, right = np.linalg.svd(to_array(matrix), full_matrices=False)
             name = dtype_name(matrix)
             found = to_tensor(left, name), to_tensor(values, real_name(matrix)), to_tensor(right, name)
@@ -288,13 +333,18 @@ def _define() -> None:
         @staticmethod
         def backward(ctx: Any, grad_left: Tensor, grad_values: Tensor, grad_right: Tensor) -> Tensor:
             left, values, right = ctx.saved_tensors
+            if grad_left is None and grad_right is None:
+                return (left * grad_values.unsqueeze(-2)) @ right
+            grad_left = rushlight.zeros_like(left) if grad_left is None else grad_left
+            grad_right = rushlight.zeros_like(right) if grad_right is None else grad_right
             u, v = left.mH @ grad_left, right @ grad_right.mH
             squares = _gaps(values * values)
             row, column = values.unsqueeze(-2), values.unsqueeze(-1)
             inner = _without_diagonal(u - u.mH) / squares * row + column * (
                 _without_diagonal(v - v.mH) / squares
             )
-            inner = inner + rushlight.diag_embed(grad_values).to(inner.dtype)
+            if grad_values is not None:
+                inner = inner + rushlight.diag_embed(grad_values).to(inner.dtype)
             if left.is_complex():
                 phase = (u - u.mH).diagonal(0, -2, -1) / (2 * values)
                 inner = inner + rushlight.diag_embed(phase)
@@ -369,8 +419,6 @@ def _define() -> None:
             sign = to_tensor(sign, dtype_name(matrix))
             logarithm = to_tensor(logarithm, real_name(matrix))
             ctx.save_for_backward(matrix, sign)
-            if not matrix.is_complex():
-                ctx.mark_non_differentiable(sign)
             return sign, logarithm
 
         @staticmethod
@@ -407,6 +455,7 @@ def _define() -> None:
         Solve,
         SolveTriangular,
         Cholesky,
+        CholeskySolve,
         HermitianEigen,
         Eigen,
         SingularValues,

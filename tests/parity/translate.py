@@ -63,6 +63,23 @@ class TensorCopier:
         return copy.as_strided(size, stride, offset)
 
 
+class WideCopier(TensorCopier):
+    """Copies into PyTorch in double precision, to have the value that rounding hides."""
+
+    def __init__(self) -> None:
+        super().__init__(torch)
+
+    def _copy(self, tensor: torch.Tensor) -> torch.Tensor:
+        return widen(super()._copy(tensor))
+
+
+def widen(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor in double precision, where it is of a floating or complex type."""
+    if tensor.is_complex():
+        return tensor.to(torch.complex128)
+    return tensor.to(torch.float64) if tensor.is_floating_point() else tensor
+
+
 def to_rushlight(tensor: torch.Tensor) -> Any:
     """A contiguous PyTorch tensor as a Rushlight tensor of its own memory."""
     if tensor.dtype == torch.bfloat16:
