@@ -175,7 +175,7 @@ def _lp_pool(
     count = 1
     for size in kernel:
         count *= size
-    mean = pool(input.pow(norm_type), kernel, stride, 0, ceil_mode)
+    mean = pool(input.pow(norm_type), kernel, kernel if stride is None else stride, 0, ceil_mode)
     return (mean.sign() * mean.abs().relu() * count).pow(1.0 / norm_type)
 
 
@@ -310,6 +310,8 @@ def _fractional_max_pool(
     lead = batch.shape[:2]
     if samples is None:
         samples = rushlight.rand(*lead, count, dtype=input.dtype, device=input.device)
+    elif samples.dtype != input.dtype:
+        raise RuntimeError("Expect _random_samples to have the same dtype as input")
 
     windows = batch.flatten(2)
     position = rushlight.zeros((*lead, 1, 1), dtype=rushlight.int64, device=input.device)
