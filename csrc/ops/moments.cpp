@@ -9,8 +9,8 @@
 #include "ops/creation.h"
 #include "ops/elementary.h"
 #include "ops/reduce_geometry.h"
-#include "ops/selection.h"
 #include "ops/reduction.h"
+#include "ops/selection.h"
 #include "ops/views.h"
 
 namespace rl::ops {
@@ -154,10 +154,6 @@ TensorPair var_mean_dim(const Tensor& self, const OptionalDims& dim, bool unbias
     return moment_and_mean("VarMeanBackward0", false, self,
                            moments_request(self, dim, correction_of(unbiased), keepdim));
 }
-TensorPair var_mean_correction(const Tensor& self, const OptionalDims& dim,
-                               const std::optional<Scalar>& correction, bool keepdim) {
-    return moment_and_mean("VarMeanBackward0", false, self, moments_request(self, dim, correction, keepdim));
-}
 TensorPair std_mean_all(const Tensor& self, bool unbiased) {
     return moment_and_mean("StdMeanBackward0", true, self,
                            moments_request(self, {}, correction_of(unbiased), false));
@@ -268,6 +264,11 @@ Tensor norm_named(const Tensor& self, const std::string& p, const OptionalDims& 
 
 }  // namespace
 
+std::tuple<Tensor, Tensor> var_mean(const Tensor& self, const OptionalDims& dim,
+                                    const std::optional<Scalar>& correction, bool keepdim) {
+    return moment_and_mean("VarMeanBackward0", false, self, moments_request(self, dim, correction, keepdim));
+}
+
 Tensor var(const Tensor& self, const OptionalDims& dim, const std::optional<Scalar>& correction,
            bool keepdim) {
     return moment("VarBackward0", false, self, moments_request(self, dim, correction, keepdim));
@@ -355,7 +356,7 @@ const Register var_mean_dim_op{
 const Register var_mean_correction_op{
     "var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> "
     "(Tensor, Tensor)",
-    var_mean_correction,
+    var_mean,
     {.variants = function}};
 const Register std_mean_op{"std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)",
                            std_mean_all,

@@ -26,6 +26,9 @@ Tensor any(const Tensor& self, const OptionalDims& dim = {}, bool keepdim = fals
 Tensor all(const Tensor& self, const OptionalDims& dim = {}, bool keepdim = false);
 Tensor var(const Tensor& self, const OptionalDims& dim = {}, const std::optional<Scalar>& correction = {},
            bool keepdim = false);
+// Variance and mean.
+std::tuple<Tensor, Tensor> var_mean(const Tensor& self, const OptionalDims& dim = {},
+                                    const std::optional<Scalar>& correction = {}, bool keepdim = false);
 Tensor logsumexp(const Tensor& self, const Dims& dim, bool keepdim = false);
 Tensor vector_norm(const Tensor& self, const Scalar& ord = 2, const OptionalDims& dim = {},
                    bool keepdim = false, std::optional<DType> dtype = {});

@@ -255,14 +255,6 @@ Tensor searchsorted_number(const Tensor& sequence, const Scalar& self, bool out_
                            const std::optional<std::string>& side, const Tensor& sorter) {
     return searchsorted(sequence, wrap_number(self), out_int32, right, side, sorter);
 }
-Tensor bucketize(const Tensor& self, const Tensor& boundaries, bool out_int32, bool right) {
-    check(boundaries.dim() == 1, "torch.searchsorted(): boundaries tensor must be 1 dimension, but got dim(",
-          boundaries.dim(), ")");
-    return search(boundaries, self, {}, right, out_int32);
-}
-Tensor bucketize_number(const Scalar& self, const Tensor& boundaries, bool out_int32, bool right) {
-    return bucketize(wrap_number(self), boundaries, out_int32, right);
-}
 
 }  // namespace
 
@@ -405,21 +397,6 @@ const Register searchsorted_number_op{
     "searchsorted.Scalar(Tensor sorted_sequence, Scalar self, *, bool out_int32=False, bool right=False, "
     "str? side=None, Tensor? sorter=None) -> Tensor",
     searchsorted_number,
-    {.variants = function | out, .differentiable = false}};
-const Register bucketize_op{
-    "bucketize.Tensor(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
-    bucketize,
-    {.variants = function | out,
-     .doc = R"(The number of the bucket, between sorted boundaries, that each value falls into.
-
-    >>> rushlight.bucketize(rushlight.tensor([3, 6]), rushlight.tensor([1, 3, 5]))
-    tensor([1, 3])
-)",
-     .differentiable = false,
-     .dtypes = "real"}};
-const Register bucketize_number_op{
-    "bucketize.Scalar(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
-    bucketize_number,
     {.variants = function | out, .differentiable = false}};
 
 }  // namespace

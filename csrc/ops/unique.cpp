@@ -1,17 +1,13 @@
-// Distinct values and their counts: unique, unique_consecutive, bincount, histc.
+// Distinct values and their counts: unique, unique_consecutive, bincount.
 #include <algorithm>
-#include <cmath>
 
 #include "core/gil.h"
 #include "kernels/sort.h"
-#include "ops/arithmetic.h"
-#include "ops/comparison.h"
 #include "ops/conversion.h"
 #include "ops/creation.h"
-#include "ops/elementary.h"
 #include "ops/indexing.h"
+#include "ops/pointwise.h"
 #include "ops/reduction.h"
-#include "ops/selection.h"
 #include "ops/views.h"
 
 namespace rl::ops {
@@ -132,27 +128,6 @@ Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength) {
     return index_add(zeros(Dims{bins}, {dtype}), 0, index, to(weights, dtype));
 }
 
-Tensor histc(const Tensor& self, int64_t bins, const Scalar& min, const Scalar& max) {
-    check<NotImplemented>(is_floating(self.dtype()), "\"histogram_cpu\" not implemented for '",
-                          info(self.dtype()).scalar_name, "'");
-    check(bins > 0, "torch.histogram(): bins must be > 0, but got ", bins, " for dimension 0");
-    const GradientsEnabled off(false);
-    double low = min.to_double(), high = max.to_double();
-    const Tensor values = to(reshape(detach(self), Dims{self.numel()}), DType::float64);
-    if (low == high && values.numel() > 0)
-        low = amin(values).item().to_double(), high = amax(values).item().to_double();
-    if (low == high) low -= 1, high += 1;
-    check(std::isfinite(low) && std::isfinite(high), "torch.histc: range of [", low, ", ", high,
-          "] is not finite");
-    check(low < high, "torch.histc: max must be larger than min");
-    const Tensor inside = logical_and(ge(values, wrap_number(low)), le(values, wrap_number(high)));
-    const Tensor chosen = masked_select(values, inside);
-    const Tensor bin =
-        to(floor((chosen - Scalar(low)) * Scalar(static_cast<double>(bins) / (high - low))), DType::int64);
-    const Tensor last = minimum(bin, wrap_number(bins - 1));
-    return to(index_add(zeros(Dims{bins}, {DType::int64}), 0, last, ones_like(last)), self.dtype());
-}
-
 const Register unique2_op{
     "_unique2(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> "
     "(Tensor, Tensor, Tensor)",
@@ -187,18 +162,6 @@ const Register bincount_op{
 )",
      .differentiable = false,
      .dtypes = "integers"}};
-const Register histc_op{"histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor",
-                        histc,
-                        {.variants = function | method | out,
-                         .doc = R"(Counts of the elements in bins of equal width between min and max.
-
-Where min equals max, the range is that of the elements. Elements outside it are left out.
-
-    >>> rushlight.histc(rushlight.tensor([1., 2., 1.]), bins=4, min=0, max=3)
-    tensor([0., 2., 1., 0.])
-)",
-                         .differentiable = false,
-                         .dtypes = "floating"}};
 
 }  // namespace
 }  // namespace rl::ops

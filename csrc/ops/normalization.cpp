@@ -1,0 +1,530 @@
+// Normalization: layer, RMS, group and batch norm, each with a fused gradient and a differentiable one.
+#include "ops/normalization.h"
+
+#include <limits>
+#include <optional>
+
+#include "autograd/record.h"
+#include "core/gil.h"
+#include "kernels/normalization.h"
+#include "ops/arithmetic.h"
+#include "ops/conversion.h"
+#include "ops/creation.h"
+#include "ops/reduction.h"
+#include "ops/registry.h"
+#include "ops/views.h"
+
+namespace rl::ops {
+namespace {
+
+using kernels::normalization_kernels;
+using TensorTriple = std::tuple<Tensor, Tensor, Tensor>;
+
+// The type that kernels compute in.
+DType working_dtype(DType dtype) {
+    return dtype == DType::float64 ? DType::float64 : DType::float32;
+}
+
+Tensor cast(const Tensor& self, DType dtype) {
+    const GradientsEnabled off(false);
+    return self.defined() ? to(self, dtype) : self;
+}
+const void* memory(const Tensor& self) {
+    return self.defined() ? self.raw_data() : nullptr;
+}
+Tensor prepared(const Tensor& self, DType dtype) {
+    return self.defined() ? contiguous_data(self, dtype) : Tensor();
+}
+Saved saved(const Tensor& self) {
+    return self.defined() ? Saved(self) : Saved();
+}
+Tensor restored(const Saved& self) {
+    return self.defined() ? self.get() : Tensor();
+}
+
+void check_floating(const char* name, const Tensor& self) {
+    check<NotImplemented>(is_floating(self.dtype()), "\"", name, "\" not implemented for '",
+                          info(self.dtype()).scalar_name, "'");
+}
+
+// --- The gradient in differentiable operators. Statistics are taken over `dims` of x; h is the gradient of
+// the normalized values.
+
+struct Statistics {
+    Dims dims;
+    double eps;
+    bool centered;
+};
+
+Tensor inverse_deviation(const Tensor& centered, const Statistics& s) {
+    return rsqrt(mean(square(centered), s.dims, true) + Scalar(s.eps));
+}
+Tensor centered(const Tensor& x, const Statistics& s) {
+    return s.centered ? x - mean(x, s.dims, true) : x;
+}
+Tensor normalized(const Tensor& x, const Statistics& s) {
+    const Tensor center = centered(x, s);
+    return center * inverse_deviation(center, s);
+}
+Tensor normalized_gradient(const Tensor& h, const Tensor& x, const Statistics& s) {
+    const Tensor center = centered(x, s);
+    const Tensor rstd = inverse_deviation(center, s);
+    const Tensor z = center * rstd;
+    const Tensor inner = h - z * mean(h * z, s.dims, true);
+    return rstd * (s.centered ? inner - mean(h, s.dims, true) : inner);
+}
+
+// --- Rows: layer, RMS and group norm.
+
+// How a tensor parts into rows, and where its weights go.
+struct RowPlan {
+    kernels::RowShape shape;
+    double eps;
+    bool centered;
+    Dims row_sizes;     // the input as [rows..., elements of a row]
+    Dims affine_sizes;  // the input as weights broadcast against it
+    Dims weight_sizes;  // the weights likewise
+};
+
+struct RowResult {
+    Tensor out, mean, rstd;
+};
+
+RowResult run_rows(const Tensor& input, const Tensor& weight, const Tensor& bias, const RowPlan& plan) {
+    const DType working = working_dtype(input.dtype());
+    const TensorOptions options{working, input.device()};
+    RowResult result{empty(input.sizes(), options),
+                     plan.centered ? empty(Dims{plan.shape.rows}, options) : Tensor(),
+                     empty(Dims{plan.shape.rows}, options)};
+    if (!input.is_meta() && plan.shape.rows > 0) {
+        const Tensor x = contiguous_data(input, working), w = prepared(weight, working),
+                     b = prepared(bias, working);
+        const GilRelease released(2 * input.numel());
+        normalization_kernels().rows(working, x.raw_data(), memory(w), memory(b), plan.eps,
+                                     result.out.raw_data(), plan.centered ? result.mean.raw_data() : nullptr,
+                                     result.rstd.raw_data(), plan.shape);
+    }
+    result.out = cast(result.out, input.dtype());
+    return result;
+}
+
+struct RowsSaved {
+    Saved input, mean, rstd, weight;
+    bool has_bias;
+};
+
+// For gradients that are to be differentiated again.
+Gradients differentiable_row_gradients(const Tensor& grad, const RowsSaved& s, const RowPlan& plan) {
+    const Tensor input = s.input.get(), weight = restored(s.weight);
+    const Statistics statistics{{-1}, plan.eps, plan.centered};
+    Tensor h = reshape(grad, plan.affine_sizes);
+    if (weight.defined()) h = h * reshape(weight, plan.weight_sizes);
+    const Tensor rows = reshape(input, plan.row_sizes);
+    Gradients result{
+        reshape(normalized_gradient(reshape(h, plan.row_sizes), rows, statistics), input.sizes()), Tensor(),
+        Tensor()};
+    const Tensor shaped = reshape(grad, plan.affine_sizes);
+    if (weight.defined()) {
+        const Tensor z = reshape(normalized(rows, statistics), plan.affine_sizes);
+        result[1] = sum_to_size(shaped * z, plan.weight_sizes);
+    }
+    if (s.has_bias) result[2] = sum_to_size(shaped, plan.weight_sizes);
+    return result;
+}
+
+Gradients run_row_gradients(const Tensor& grad, const RowsSaved& s, const RowPlan& plan, const Needs& needs) {
+    const Tensor input = s.input.get();
+    const DType working = working_dtype(input.dtype());
+    const TensorOptions options{working, input.device()};
+    const Tensor x = contiguous_data(input, working), g = contiguous_data(grad, working);
+    const Tensor w = prepared(restored(s.weight), working), mean = restored(s.mean), rstd = s.rstd.get();
+    const int64_t channels = plan.shape.groups * plan.shape.channels;
+    Gradients result{needs[0] ? empty(input.sizes(), options) : Tensor(),
+                     needs[1] ? empty(Dims{channels}, options) : Tensor(),
+                     needs[2] ? empty(Dims{channels}, options) : Tensor()};
+    if (input.is_meta()) return result;
+    const GilRelease released(2 * input.numel());
+    if (needs[0])
+        normalization_kernels().rows_backward(working, g.raw_data(), x.raw_data(), memory(mean),
+                                              rstd.raw_data(), memory(w), result[0].raw_data(), plan.shape);
+    if (needs[1] || needs[2])
+        normalization_kernels().rows_weight_backward(
+            working, g.raw_data(), x.raw_data(), memory(mean), rstd.raw_data(),
+            needs[1] ? result[1].raw_data() : nullptr, needs[2] ? result[2].raw_data() : nullptr, plan.shape);
+    return result;
+}
+
+void record_rows(const char* node, const Tensor& input, const Tensor& weight, const Tensor& bias,
+                 const RowPlan& plan, TensorSpan outputs, const RowResult& result) {
+    const Tensor inputs[] = {input, weight, bias};
+    record(node, TensorSpan(inputs), outputs, [&] {
+        return [s = RowsSaved{Saved(input), saved(result.mean), Saved(result.rstd), saved(weight),
+                              bias.defined()},
+                weight_shape = weight.defined() ? weight.sizes() : Dims(),
+                bias_shape = bias.defined() ? bias.sizes() : Dims(),
+                plan](const Gradients& grads, const Needs& needs) -> Gradients {
+            if (!grads[0].defined()) return {Tensor(), Tensor(), Tensor()};
+            const bool again = gradients_wanted({grads[0], s.input.get(), restored(s.weight)});
+            Gradients result = again ? differentiable_row_gradients(grads[0], s, plan)
+                                     : run_row_gradients(grads[0], s, plan, needs);
+            if (result[1].defined()) result[1] = reshape(result[1], weight_shape);
+            if (result[2].defined()) result[2] = reshape(result[2], bias_shape);
+            return result;
+        };
+    });
+}
+
+RowPlan layer_plan(const Tensor& input, const Dims& normalized_shape, const Tensor& weight,
+                   const Tensor& bias, double eps, bool centered) {
+    check(!normalized_shape.empty(),
+          "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least ",
+          "one element, but got normalized_shape = []");
+    check(!weight.defined() || weight.sizes() == normalized_shape,
+          "Expected weight to be of same shape as normalized_shape, but got weight of shape ",
+          weight.defined() ? to_string(weight.sizes()) : "",
+          " and normalized_shape = ", to_string(normalized_shape));
+    check(!bias.defined() || bias.sizes() == normalized_shape,
+          "Expected bias to be of same shape as normalized_shape, but got bias of shape ",
+          bias.defined() ? to_string(bias.sizes()) : "",
+          " and normalized_shape = ", to_string(normalized_shape));
+    const int64_t leading = input.dim() - static_cast<int64_t>(normalized_shape.size());
+    bool fits = leading >= 0;
+    for (size_t i = 0; fits && i < normalized_shape.size(); ++i)
+        fits = input.sizes()[leading + i] == normalized_shape[i];
+    if (!fits) {
+        std::string wanted;
+        for (const int64_t size : normalized_shape) wanted += message(", ", size);
+        raise("Given normalized_shape=", to_string(normalized_shape), ", expected input with shape [*",
+              wanted, "], but got input of size", to_string(input.sizes()));
+    }
+    const int64_t width = count_elements(normalized_shape);
+    int64_t rows = 1;
+    for (int64_t i = 0; i < leading; ++i) rows *= input.sizes()[i];
+    return {{rows, 1, width, 1}, eps, centered, Dims{rows, width}, Dims{rows, width}, Dims{1, width}};
+}
+
+Dims statistics_sizes(const Tensor& input, size_t normalized) {
+    Dims sizes = input.sizes();
+    for (size_t i = sizes.size() - normalized; i < sizes.size(); ++i) sizes[i] = 1;
+    return sizes;
+}
+
+TensorTriple native_layer_norm(const Tensor& input, const Dims& normalized_shape, const Tensor& weight,
+                               const Tensor& bias, double eps) {
+    check_floating("LayerNormKernelImpl", input);
+    const RowPlan plan = layer_plan(input, normalized_shape, weight, bias, eps, true);
+    const RowResult result = run_rows(input, weight, bias, plan);
+    const Dims sizes = statistics_sizes(input, normalized_shape.size());
+    const Tensor outputs[] = {result.out, reshape(result.mean, sizes), reshape(result.rstd, sizes)};
+    record_rows("NativeLayerNormBackward0", input, weight, bias, plan, TensorSpan(outputs), result);
+    return {outputs[0], outputs[1], outputs[2]};
+}
+
+Tensor layer_norm_op_function(const Tensor& input, const Dims& normalized_shape, const Tensor& weight,
+                              const Tensor& bias, double eps, bool /*cudnn_enable*/) {
+    return layer_norm(input, normalized_shape, weight, bias, eps);
+}
+
+double machine_epsilon(DType dtype) {
+    return dtype == DType::float64 ? std::numeric_limits<double>::epsilon()
+                                   : std::numeric_limits<float>::epsilon();
+}
+
+Tensor rms_norm(const Tensor& input, const Dims& normalized_shape, const Tensor& weight,
+                std::optional<double> eps) {
+    check_floating("rms_norm", input);
+    const RowPlan plan =
+        layer_plan(input, normalized_shape, weight, {}, eps.value_or(machine_epsilon(input.dtype())), false);
+    const RowResult result = run_rows(input, weight, {}, plan);
+    record_rows("FusedRmsNormBackward0", input, weight, {}, plan, TensorSpan(&result.out, 1), result);
+    return result.out;
+}
+
+RowPlan group_plan(const Tensor& input, int64_t groups, double eps) {
+    check(input.dim() >= 2, "Expected at least 2 dimensions for input tensor but received ", input.dim());
+    const int64_t batch = input.sizes()[0], channels = input.sizes()[1];
+    check(groups > 0, "Expected num groups to be greater than 0, got ", groups);
+    check(channels % groups == 0,
+          "Expected number of channels in input to be divisible by num_groups, but got input of ", "shape ",
+          to_string(input.sizes()), " and num_groups=", groups);
+    int64_t inner = 1;
+    for (int64_t i = 2; i < input.dim(); ++i) inner *= input.sizes()[i];
+    return {{batch * groups, groups, channels / groups, inner},
+            eps,
+            true,
+            Dims{batch, groups, channels / groups * inner},
+            Dims{batch, channels, inner},
+            Dims{1, channels, 1}};
+}
+
+void check_channel_weight(const char* name, const Tensor& weight, const Tensor& input) {
+    check(!weight.defined() || (weight.dim() == 1 && weight.numel() == input.sizes()[1]), "Expected ", name,
+          " to be a vector of size equal to the number of channels in input, but got ", name, " of shape ",
+          weight.defined() ? to_string(weight.sizes()) : "", " and input of shape ",
+          to_string(input.sizes()));
+}
+
+Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight, const Tensor& bias,
+                  double eps, bool /*cudnn_enabled*/) {
+    const RowPlan plan = group_plan(input, num_groups, eps);
+    check_channel_weight("weight", weight, input);
+    check_channel_weight("bias", bias, input);
+    check_floating("GroupNormKernelImpl", input);
+    const RowResult result = run_rows(input, weight, bias, plan);
+    record_rows("NativeGroupNormBackward0", input, weight, bias, plan, TensorSpan(&result.out, 1), result);
+    return result.out;
+}
+
+TensorTriple native_group_norm(const Tensor& input, const Tensor& weight, const Tensor& bias, int64_t batch,
+                               int64_t channels, int64_t space, int64_t groups, double eps) {
+    check(input.numel() == batch * channels * space,
+          "native_group_norm: N, C and HxW do not match the input's shape ", to_string(input.sizes()));
+    const RowPlan plan = group_plan(input, groups, eps);
+    check_floating("GroupNormKernelImpl", input);
+    const RowResult result = run_rows(input, weight, bias, plan);
+    const Tensor outputs[] = {result.out, reshape(result.mean, Dims{batch, groups}),
+                              reshape(result.rstd, Dims{batch, groups})};
+    record_rows("NativeGroupNormBackward0", input, weight, bias, plan, TensorSpan(outputs), result);
+    return {outputs[0], outputs[1], outputs[2]};
+}
+
+// --- Channels: batch norm.
+
+kernels::ChannelShape channel_shape(const Tensor& input) {
+    kernels::ChannelShape shape{input.sizes()[0], input.sizes()[1], 1};
+    for (int64_t i = 2; i < input.dim(); ++i) shape.inner *= input.sizes()[i];
+    return shape;
+}
+
+Dims all_but_channels(const Tensor& input) {
+    Dims dims{0};
+    for (int64_t i = 2; i < input.dim(); ++i) dims.push_back(i);
+    return dims;
+}
+
+Dims channel_sizes(const Tensor& input) {
+    Dims sizes(input.sizes().size(), 1);
+    sizes[1] = input.sizes()[1];
+    return sizes;
+}
+
+// a[c] * x + b[c] * y + shift[c]; y and b may be undefined.
+Tensor combine_channels(const Tensor& x, const Tensor& a, const Tensor& y, const Tensor& b,
+                        const Tensor& shift) {
+    const Tensor result = empty(x.sizes(), options_of(x));
+    if (x.is_meta() || x.numel() == 0) return result;
+    const GilRelease released(x.numel());
+    normalization_kernels().channels(x.dtype(), x.raw_data(), a.raw_data(), memory(y), memory(b),
+                                     shift.raw_data(), result.raw_data(), channel_shape(x));
+    return result;
+}
+
+void move_towards(const Tensor& running, const Tensor& value, double momentum) {
+    if (!running.defined() || running.is_meta()) return;
+    copy_data(running,
+              detach(running) * Scalar(1 - momentum) + to(value, running.dtype()) * Scalar(momentum));
+    running.bump_version();
+}
+
+struct BatchSaved {
+    Saved input, weight, mean, rstd;
+    bool training, has_bias;
+    double eps;
+};
+
+Gradients differentiable_batch_gradients(const Tensor& grad, const BatchSaved& s) {
+    const Tensor input = s.input.get(), weight = restored(s.weight);
+    const Dims shape = channel_sizes(input), dims = all_but_channels(input);
+    const Tensor h = weight.defined() ? grad * reshape(weight, shape) : grad;
+    const Statistics statistics{dims, s.eps, true};
+    Tensor input_grad, z;
+    if (s.training) {
+        input_grad = normalized_gradient(h, input, statistics);
+        z = normalized(input, statistics);
+    } else {
+        const Tensor rstd = reshape(s.rstd.get(), shape);
+        input_grad = h * rstd;
+        z = (input - reshape(s.mean.get(), shape)) * rstd;
+    }
+    return {input_grad, weight.defined() ? sum(grad * z, dims) : Tensor(),
+            s.has_bias ? sum(grad, dims) : Tensor()};
+}
+
+Gradients run_batch_gradients(const Tensor& grad, const BatchSaved& s, const Needs& needs) {
+    const GradientsEnabled off(false);
+    const Tensor input = s.input.get();
+    const DType working = working_dtype(input.dtype());
+    const Tensor x = contiguous_data(input, working), g = contiguous_data(grad, working);
+    const Tensor mean = s.mean.get(), rstd = s.rstd.get();
+    const Tensor sums = empty(mean.sizes(), options_of(mean)),
+                 products = empty(mean.sizes(), options_of(mean));
+    if (!x.is_meta()) {
+        const GilRelease released(x.numel());
+        normalization_kernels().channel_sums(working, g.raw_data(), x.raw_data(), mean.raw_data(),
+                                             sums.raw_data(), products.raw_data(), channel_shape(x));
+    }
+    Gradients result{Tensor(), needs[1] ? products * rstd : Tensor(), needs[2] ? sums : Tensor()};
+    if (!needs[0]) return result;
+    const Tensor slope = s.weight.defined() ? to(s.weight.get(), working) * rstd : rstd;
+    if (!s.training) {
+        result[0] = combine_channels(g, slope, {}, {}, zeros_like(slope));
+        return result;
+    }
+    const Scalar count(
+        static_cast<double>(std::max<int64_t>(1, x.numel() / std::max<int64_t>(1, mean.numel()))));
+    const Tensor bend = -(slope * rstd * rstd * products) / count;
+    result[0] = combine_channels(g, slope, x, bend, -(slope * sums) / count - mean * bend);
+    return result;
+}
+
+void check_running(const char* name, const Tensor& tensor, int64_t channels) {
+    check(!tensor.defined() || tensor.numel() == channels, name, " should contain ", channels,
+          " elements not ", tensor.defined() ? tensor.numel() : 0);
+}
+
+TensorTriple native_batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias,
+                               const Tensor& running_mean, const Tensor& running_var, bool training,
+                               double momentum, double eps) {
+    check(input.dim() >= 2, "Expected 2D or more dimensional input, but got ", input.dim(), "D");
+    check_floating("batch_norm", input);
+    const int64_t channels = input.sizes()[1];
+    check_running("running_mean", running_mean, channels);
+    check_running("running_var", running_var, channels);
+    check_running("weight", weight, channels);
+    check_running("bias", bias, channels);
+    check(training || (running_mean.defined() && running_var.defined()),
+          "running_mean and running_var must be defined in evaluation mode");
+    const DType working = working_dtype(input.dtype());
+    Tensor mean, variance, rstd, out;
+    {
+        const GradientsEnabled off(false);
+        const Tensor x = contiguous_data(input, working);
+        if (training) {
+            std::tie(variance, mean) = var_mean(x, all_but_channels(x), Scalar(0));
+            const double count =
+                static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(1, channels));
+            move_towards(running_mean, mean, momentum);
+            move_towards(running_var, variance * Scalar(count / (count - 1)), momentum);
+        } else {
+            mean = to(detach(running_mean), working), variance = to(detach(running_var), working);
+        }
+        rstd = rsqrt(variance + Scalar(eps));
+        const Tensor slope = weight.defined() ? to(detach(weight), working) * rstd : rstd;
+        const Tensor shift = bias.defined() ? to(detach(bias), working) - mean * slope : -(mean * slope);
+        out = to(combine_channels(x, slope, {}, {}, shift), input.dtype());
+    }
+    const Tensor inputs[] = {input, weight, bias};
+    record("NativeBatchNormBackward0", TensorSpan(inputs), TensorSpan(&out, 1), [&] {
+        return [s = BatchSaved{Saved(input), saved(weight), Saved(mean), Saved(rstd), training,
+                               bias.defined(), eps}](const Tensor& grad, const Needs& needs) -> Gradients {
+            if (gradients_wanted({grad, s.input.get(), restored(s.weight)}))
+                return differentiable_batch_gradients(grad, s);
+            return run_batch_gradients(grad, s, needs);
+        };
+    });
+    const Tensor none = empty(Dims{0}, {working, input.device()});
+    return {out, training ? mean : none, training ? rstd : none};
+}
+
+Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
+                  const Tensor& running_var, bool training, double momentum, double eps,
+                  bool /*cudnn_enabled*/) {
+    return std::get<0>(
+        native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps));
+}
+
+}  // namespace
+
+Tensor layer_norm(const Tensor& input, const Dims& normalized_shape, const Tensor& weight, const Tensor& bias,
+                  double eps) {
+    check_floating("LayerNormKernelImpl", input);
+    const RowPlan plan = layer_plan(input, normalized_shape, weight, bias, eps, true);
+    const RowResult result = run_rows(input, weight, bias, plan);
+    record_rows("NativeLayerNormBackward0", input, weight, bias, plan, TensorSpan(&result.out, 1), result);
+    return result.out;
+}
+
+namespace {
+
+const Register layer_norm_op{
+    "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float "
+    "eps=1e-05, "
+    "bool cudnn_enable=True) -> Tensor",
+    layer_norm_op_function,
+    {.variants = function,
+     .doc =
+         R"((x - mean) / sqrt(var + eps) * weight + bias over the last dimensions (Ba, Kiros and Hinton, 2016).
+
+weight and bias have the shape normalized_shape, with which the input's must end. 16-bit types are computed in float32.
+
+    >>> rushlight.layer_norm(rushlight.tensor([[1., 3.]]), [2])
+    tensor([[-1.0000,  1.0000]])
+)",
+     .dtypes = "floating"}};
+const Register native_layer_norm_op{
+    "native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> "
+    "(Tensor, Tensor, Tensor)",
+    native_layer_norm,
+    {.variants = function,
+     .doc = R"(layer_norm, and the means and inverse standard deviations.)",
+     .dtypes = "floating"}};
+const Register rms_norm_op{
+    "rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
+    rms_norm,
+    {.variants = function,
+     .doc = R"(x / sqrt(mean(x^2) + eps) * weight over the last dimensions (Zhang and Sennrich, 2019).
+
+eps is the machine epsilon of the type computed in unless given.
+
+    >>> rushlight.rms_norm(rushlight.tensor([3., 3.]), [2])
+    tensor([1.0000, 1.0000])
+)",
+     .dtypes = "floating"}};
+const Register group_norm_op{
+    "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, "
+    "bool cudnn_enabled=True) -> Tensor",
+    group_norm,
+    {.variants = function,
+     .doc = R"(Normalization of each of num_groups groups of channels of (N, C, ...) (Wu and He, 2018).
+
+    >>> rushlight.group_norm(rushlight.tensor([[[1.], [3.]]]), 1)
+    tensor([[[-1.0000],
+             [ 1.0000]]])
+)",
+     .dtypes = "floating"}};
+const Register native_group_norm_op{
+    "native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int N, int C, int HxW, int group, float "
+    "eps) -> "
+    "(Tensor, Tensor, Tensor)",
+    native_group_norm,
+    {.variants = function,
+     .doc = R"(group_norm, and the means and inverse standard deviations.)",
+     .dtypes = "floating"}};
+const Register native_batch_norm_op{
+    "native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? "
+    "running_var, "
+    "bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
+    native_batch_norm,
+    {.variants = function,
+     .doc = R"(batch_norm, and in training the batch's means and inverse standard deviations.)",
+     .dtypes = "floating"}};
+const Register batch_norm_op{
+    "batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool "
+    "training, "
+    "float momentum, float eps, bool cudnn_enabled=False) -> Tensor",
+    batch_norm,
+    {.variants = function,
+     .doc =
+         R"((x - mean) / sqrt(var + eps) * weight + bias for each channel of (N, C, ...) (Ioffe and Szegedy, 2015).
+
+In training mean and biased variance are the batch's, and the running ones, where given, move towards them in place by momentum
+(the variance unbiased); otherwise they are the running ones.
+
+    >>> rushlight.batch_norm(rushlight.tensor([[1.], [3.]]), None, None, None, None, True, 0.1, 0.)
+    tensor([[-1.],
+            [ 1.]])
+)",
+     .dtypes = "floating"}};
+
+}  // namespace
+}  // namespace rl::ops
