@@ -93,7 +93,7 @@ void check_exportable(const Tensor& tensor, int flags) {
 
 int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     view->obj = nullptr;
-    return guarded([&] {
+    return guarded_status([&] {
         const Tensor tensor = Tensor::borrow(self);
         check_exportable(tensor, flags);
         auto exported = std::make_unique<Export>(tensor);
@@ -109,7 +109,6 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
         view->suboffsets = nullptr;
         view->internal = exported.release();
         view->obj = Py_NewRef(self);
-        return 0;
     });
 }
 

@@ -127,7 +127,7 @@ PyObject* storage_get_item(PyObject* self, PyObject* key) {
 }
 
 int storage_set_item(PyObject* self, PyObject* key, PyObject* value) {
-    return guarded([&] {
+    return guarded_status([&] {
         check<TypeError>(value != nullptr, "bytes of a storage cannot be deleted");
         check_memory(*storage_of(self));
         check(PyIndex_Check(value), "can only set storage content with a int types, but got ",
@@ -140,7 +140,6 @@ int storage_set_item(PyObject* self, PyObject* key, PyObject* value) {
         } else {
             bytes[checked_index(self, key)] = byte;
         }
-        return 0;
     });
 }
 
