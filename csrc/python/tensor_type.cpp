@@ -99,7 +99,7 @@ bool is_number(PyObject* object) {
 using Binary = Tensor (*)(const Tensor&, const Tensor&);
 
 // a (op) b for any operands of which one is a tensor: straight to C++ for plain tensors and numbers.
-PyObject* binary(const char* name, Binary direct, PyObject* a, PyObject* b) noexcept {
+PyObject* binary(const Callable& callable, Binary direct, PyObject* a, PyObject* b) noexcept {
     return guarded([&]() -> PyObject* {
         const bool overridden = has_torch_function(a) || has_torch_function(b);
         if (!overridden && !((is_tensor(a) || is_number(a)) && (is_tensor(b) || is_number(b)))) {
@@ -110,13 +110,14 @@ PyObject* binary(const char* name, Binary direct, PyObject* a, PyObject* b) noex
         }
         const Object left = overridden || is_tensor(a) ? Object::borrow(a) : Object::steal(to_python(from_python<Tensor>(a)));
         PyObject* const arguments[] = {left.get(), b};
-        return call_operator(*find_callable(name), arguments, 2, nullptr, true);
+        return call_operator(callable, arguments, 2, nullptr, true);
     });
 }
 
 template <class Tag>
 PyObject* binary_slot(PyObject* a, PyObject* b) {
-    return binary(Tag::name, Tag::direct, a, b);
+    static const Callable& callable = *find_callable(Tag::name);
+    return binary(callable, Tag::direct, a, b);
 }
 template <class Tag>
 PyObject* in_place_slot(PyObject* self, PyObject* other) {
@@ -162,12 +163,13 @@ struct Named {
 };
 
 PyObject* power_slot(PyObject* a, PyObject* b, PyObject*) {
-    if (is_tensor(a) || has_torch_function(a)) return binary("pow", nullptr, a, b);
+    static const Callable& callable = *find_callable("pow");
+    if (is_tensor(a) || has_torch_function(a)) return binary(callable, nullptr, a, b);
     // A number to the power of a tensor: the number is no tensor of the schema's first overload.
     return guarded([&]() -> PyObject* {
         if (!is_number(a)) Py_RETURN_NOTIMPLEMENTED;
         PyObject* const arguments[] = {a, b};
-        return call_operator(*find_callable("pow"), arguments, 2, nullptr, false);
+        return call_operator(callable, arguments, 2, nullptr, false);
     });
 }
 PyObject* in_place_power_slot(PyObject* a, PyObject* b, PyObject*) { return in_place_slot<Named<"pow">>(a, b); }
@@ -253,8 +255,9 @@ PyNumberMethods number_methods = {
 };
 
 PyObject* tensor_richcompare(PyObject* a, PyObject* b, int operation) {
-    static constexpr const char* names[] = {"lt", "le", "eq", "ne", "gt", "ge"};
-    return binary(names[operation], nullptr, a, b);
+    static const Callable* const callables[] = {find_callable("lt"), find_callable("le"), find_callable("eq"),
+                                                find_callable("ne"), find_callable("gt"), find_callable("ge")};
+    return binary(*callables[operation], nullptr, a, b);
 }
 
 Py_hash_t tensor_hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(self) >> 4); }
