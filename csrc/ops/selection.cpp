@@ -47,7 +47,6 @@ Tensor where(const Tensor& condition, const Scalar& self, const Tensor& other) {
 
 namespace {
 
-// Between two Python numbers of one kind the result has the default type, not that of wrapped numbers.
 Tensor where_op(const Tensor& condition, const Tensor& self, const Tensor& other,
                 const Destination& destination) {
     return where_into(condition, self, other, destination);
@@ -55,10 +54,6 @@ Tensor where_op(const Tensor& condition, const Tensor& self, const Tensor& other
 TensorList where_nonzero(const Tensor& condition) {
     return unbind(nonzero(condition), 1);
 }
-Tensor where_method(const Tensor& self, const Tensor& condition, const Tensor& other) {
-    return where_into(condition, self, other, {});
-}
-
 constexpr const char* where_doc =
     "``input`` where the condition is true, else ``other``; the three broadcast. With the condition alone, "
     "the indices\n"
@@ -71,10 +66,6 @@ const Register where_self{"where.self(Tensor condition, Tensor|Scalar input, Ten
 const Register where_indices{"where(Tensor condition) -> Tensor[]",
                              where_nonzero,
                              {.variants = function, .doc = where_doc, .differentiable = false}};
-const Register where_on_tensor{"_where_method(Tensor self, Tensor condition, Tensor|Scalar other) -> Tensor",
-                               where_method,
-                               {.variants = 0, .doc = where_doc}};
-
 // masked_fill
 
 // Inputs in the order of the kernel: mask, value, self.
