@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "autograd/record.h"
+#include "core/gil.h"
+#include "kernels/attention.h"
 #include "ops/arithmetic.h"
 #include "ops/comparison.h"
 #include "ops/conversion.h"
@@ -19,6 +21,8 @@
 
 namespace rl::ops {
 namespace {
+
+const Scalar excluded(-std::numeric_limits<double>::infinity());
 
 void check_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
                      bool is_causal) {
@@ -46,33 +50,158 @@ Tensor spread_heads(const Tensor& tensor, int64_t heads) {
     return own == heads ? tensor : repeat_interleave(tensor, heads / own, -3);
 }
 
+// scale * query·keyᵀ with the mask applied.
+Tensor masked_scores(const Tensor& query, const Tensor& key, const Tensor& mask, bool is_causal,
+                     double scale) {
+    const Tensor scores = matmul(query * Scalar(scale), transpose(key, -2, -1));
+    if (is_causal) {
+        const Tensor seen = tril(ones(Dims{query.size(-2), key.size(-2)}, {DType::boolean, query.device()}));
+        return where(seen, scores, excluded);
+    }
+    if (!mask.defined()) return scores;
+    return is_boolean(mask.dtype()) ? where(mask, scores, excluded) : scores + to(mask, query.dtype());
+}
+
+// A query that sees no key gets zeros.
+Tensor attention_weights(const Tensor& scores, bool masked) {
+    const Tensor weights = softmax(scores, -1);
+    if (!masked) return weights;
+    return masked_fill(weights, eq(amax(scores, {-1}, true), wrap_number(excluded)), Scalar(0.0));
+}
+
+// What every gradient needs of the forward pass.
+struct Call {
+    bool is_causal;
+    double scale;
+};
+
+int64_t batch_of(const Tensor& tensor) {
+    return count_elements(IntSpan(tensor.sizes()).first(tensor.dim() - 3));
+}
+
+// (batch, head, row, column) strides of a tensor whose leading dimensions can be walked as one.
+void set_strides(const Tensor& tensor, int64_t (&strides)[4]) {
+    const Dims& own = tensor.strides();
+    const size_t rank = own.size();
+    strides[0] = rank > 3 ? own[rank - 4] : 0;
+    for (size_t d = 1; d < 4; ++d) strides[d] = own[rank - 4 + d];
+}
+
+kernels::AttentionProblem problem_of(const Tensor& query, const Tensor& key, const Tensor& value,
+                                     const Tensor& mask, const Call& call) {
+    kernels::AttentionProblem p;
+    p.dtype = query.dtype();
+    p.batch = batch_of(query);
+    p.heads = query.size(-3);
+    p.key_heads = key.size(-3);
+    p.queries = query.size(-2);
+    p.keys = key.size(-2);
+    p.width = query.size(-1);
+    p.value_width = value.size(-1);
+    p.scale = call.scale;
+    p.causal = call.is_causal;
+    p.query = query.raw_data();
+    p.key = key.raw_data();
+    p.value = value.raw_data();
+    set_strides(query, p.query_stride);
+    set_strides(key, p.key_stride);
+    set_strides(value, p.value_stride);
+    if (!mask.defined()) return p;
+    p.mask = mask.raw_data();
+    p.boolean_mask = is_boolean(mask.dtype());
+    set_strides(mask, p.mask_stride);
+    return p;
+}
+
+int64_t work_of(const Tensor& query, const Tensor& key) {
+    return query.numel() * key.size(-2);
+}
+
+// The gradients in differentiable operators, for when they are themselves to be differentiated.
+Gradients composed_gradients(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
+                             const Tensor& grad, const Call& call) {
+    const Tensor keys = spread_heads(key, query.size(-3)), values = spread_heads(value, query.size(-3));
+    const Tensor weights =
+        attention_weights(masked_scores(query, keys, mask, call.is_causal, call.scale), mask.defined());
+    const Tensor grad_weights = matmul(grad, transpose(values, -2, -1));
+    const Tensor slopes =
+        weights * (grad_weights - sum(grad_weights * weights, Dims{-1}, true)) * Scalar(call.scale);
+    const auto joined = [&](const Tensor& gradient, const Tensor& like) {
+        if (like.size(-3) == query.size(-3)) return gradient;
+        Dims sizes = like.sizes();
+        sizes.insert(sizes.size() - 2, query.size(-3) / like.size(-3));
+        return sum(reshape(gradient, sizes), Dims{-3});
+    };
+    return {matmul(slopes, keys), joined(matmul(transpose(slopes, -2, -1), query), key),
+            joined(matmul(transpose(weights, -2, -1), grad), value)};
+}
+
+// In tiles, for three or four dimensions, float32 or float64, and a mask (if any) that wants no gradient.
+Tensor tiled_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
+                       const Call& call) {
+    Dims sizes = query.sizes();
+    sizes.back() = value.size(-1);
+    const Tensor result = empty(sizes, options_of(query));
+    sizes.pop_back();
+    const Tensor log_sum = empty(sizes, options_of(query));
+    if (!result.is_meta() && result.numel() > 0) {
+        const GilRelease released(work_of(query, key));
+        kernels::attention_forward(problem_of(query, key, value, mask, call), result.raw_data(),
+                                   log_sum.raw_data());
+    }
+    return record("ScaledDotProductFlashAttentionForCpuBackward0", {query, key, value}, result, [&] {
+        return [query = Saved(query), key = Saved(key), value = Saved(value), mask = Saved(mask),
+                result = Saved(result), log_sum, call](const Tensor& grad) -> Gradients {
+            const Tensor q = query.get(), k = key.get(), v = value.get();
+            const Tensor m = mask.defined() ? mask.get() : Tensor();
+            if (autograd_mode.gradients) return composed_gradients(q, k, v, m, grad, call);
+            const auto fresh = [](const Tensor& like) { return empty(like.sizes(), options_of(like)); };
+            Gradients gradients{fresh(q), fresh(k), fresh(v)};
+            if (q.is_meta()) return gradients;
+            const Tensor dense = contiguous_data(grad), output = result.get();
+            const GilRelease released(work_of(q, k));
+            kernels::attention_backward(problem_of(q, k, v, m, call), output.raw_data(), log_sum.raw_data(),
+                                        dense.raw_data(), gradients[0].raw_data(), gradients[1].raw_data(),
+                                        gradients[2].raw_data());
+            return gradients;
+        };
+    });
+}
+
+// Leading dimensions of query, key and value broadcast against each other, heads apart where they are shared.
+bool fits_tiles(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask) {
+    const auto outer = [](const Tensor& tensor, int64_t inner) {
+        return Dims(
+            IntSpan(tensor.sizes()).first(static_cast<size_t>(std::max<int64_t>(0, tensor.dim() - inner))));
+    };
+    const bool wide = query.dtype() == DType::float32 || query.dtype() == DType::float64;
+    return wide && query.dim() >= 3 && query.dim() <= 4 && outer(query, 3) == outer(key, 3) &&
+           outer(query, 3) == outer(value, 3) && key.dim() == query.dim() && value.dim() == query.dim() &&
+           key.size(-3) == value.size(-3) && key.size(-3) > 0 && query.size(-3) % key.size(-3) == 0 &&
+           query.size(-1) == key.size(-1) && key.size(-2) == value.size(-2) && key.size(-2) > 0 &&
+           !(mask.defined() && requires_grad(mask)) &&
+           (!mask.defined() || is_boolean(mask.dtype()) || mask.dtype() == query.dtype());
+}
+
 }  // namespace
 
 Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
                                     const Tensor& attn_mask, double dropout_p, bool is_causal,
                                     std::optional<double> scale, bool enable_gqa) {
     check_attention(query, key, value, attn_mask, is_causal);
-    if (enable_gqa) {
-        const int64_t heads = query.size(-3);
-        const Tensor keys = spread_heads(key, heads), values = spread_heads(value, heads);
-        return scaled_dot_product_attention(query, keys, values, attn_mask, dropout_p, is_causal, scale,
-                                            false);
+    const Call call{is_causal, scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(-1))))};
+    const bool same_heads = query.dim() < 3 || key.dim() < 3 || query.size(-3) == key.size(-3);
+    if (dropout_p == 0 && (enable_gqa || same_heads) && fits_tiles(query, key, value, attn_mask)) {
+        Tensor mask = attn_mask;
+        Dims sizes = query.sizes();
+        sizes.back() = key.size(-2);
+        if (mask.defined() && can_broadcast_to(mask.sizes(), sizes)) mask = expand(mask, sizes);
+        if (!mask.defined() || mask.sizes() == sizes) return tiled_attention(query, key, value, mask, call);
     }
-    const double factor = scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(-1))));
-    Tensor scores = matmul(query * Scalar(factor), transpose(key, -2, -1));
-    const Scalar excluded(-std::numeric_limits<double>::infinity());
-    Tensor mask = attn_mask;
-    if (is_causal) mask = tril(ones(Dims{query.size(-2), key.size(-2)}, {DType::boolean, query.device()}));
-    if (mask.defined()) {
-        scores = is_boolean(mask.dtype()) ? where(mask, scores, excluded) : scores + to(mask, query.dtype());
-    }
-    Tensor weights = softmax(scores, -1);
-    if (mask.defined() && !is_causal) {
-        // A query that sees no key gets zeros.
-        const Tensor blind = eq(amax(scores, {-1}, true), wrap_number(excluded));
-        weights = masked_fill(weights, blind, Scalar(0.0));
-    }
-    return matmul(weights, value);
+    const Tensor keys = enable_gqa ? spread_heads(key, query.size(-3)) : key;
+    const Tensor values = enable_gqa ? spread_heads(value, query.size(-3)) : value;
+    const Tensor scores = masked_scores(query, keys, attn_mask, is_causal, call.scale);
+    return matmul(attention_weights(scores, attn_mask.defined()), values);
 }
 
 namespace {

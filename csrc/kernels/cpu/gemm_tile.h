@@ -13,15 +13,14 @@
 
 #include "core/dtype.h"
 #include "kernels/gemm.h"
+#include "kernels/simd/vec.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
 #if defined(__AVX512F__)
-inline constexpr int vector_bytes = 64, real_tile_rows = 12;
-#elif defined(__AVX2__)
-inline constexpr int vector_bytes = 32, real_tile_rows = 6;
+inline constexpr int real_tile_rows = 12;
 #else
-inline constexpr int vector_bytes = 16, real_tile_rows = 6;
+inline constexpr int real_tile_rows = 6;
 #endif
 
 template <class T>
