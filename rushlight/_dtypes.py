@@ -15,12 +15,20 @@ _FLOATING = {
 }
 _DECIMAL_DIGITS = {"float16": 3, "bfloat16": 2, "float32": 6, "float64": 15}
 _REAL_PART = {"complex64": "float32", "complex128": "float64"}
-_INTEGERS = {"uint8": (8, False), "int8": (8, True), "int16": (16, True), "int32": (32, True), "int64": (64, True)}
+_INTEGERS = {
+    "uint8": (8, False),
+    "int8": (8, True),
+    "int16": (16, True),
+    "int32": (32, True),
+    "int64": (64, True),
+}
 
 
 def _short_name(dtype: Any) -> str:
     if not isinstance(dtype, _C.dtype):
-        raise TypeError(f"finfo(): argument 'type' (position 1) must be torch.dtype, not {type(dtype).__name__}")
+        raise TypeError(
+            f"finfo(): argument 'type' (position 1) must be torch.dtype, not {type(dtype).__name__}"
+        )
     return str(dtype).rsplit(".", 1)[-1]
 
 
@@ -39,7 +47,9 @@ class finfo:
         name = _short_name(_C.get_default_dtype() if type is None else type)
         name = _REAL_PART.get(name, name)
         if name not in _FLOATING:
-            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.{name}'")
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.{name}'"
+            )
         self.bits, mantissa, low, high = _FLOATING[name]
         self.dtype = name
         self.eps = 2.0**-mantissa

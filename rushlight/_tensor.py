@@ -187,7 +187,12 @@ _METHODS: dict[str, Any] = {
 
 def _complete() -> None:
     for name, value in {**ops.methods(), **_METHODS}.items():
-        if callable(value) and hasattr(value, "__name__") and value.__name__.startswith("_") and name.isidentifier():
+        if (
+            callable(value)
+            and hasattr(value, "__name__")
+            and value.__name__.startswith("_")
+            and name.isidentifier()
+        ):
             value.__name__ = name
             value.__qualname__ = f"Tensor.{name}"
         setattr(Tensor, name, value)

@@ -614,6 +614,8 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:  # noqa: N803
         raise RuntimeError(
             "torch.linalg.householder_product: input.shape[-1] must be greater than or equal to tau.shape[-1]"
         )
+    if tau.shape[-1] == 0:
+        return A.clone().copy_(rushlight.eye(A.shape[-2], A.shape[-1], dtype=A.dtype))
     wide = rushlight.complex128 if A.is_complex() else rushlight.float64
     start = rushlight.eye(A.shape[-2], A.shape[-1], dtype=wide).expand(A.shape)
     order = range(tau.shape[-1] - 1, -1, -1)
@@ -1007,7 +1009,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     if driver != "gels":
         rank = matrix_rank(A.detach(), rtol=limit)
     residuals = (solution.real if A.is_complex() else solution).reshape(-1)[:0]
-    full = driver == "gels" or bool((rank == A.shape[-1]).all())
+    full = driver == "gels" or (driver != "gelsy" and bool((rank == A.shape[-1]).all()))
     if A.shape[-2] > A.shape[-1] and full:
         error = (A @ solution - right).abs()
         residuals = (error * error).sum(-2)
