@@ -45,6 +45,11 @@ struct RandomKernels {
     // Poisson with a rate for each element; output and rates have the same floating type.
     void (*poisson)(Generator& generator, DType dtype, void* output, int64_t count, const void* rates);
 
+    // noise is uniform over [lower, upper) where the input is not positive, else 1; output = input * noise.
+    // All of the same floating type.
+    void (*rrelu)(Generator& generator, DType dtype, void* output, void* noise, const void* input,
+                  int64_t count, double lower, double upper);
+
     // 0 .. count - 1 in random order; every type but bool and complex.
     void (*permutation)(Generator& generator, DType dtype, void* output, int64_t count);
 

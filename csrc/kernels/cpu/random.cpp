@@ -363,6 +363,20 @@ void poisson(Generator& generator, DType dtype, void* output, int64_t count, con
     });
 }
 
+void rrelu(Generator& generator, DType dtype, void* output, void* noise, const void* input, int64_t count,
+           double lower, double upper) {
+    visit_floating(dtype, [&]<class T>(TypeTag<T>) {
+        T* const out = static_cast<T*>(output);
+        T* const factor = static_cast<T*>(noise);
+        const T* const in = static_cast<const T*>(input);
+        for (int64_t i = 0; i < count; ++i) {
+            const bool positive = number(in[i]) > 0;
+            factor[i] = to<T>(positive ? 1.0 : generator.uniform() * (upper - lower) + lower);
+            out[i] = positive ? in[i] : to<T>(number(in[i]) * number(factor[i]));
+        }
+    });
+}
+
 // Fisher and Yates' shuffle.
 void permutation(Generator& generator, DType dtype, void* output, int64_t count) {
     constexpr int64_t one_word_limit = std::numeric_limits<uint32_t>::max() / 20;
@@ -404,8 +418,8 @@ void multinomial(Generator& generator, DType dtype, const void* weights, int64_t
 
 extern const RandomKernels random_table;
 const RandomKernels random_table{
-    uniform,     normal_blocked, normal_serial, integers,  integers_all, bernoulli,   bernoulli_each,
-    exponential, cauchy,         log_normal,    geometric, poisson,      permutation, multinomial,
+    uniform, normal_blocked, normal_serial, integers, integers_all, bernoulli,   bernoulli_each, exponential,
+    cauchy,  log_normal,     geometric,     poisson,  rrelu,        permutation, multinomial,
 };
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA
