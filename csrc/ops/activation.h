@@ -5,7 +5,8 @@
 
 namespace rl::ops {
 
-extern const PointwiseOperator relu, sigmoid, silu, mish, log_sigmoid;
+extern const PointwiseFunction relu;
+extern const PointwiseOperator sigmoid, silu, mish, log_sigmoid;
 Tensor leaky_relu(const Tensor& self, const Scalar& negative_slope, const Destination& destination = {});
 Tensor gelu(const Tensor& self, const std::string& approximate = "none", const Destination& destination = {});
 Tensor softplus(const Tensor& self, const Scalar& beta, const Scalar& threshold,

@@ -215,7 +215,7 @@ const PointwiseRule tanh_backward_rule{
                         return grad * conj(Scalar(1) - square(saved.second()));
                     }},
                    {uses_first | uses_second, [](const Tensor& grad, const PointwiseSaved& saved) {
-                        return grad * Scalar(-2) * conj(saved.second()) * saved.first();
+                        return conj(grad) * saved.first() * (Scalar(-2) * conj(saved.second()));
                     }}}}};
 
 }  // namespace
