@@ -104,7 +104,11 @@ def test_wording(name):
 
 
 def test_memory_that_cannot_be_allocated():
-    for make in (lambda t: t.empty(2**60), lambda t: t.zeros(2**58, dtype=t.float64), lambda t: t.ones(1).repeat(2**50)):
+    for make in (
+        lambda t: t.empty(2**60),
+        lambda t: t.zeros(2**58, dtype=t.float64),
+        lambda t: t.ones(1).repeat(2**50),
+    ):
         for torch in (pytorch, rushlight):
             with pytest.raises(RuntimeError):
                 make(torch)

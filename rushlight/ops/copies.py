@@ -244,3 +244,23 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
     [[1.0, 0.0], [0.0, 1.0]]
     """
     return _scatter(input, src, lambda copy: copy.diagonal(offset, dim1, dim2))
+
+
+@operator(
+    "as_strided_scatter(Tensor self, Tensor src, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None)"
+    " -> Tensor",
+    method=True,
+    out=True,
+)
+def as_strided_scatter(
+    input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Tensor:
+    """A copy with `src` written where as_strided looks.
+
+    Raises:
+        RuntimeError: where the shape of `src` is not `size`.
+
+    >>> rushlight.as_strided_scatter(rushlight.zeros(4), rushlight.ones(2), (2,), (2,))
+    tensor([1., 0., 1., 0.])
+    """
+    return _scatter(input, src, lambda copy: copy.as_strided(size, stride, storage_offset))

@@ -89,13 +89,17 @@ def test_output_of_unbind_is_not_written(torch):
 
 def test_expanded_tensor_is_not_written(torch):
     x = torch.zeros(1).expand(3)
-    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a single"):
+    with pytest.raises(
+        RuntimeError, match="more than one element of the written-to tensor refers to a single"
+    ):
         x.add_(1)
 
 
 def test_shape_must_hold(torch):
     x = torch.zeros(3)
-    with pytest.raises(RuntimeError, match=r"output with shape \[3\] doesn't match the broadcast shape \[2, 3\]"):
+    with pytest.raises(
+        RuntimeError, match=r"output with shape \[3\] doesn't match the broadcast shape \[2, 3\]"
+    ):
         x.add_(torch.ones(2, 3))
 
 
