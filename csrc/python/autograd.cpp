@@ -30,7 +30,12 @@ void node_dealloc(PyObject* self) {
     if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0) Py_DECREF(type);
 }
 
-PyObject* node_name(PyObject* self, PyObject*) { return PyUnicode_FromString(node_of(self).name().c_str()); }
+// The name as PyTorch gives it, which differs from the class's where the node is the engine's own.
+PyObject* node_name(PyObject* self, PyObject*) {
+    const std::string name = node_of(self).name();
+    const bool own = name == "AccumulateGrad" || name == "CopySlices";
+    return PyUnicode_FromString((own ? "torch::autograd::" + name : name).c_str());
+}
 PyObject* node_next_functions(PyObject* self, void*) {
     return guarded([&]() -> PyObject* {
         const Node& node = node_of(self);

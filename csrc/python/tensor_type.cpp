@@ -348,7 +348,9 @@ int set_grad(PyObject* self, PyObject* value, void*) {
               "caution. Diverging the dtypes of a tensor and its gradient may break downstream systems that assume that they "
               "match.");
         check(grad.device().type == tensor.device().type, "assigned grad has data located on a different device");
-        check(grad.sizes() == tensor.sizes(), "assigned grad has data of a different size");
+        check(grad.sizes() == tensor.sizes(), "attempting to assign a gradient of size '", to_string(grad.sizes()),
+              "' to a tensor of size '", to_string(tensor.sizes()),
+              "'. Please ensure that the gradient and the tensor are the same size");
         make_variable(tensor).grad = grad;
         track(self);
     });

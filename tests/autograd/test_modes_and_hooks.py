@@ -228,8 +228,8 @@ def test_once_differentiable(torch):
             return 2 * x * grad
 
     x = torch.tensor(3.0, requires_grad=True)
-    (first,) = torch.autograd.grad(Square.apply(x), x, create_graph=True)
-    assert first.item() == 6.0
+    (first,) = torch.autograd.grad(Square.apply(x) * x, x, create_graph=True)
+    assert first.item() == 27.0
     with pytest.raises(RuntimeError, match="once_differentiable"):
         torch.autograd.grad(first, x)
 
@@ -264,8 +264,6 @@ def test_setup_context_and_missing_backward(torch):
     assert y.item() == 3.0
     with pytest.raises(NotImplementedError, match="You must implement either the backward or vjp"):
         y.backward()
-    with pytest.raises(RuntimeError, match="should not be instantiated"):
-        Shift()
 
 
 def test_anomaly_names_the_forward_line(torch):
