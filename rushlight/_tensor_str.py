@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rushlight._utils import _is_parameter
+
 _PROFILES: dict[str, dict[str, float]] = {
     "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
     "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
@@ -236,8 +238,8 @@ def _str(tensor: Any, *, tensor_contents: str | None = None) -> str:
     """
     import rushlight
 
-    is_parameter = isinstance(tensor, rushlight.nn.Parameter)
-    is_plain = type(tensor) is rushlight.Tensor or type(tensor) is rushlight.nn.Parameter
+    is_parameter = _is_parameter(tensor)
+    is_plain = type(tensor) is rushlight.Tensor or (is_parameter and type(tensor).__name__ == "Parameter")
     prefix = "tensor(" if is_plain else type(tensor).__name__ + "("
     indent = len(prefix)
     if tensor_contents is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +20,12 @@ class _TypedStorage:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _load_typed_storage, (bytes(memoryview(self.untyped)), self.dtype)
+
+
+def _is_parameter(tensor: Any) -> bool:
+    # Where `nn` has not been loaded there are no parameters, and loading it takes its time.
+    module = sys.modules.get("rushlight.nn.parameter")
+    return module is not None and isinstance(tensor, module.Parameter)
 
 
 def _load_typed_storage(data: bytes, dtype: Any) -> _TypedStorage:
@@ -165,7 +172,7 @@ def _reduce_tensor(tensor: Any, protocol: int) -> tuple[Callable[..., Any], tupl
     import rushlight
 
     state = _get_state(tensor)
-    if isinstance(tensor, rushlight.nn.Parameter):
+    if _is_parameter(tensor):
         args = (tensor.data, tensor.requires_grad, OrderedDict())
         return (_rebuild_parameter_with_state, (*args, state)) if state else (_rebuild_parameter, args)
     function, args = _reduce_plain(tensor)
