@@ -570,18 +570,18 @@ const Register index_copy_op{
     >>> rushlight.zeros(3).index_copy(0, rushlight.tensor([1]), rushlight.tensor([2.]))
     tensor([0., 2., 0.])
 )"}};
-const Register index_fill_number_op{
-    "index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
-    index_fill_number,
+const Register index_fill_op{
+    "index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
+    index_fill,
     {.variants = function | method | in_place,
      .doc = R"(Fills the indexed slices with one value, a number or a zero-dim tensor.
 
     >>> rushlight.zeros(3).index_fill(0, rushlight.tensor([0, 2]), 1)
     tensor([1., 0., 1.])
 )"}};
-const Register index_fill_op{
-    "index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
-    index_fill,
+const Register index_fill_number_op{
+    "index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
+    index_fill_number,
     {.variants = function | method | in_place}};
 const Register take_op{
     "take(Tensor self, Tensor index) -> Tensor",

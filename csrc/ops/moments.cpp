@@ -242,26 +242,6 @@ Tensor norm_of(const char* node, const Tensor& self, double order, const Optiona
     });
 }
 
-double order_of(const std::optional<Scalar>& p) {
-    return p.has_value() ? p->to_double() : 2.0;
-}
-
-Tensor norm_all(const Tensor& self, const Scalar& p) {
-    return norm_of("NormBackward0", self, p.to_double(), {}, false, {});
-}
-Tensor norm_dim(const Tensor& self, const std::optional<Scalar>& p, const OptionalDims& dim, bool keepdim,
-                std::optional<DType> dtype) {
-    return norm_of("NormBackward1", self, order_of(p), dim, keepdim, dtype);
-}
-// "fro" is the order 2 over all the given dimensions.
-Tensor norm_named(const Tensor& self, const std::string& p, const OptionalDims& dim, bool keepdim,
-                  std::optional<DType> dtype) {
-    check(p == "fro", "linalg.matrix_norm: Order ", p, " not supported.");
-    check(!dim.has_value() || dim->size() <= 2, "linalg.matrix_norm: dim must be a 2-tuple. Got ",
-          dim.has_value() ? to_string(*dim) : "");
-    return norm_of("LinalgVectorNormBackward0", self, 2, dim, keepdim, dtype);
-}
-
 }  // namespace
 
 std::tuple<Tensor, Tensor> var_mean(const Tensor& self, const OptionalDims& dim,
@@ -377,27 +357,6 @@ const Register std_mean_correction_op{
     std_mean_correction,
     {.variants = function}};
 
-const Register norm_op{"norm(Tensor self, Scalar p=2) -> Tensor",
-                       norm_all,
-                       {.doc = R"(Norm of order p of the elements, over all or given dimensions.
-
-(sum |x|^p)^(1/p); the largest |x| for p = inf, the smallest for -inf, the number of nonzero elements for 0, and 2 for
-"fro". Raises RuntimeError for integers unless dtype names a floating-point or complex type.
-
-    >>> rushlight.tensor([3., 4.]).norm()
-    tensor(5.)
-)",
-                        .dtypes = "floating, complex"}};
-const Register norm_named_op{
-    "norm.str(Tensor self, str p, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    norm_named,
-    {}};
-const Register norm_dim_op{
-    "norm.ScalarOpt_dim(Tensor self, Scalar? p=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? "
-    "dtype=None) -> "
-    "Tensor",
-    norm_dim,
-    {.variants = function | method | out}};
 const Register vector_norm_op{
     "linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? "
     "dtype=None) "

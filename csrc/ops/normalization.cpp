@@ -154,6 +154,18 @@ Gradients run_row_gradients(const Tensor& grad, const RowsSaved& s, const RowPla
     return result;
 }
 
+// Of gradients of the means and inverse standard deviations themselves.
+Tensor statistics_gradient(const Tensor& mean_grad, const Tensor& rstd_grad, const Tensor& input,
+                           const RowPlan& plan) {
+    const Statistics statistics{{-1}, plan.eps, plan.centered};
+    const Tensor rows = reshape(input, plan.row_sizes), center = centered(rows, statistics);
+    const Tensor rstd = inverse_deviation(center, statistics);
+    Tensor total = zeros_like(rows);
+    if (mean_grad.defined()) total = total + unsqueeze(mean_grad, -1);
+    if (rstd_grad.defined()) total = total - unsqueeze(rstd_grad, -1) * rstd * rstd * rstd * center;
+    return reshape(total / Scalar(plan.row_sizes.back()), input.sizes());
+}
+
 void record_rows(const char* node, const Tensor& input, const Tensor& weight, const Tensor& bias,
                  const RowPlan& plan, TensorSpan outputs, const RowResult& result) {
     const Tensor inputs[] = {input, weight, bias};
@@ -163,10 +175,16 @@ void record_rows(const char* node, const Tensor& input, const Tensor& weight, co
                 weight_shape = weight.defined() ? weight.sizes() : Dims(),
                 bias_shape = bias.defined() ? bias.sizes() : Dims(),
                 plan](const Gradients& grads, const Needs& needs) -> Gradients {
-            if (!grads[0].defined()) return {Tensor(), Tensor(), Tensor()};
-            const bool again = gradients_wanted({grads[0], s.input.get(), restored(s.weight)});
-            Gradients result = again ? differentiable_row_gradients(grads[0], s, plan)
-                                     : run_row_gradients(grads[0], s, plan, needs);
+            Gradients result{Tensor(), Tensor(), Tensor()};
+            if (grads[0].defined()) {
+                const bool again = gradients_wanted({grads[0], s.input.get(), restored(s.weight)});
+                result = again ? differentiable_row_gradients(grads[0], s, plan)
+                               : run_row_gradients(grads[0], s, plan, needs);
+            }
+            if (grads.size() == 3 && (grads[1].defined() || grads[2].defined())) {
+                const Tensor more = statistics_gradient(grads[1], grads[2], s.input.get(), plan);
+                result[0] = result[0].defined() ? result[0] + more : more;
+            }
             if (result[1].defined()) result[1] = reshape(result[1], weight_shape);
             if (result[2].defined()) result[2] = reshape(result[2], bias_shape);
             return result;
@@ -215,9 +233,8 @@ TensorTriple native_layer_norm(const Tensor& input, const Dims& normalized_shape
     const RowPlan plan = layer_plan(input, normalized_shape, weight, bias, eps, true);
     const RowResult result = run_rows(input, weight, bias, plan);
     const Dims sizes = statistics_sizes(input, normalized_shape.size());
-    const Tensor outputs[] = {result.out, reshape(result.mean, sizes), reshape(result.rstd, sizes)};
-    record_rows("NativeLayerNormBackward0", input, weight, bias, plan, TensorSpan(outputs), result);
-    return {outputs[0], outputs[1], outputs[2]};
+    record_rows("NativeLayerNormBackward0", input, weight, bias, plan, TensorSpan(&result.out, 1), result);
+    return {result.out, reshape(result.mean, sizes), reshape(result.rstd, sizes)};
 }
 
 Tensor layer_norm_op_function(const Tensor& input, const Dims& normalized_shape, const Tensor& weight,
@@ -505,7 +522,7 @@ const Register native_batch_norm_op{
     "running_var, "
     "bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
     native_batch_norm,
-    {.variants = function,
+    {.variants = function | out,
      .doc = R"(batch_norm, and in training the batch's means and inverse standard deviations.)",
      .dtypes = "floating"}};
 const Register batch_norm_op{

@@ -368,7 +368,7 @@ Tensor sum_to_size(const Tensor& self, IntSpan sizes) {
     Dims dims;
     for (int64_t i = 0; i < self.dim(); ++i)
         if (i < leading || (sizes[i - leading] == 1 && self.sizes()[i] != 1)) dims.push_back(i);
-    const Tensor total = dims.empty() ? self : sum(self, dims, true, self.dtype());
+    const Tensor total = dims.empty() ? self : sum(self, dims, true);
     return leading == 0 ? total : reshape(total, sizes);
 }
 
@@ -469,7 +469,7 @@ NaN counts as the smallest. Equal smallest elements share the gradient evenly. R
 const Register aminmax_op{
     "aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)",
     aminmax,
-    {.variants = function | method,
+    {.variants = function | method | out,
      .doc = R"(Smallest and largest value, over all elements or along one dimension.
 
     >>> rushlight.tensor([3., 1., 2.]).aminmax().max
@@ -479,7 +479,8 @@ const Register aminmax_op{
 
 const Register max_op{"max(Tensor self) -> Tensor",
                       max_all,
-                      {.doc = R"(Largest value; along a dimension, with its position; or of two tensors.
+                      {.variants = function | method | out,
+                       .doc = R"(Largest value; along a dimension, with its position; or of two tensors.
 
 max(self) is the largest of all elements, max(self, dim, keepdim=False) a named tuple (values, indices) with the first
 position of each largest value, max(self, other) the larger of each pair. NaN counts as the largest. Raises RuntimeError
@@ -490,12 +491,15 @@ for no elements, IndexError for a dimension of size 0.
 )",
                        .dtypes = "real"}};
 const Register max_dim_op{
-    "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", max_along, {}};
+    "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    max_along,
+    {.variants = function | method | out}};
 const Register max_other_op{
     "max.other(Tensor self, Tensor other) -> Tensor", max_other, {.variants = function | method | out}};
 const Register min_op{"min(Tensor self) -> Tensor",
                       min_all,
-                      {.doc = R"(Smallest value; along a dimension, with its position; or of two tensors.
+                      {.variants = function | method | out,
+                       .doc = R"(Smallest value; along a dimension, with its position; or of two tensors.
 
 The counterpart of max, with the same forms and errors. NaN counts as the smallest.
 
@@ -504,7 +508,9 @@ The counterpart of max, with the same forms and errors. NaN counts as the smalle
 )",
                        .dtypes = "real"}};
 const Register min_dim_op{
-    "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", min_along, {}};
+    "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    min_along,
+    {.variants = function | method | out}};
 const Register min_other_op{
     "min.other(Tensor self, Tensor other) -> Tensor", min_other, {.variants = function | method | out}};
 const Register argmax_op{

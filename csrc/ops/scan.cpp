@@ -11,9 +11,9 @@
 #include "ops/creation.h"
 #include "ops/elementary.h"
 #include "ops/indexing.h"
-#include "ops/selection.h"
 #include "ops/reduction.h"
 #include "ops/scan.h"
+#include "ops/selection.h"
 #include "ops/shape_ops.h"
 #include "ops/views.h"
 
@@ -182,7 +182,8 @@ const Register logcumsumexp_op{"logcumsumexp(Tensor self, int dim) -> Tensor",
 const Register cummax_op{
     "cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)",
     cummax,
-    {.doc = R"(Running maximum along a dimension, and the position of the last of equal maxima.
+    {.variants = function | method | out,
+     .doc = R"(Running maximum along a dimension, and the position of the last of equal maxima.
 
     >>> rushlight.tensor([1., 3., 2.]).cummax(0).values
     tensor([1., 3., 3.])
@@ -191,7 +192,8 @@ const Register cummax_op{
 const Register cummin_op{
     "cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)",
     cummin,
-    {.doc = R"(Running minimum along a dimension, and the position of the last of equal minima.
+    {.variants = function | method | out,
+     .doc = R"(Running minimum along a dimension, and the position of the last of equal minima.
 
     >>> rushlight.tensor([3., 1., 2.]).cummin(0).values
     tensor([3., 1., 1.])

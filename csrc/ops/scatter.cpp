@@ -7,8 +7,8 @@
 #include "ops/conversion.h"
 #include "ops/creation.h"
 #include "ops/indexing.h"
-#include "ops/shape_ops.h"
 #include "ops/selection.h"
+#include "ops/shape_ops.h"
 #include "ops/views.h"
 
 namespace rl::ops {
@@ -22,7 +22,7 @@ Tensor at_least_one_dim(const Tensor& self) {
 }
 
 void check_index(const char* name, const Tensor& index) {
-    check(index.dtype() == DType::int64 || index.dtype() == DType::int32, name,
+    check(index.numel() == 0 || index.dtype() == DType::int64 || index.dtype() == DType::int32, name,
           "(): Expected dtype int32/int64 for index");
 }
 
@@ -334,8 +334,10 @@ Tensor take_along_dim(const Tensor& self, const Tensor& indices, std::optional<i
     Dims shape = broadcast(self_sizes, index_sizes);
     shape[wrapped] = self.sizes()[wrapped];
     const Tensor table = expand(self, shape);
+    const int64_t size = shape[wrapped];
     shape[wrapped] = indices.sizes()[wrapped];
-    return gather(table, wrapped, expand(indices, shape));
+    const Tensor from_start = where(lt(indices, wrap_number(0)), indices + Scalar(size), indices);
+    return gather(table, wrapped, expand(from_start, shape));
 }
 
 }  // namespace

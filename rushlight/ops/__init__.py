@@ -35,5 +35,6 @@ def _load() -> None:
         joining,
         linalg,
         products,
+        selection,
         statistics,
     )

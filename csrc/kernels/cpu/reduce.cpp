@@ -148,7 +148,8 @@ class Cursor {
   public:
     Cursor(const ReduceDim* dims, int rank, int64_t linear) : dims_(dims), last_(rank - 1) {
         for (int i = last_; i >= 0; --i) {
-            index_[i] = linear % dims[i].size;
+            index_[i] = linear == 0 ? 0 : linear % dims[i].size;
+            if (linear == 0) continue;
             linear /= dims[i].size;
             in += index_[i] * dims[i].in_stride;
             out += index_[i] * dims[i].out_stride;

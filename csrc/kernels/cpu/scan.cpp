@@ -1,4 +1,5 @@
-// Running reductions. float accumulates in double, as the reductions' wide lanes cannot be had here.
+// Running reductions. Single precision accumulates in double, as the reductions' wide lanes cannot be had
+// here.
 #include "kernels/scan.h"
 
 #include <algorithm>
@@ -14,7 +15,9 @@ constexpr int64_t tile_size = 64;  // neighbouring lines scanned together
 constexpr int64_t parallel_grain = 16384;
 
 template <class T>
-using Accumulator = std::conditional_t<std::is_same_v<T, float>, double, Compute<T>>;
+using Accumulator =
+    std::conditional_t<std::is_same_v<T, float>, double,
+                       std::conditional_t<std::is_same_v<T, complex64>, complex128, Compute<T>>>;
 
 struct Sum {
     template <class C>

@@ -1,0 +1,107 @@
+"""Distinct elements, positions of nonzero elements and norms: results whose number depends on the arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight
+from rushlight import _C, Tensor
+from rushlight.ops.registry import operator
+
+
+def _wanted(results: tuple[Tensor, ...], inverse: bool, counts: bool) -> Any:
+    values, positions, numbers = results
+    chosen = (values,) + (positions,) * inverse + (numbers,) * counts
+    return chosen if len(chosen) > 1 else values
+
+
+@operator(
+    "unique(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor",
+    method=True,
+)
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """Distinct elements in order, or distinct slices along `dim` in lexical order.
+
+    With `return_inverse` also the position of each element's value among them, with `return_counts` how often each
+    occurs (both int64). A NaN is distinct from every other.
+
+    >>> rushlight.unique(rushlight.tensor([3, 1, 3]), return_counts=True)
+    (tensor([1, 3]), tensor([1, 2]))
+    """
+    if dim is None:
+        results = _C._unique2(input, sorted, return_inverse, return_counts)
+    else:
+        results = _C.unique_dim(input, dim, sorted, return_inverse, return_counts)
+    return _wanted(results, return_inverse, return_counts)
+
+
+@operator(
+    "unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor",
+    method=True,
+)
+def unique_consecutive(
+    input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """The first of each run of equal elements, or of equal slices along `dim`; other results as in `unique`.
+
+    >>> rushlight.unique_consecutive(rushlight.tensor([1, 1, 2, 1]))
+    tensor([1, 2, 1])
+    """
+    results = _C._unique_consecutive(input, return_inverse, return_counts, dim)
+    return _wanted(results, return_inverse, return_counts)
+
+
+@operator("nonzero(Tensor self, *, bool as_tuple=False) -> Tensor", method=True, out=True)
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """Coordinates of the elements that are not zero, in order, as int64.
+
+    A row for each element; with `as_tuple` a vector for each dimension instead, as indexing takes them.
+
+    >>> rushlight.nonzero(rushlight.tensor([[0, 1], [2, 0]]))
+    tensor([[0, 1],
+            [1, 0]])
+    """
+    return input.nonzero_numpy() if as_tuple else _C.nonzero(input)
+
+
+@operator(
+    "linalg.vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    out=True,
+)
+def vector_norm(
+    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """(sum |x|^ord)^(1/ord) over all or given dimensions; inf, -inf and 0 are the limits.
+
+    >>> rushlight.linalg.vector_norm(rushlight.tensor([3.0, -4.0]))
+    tensor(5.)
+    """
+    return _C.linalg_vector_norm(x, ord, dim, keepdim, dtype=dtype)
+
+
+@operator(
+    "norm(Tensor self, Scalar? p='fro', int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    method=True,
+    out=True,
+)
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+    """Norm of order `p` of the elements, over all or given dimensions: a number, 'fro' (2) or 'nuc'.
+
+    'nuc' is the sum of singular values of matrices. Raises RuntimeError for integers.
+
+    >>> rushlight.norm(rushlight.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    if p != "nuc":
+        order = 2 if p is None or p == "fro" else p
+        if isinstance(order, str):
+            raise RuntimeError(f"linalg.matrix_norm: Order {order} not supported.")
+        return _C.linalg_vector_norm(input, order, dim, keepdim, dtype=dtype)
+    dims = list(range(input.dim())) if dim is None else dim
+    return rushlight.linalg.matrix_norm(input, "nuc", dims, keepdim, dtype=dtype)
