@@ -221,6 +221,7 @@ std::optional<Dims> view_strides(IntSpan old_sizes, IntSpan old_strides, IntSpan
         }
         if (covered != run) return std::nullopt;
     }
+    while (target >= 0 && shape[target] == 1) --target;  // of a zero-dim tensor
     return target < 0 ? std::optional<Dims>(strides) : std::nullopt;
 }
 
