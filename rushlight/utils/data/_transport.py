@@ -33,7 +33,7 @@ class _Pickler(pickle.Pickler):
         storage = obj.untyped
         if storage._cdata not in self.storages:
             self.storages[storage._cdata] = (self.size, storage)
-            self.size += -(-storage.nbytes() // _ALIGNMENT) * _ALIGNMENT
+            self.size += (storage.nbytes() // _ALIGNMENT + 1) * _ALIGNMENT
         return (self.storages[storage._cdata][0], storage.nbytes(), obj.dtype)
 
     def reducer_override(self, obj: Any) -> Any:
@@ -66,7 +66,7 @@ class _Unpickler(pickle.Unpickler):
         import rushlight
 
         offset, size, dtype = saved_id
-        if offset not in self.storages or size == 0:
+        if offset not in self.storages:
             storage = rushlight.UntypedStorage(size)
             if size:
                 _read_fully(self.descriptor, memoryview(storage).cast("B"), offset)

@@ -275,13 +275,13 @@ class _LocalIterator:
     """Fetches in this process."""
 
     def __init__(self, loader: DataLoader) -> None:
-        self._indices = iter(loader._index_sampler)
+        self._sampler = loader._index_sampler
+        self._indices = iter(self._sampler)
         # PyTorch draws the workers' seed even where there are none; the stream must advance as it does there.
         _random_seed(loader.generator)
         is_batched = loader.batch_sampler is not None
         self._fetcher = Fetcher(loader.dataset, is_batched, loader.collate_fn, loader.drop_last)
         self._check = _LengthCheck(loader)
-        self._length = loader.__len__
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -292,7 +292,7 @@ class _LocalIterator:
         return batch
 
     def __len__(self) -> int:
-        return self._length()
+        return len(self._sampler)  # type: ignore[arg-type]
 
 
 class _Worker:
@@ -344,7 +344,8 @@ class _WorkersIterator:
     def __init__(self, loader: DataLoader) -> None:
         from rushlight.utils.data import _worker
 
-        self._indices = iter(loader._index_sampler)
+        self._sampler = loader._index_sampler
+        self._indices = iter(self._sampler)
         settings = _worker.Settings(
             loader.dataset,
             loader.batch_sampler is not None,
@@ -358,7 +359,6 @@ class _WorkersIterator:
         self._in_order = loader.in_order
         self._ahead = max(1, loader.prefetch_factor)
         self._is_persistent = loader.persistent_workers
-        self._length = loader.__len__
         context = loader.multiprocessing_context or multiprocessing.get_context()
         self._workers: list[_Worker] = []
         self._finalizer = weakref.finalize(self, _stop, self._workers, os.getpid())
@@ -370,7 +370,7 @@ class _WorkersIterator:
         """Begin a new epoch with the same workers; what is left of the last one is thrown away."""
         while any(worker.waiting for worker in self._workers):
             self._receive()
-        self._indices = iter(loader._index_sampler)
+        self._indices = iter(self._sampler)
         for worker in self._workers:
             worker.is_finished = False
             worker.tasks.send("resume")
@@ -480,4 +480,4 @@ class _WorkersIterator:
             worker.waiting = 0
 
     def __len__(self) -> int:
-        return self._length()
+        return len(self._sampler)  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
 """The loader gives PyTorch's batches in PyTorch's order, and its workers fail, die and end as they should."""
 
+import gc
+import multiprocessing
 import os
 import random
 import signal
@@ -360,13 +362,15 @@ def test_timeout():
 # ---- ending
 
 
+@pytest.fixture
 def children():
-    import multiprocessing
+    """Return a function that lists the processes started since the test began."""
+    gc.collect()
+    before = set(multiprocessing.active_children())
+    return lambda: set(multiprocessing.active_children()) - before
 
-    return multiprocessing.active_children()
 
-
-def test_workers_end_with_the_epoch_and_when_left_early():
+def test_workers_end_with_the_epoch_and_when_left_early(children):
     list(DataLoader(range(10), num_workers=2))
     assert not children()
     batches = iter(DataLoader([rushlight.zeros(1000, 1000)] * 20, num_workers=2))
@@ -378,7 +382,7 @@ def test_workers_end_with_the_epoch_and_when_left_early():
     assert time.monotonic() - start < 2
 
 
-def test_persistent_workers_stay_and_end_with_the_loader():
+def test_persistent_workers_stay_and_end_with_the_loader(children):
     loader = DataLoader(range(10), num_workers=2, persistent_workers=True)
     for _ in range(2):
         iterator = iter(loader)
