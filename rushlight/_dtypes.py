@@ -93,7 +93,7 @@ class iinfo:
             raise TypeError(
                 "torch.bool is not supported by torch.iinfo"
                 if kind == "bool"
-                else f"torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.{name}'"
+                else "torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'"
             )
         self.bits, signed = _INTEGERS[name]
         self.dtype = name
@@ -101,7 +101,7 @@ class iinfo:
         self.max = 2 ** (self.bits - 1) - 1 if signed else 2**self.bits - 1
 
     def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+        return f"iinfo(min={self.min:.6g}, max={self.max:.6g}, dtype={self.dtype})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, iinfo) and self.dtype == other.dtype

@@ -111,9 +111,9 @@ void warn(const char* text) {
 }
 
 Tensor copy_of(const Tensor& source, DType dtype, Device device) {
-    Tensor result = empty(source.sizes(), {dtype, device});
-    if (result.is_meta()) return result;
+    if (device.type == DeviceType::meta) return empty(source.sizes(), {dtype, device});
     check<NotImplemented>(!source.is_meta(), "Cannot copy out of meta tensor; no data!");
+    const Tensor result = empty_like(source, dtype);
     autograd_operators.copy_data(result, source);
     return result;
 }

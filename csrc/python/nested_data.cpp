@@ -93,39 +93,42 @@ complex128 number_as_complex(PyObject* object) {
     return {value.real, value.imag};
 }
 
-int64_t integer_from_float(double value, DType dtype) {
-    constexpr double limit = 9223372036854775808.0;  // 2^63
-    if (!(value >= -limit && value < limit)) overflow(dtype);
-    return static_cast<int64_t>(value);
+template <class T>
+T integer_from_float(double value) {
+    // The upper limit of int64 rounds to 2^63, which does not fit itself.
+    const double least = static_cast<double>(std::numeric_limits<T>::min());
+    const double most = static_cast<double>(std::numeric_limits<T>::max());
+    if (!(value >= least && (sizeof(T) == 8 ? value < most : value <= most))) overflow(dtype_of<T>);
+    return static_cast<T>(value);
 }
 
-int64_t number_as_integer(PyObject* object, DType dtype) {
-    if (PyFloat_Check(object)) return integer_from_float(PyFloat_AS_DOUBLE(object), dtype);
-    if (is_tensor(object)) {
-        const Tensor tensor = Tensor::borrow(object);
-        check<TypeError>(tensor.numel() == 1,
-                         "only integer tensors of a single element can be converted to an index");
-        const Scalar item = tensor.item();
-        return item.is_integral() ? item.to_int() : integer_from_float(item.to_double(), dtype);
-    }
-    if (!PyIndex_Check(object) && is_numpy_scalar(object)) {
-        return integer_from_float(number_as_double(object), dtype);
-    }
-    return from_python<int64_t>(object);
+template <class T>
+T integer_from_integer(int64_t value) {
+    // Unsigned types take negative numbers as their two's complement.
+    constexpr int64_t most = std::numeric_limits<T>::max();
+    constexpr int64_t least = std::is_unsigned_v<T> ? -most : int64_t{std::numeric_limits<T>::min()};
+    if (value < least || value > most) overflow(dtype_of<T>);
+    return static_cast<T>(value);
+}
+
+template <class T>
+T number_as_integer(PyObject* object) {
+    if (PyFloat_Check(object)) return integer_from_float<T>(PyFloat_AS_DOUBLE(object));
+    if (!is_tensor(object)) return integer_from_integer<T>(from_python<int64_t>(object));
+    const Tensor tensor = Tensor::borrow(object);
+    check<TypeError>(tensor.numel() == 1,
+                     "only integer tensors of a single element can be converted to an index");
+    const Scalar item = tensor.item();
+    return item.is_integral() ? integer_from_integer<T>(item.to_int())
+                              : integer_from_float<T>(item.to_double());
 }
 
 template <class T>
 T number_as(PyObject* object) {
-    constexpr DType dtype = dtype_of<T>;
     if constexpr (std::is_same_v<T, bool>) {
         return from_python<bool>(object);
     } else if constexpr (std::is_integral_v<T>) {
-        const int64_t value = number_as_integer(object, dtype);
-        // Unsigned types take negative numbers as their two's complement.
-        const int64_t least = std::is_unsigned_v<T> ? -int64_t{std::numeric_limits<T>::max()}
-                                                    : int64_t{std::numeric_limits<T>::min()};
-        if (value < least || value > int64_t{std::numeric_limits<T>::max()}) overflow(dtype);
-        return static_cast<T>(value);
+        return number_as_integer<T>(object);
     } else if constexpr (std::is_floating_point_v<T>) {
         return static_cast<T>(number_as_double(object));
     } else if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>) {

@@ -23,12 +23,6 @@ PyObject* text(std::string_view value) {
     return PyUnicode_FromStringAndSize(value.data(), static_cast<Py_ssize_t>(value.size()));
 }
 
-PyObject* equality(bool equal, int operation) {
-    if (operation == Py_EQ) return PyBool_FromLong(equal);
-    if (operation == Py_NE) return PyBool_FromLong(!equal);
-    return Py_NewRef(Py_NotImplemented);
-}
-
 // dtype
 
 constinit std::array<DTypeObject, dtype_count> dtype_objects = [] {
@@ -154,7 +148,11 @@ PyObject* device_str(PyObject* self) {
 
 PyObject* device_compare(PyObject* self, PyObject* other, int operation) {
     if (!PyObject_TypeCheck(other, &device_type)) return Py_NewRef(Py_NotImplemented);
-    return equality(value_of<Device>(self) == value_of<Device>(other), operation);
+    if (operation != Py_EQ && operation != Py_NE) {
+        PyErr_SetString(PyExc_TypeError, "comparison not implemented");
+        return nullptr;
+    }
+    return PyBool_FromLong((value_of<Device>(self) == value_of<Device>(other)) == (operation == Py_EQ));
 }
 
 Py_hash_t device_hash(PyObject* self) {

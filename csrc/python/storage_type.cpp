@@ -246,11 +246,10 @@ PyObject* storage_repr(PyObject* self) {
         const Storage& storage = *storage_of(self);
         std::ostringstream text;
         const bool readable = storage.device().type == DeviceType::cpu;
+        text << (readable ? " " : "...");
         for (size_t i = 0; readable && i < storage.bytes(); ++i)
-            text << ' ' << int{bytes_of(storage)[i]} << '\n';
-        if (!readable) text << "...\n";
-        if (storage.bytes() == 0) text << '\n';
-        text << "[torch.storage.UntypedStorage(device=" << to_string(storage.device()) << ") of size "
+            text << (i == 0 ? "" : "\n ") << int{bytes_of(storage)[i]};
+        text << "\n[torch.storage.UntypedStorage(device=" << to_string(storage.device()) << ") of size "
              << storage.bytes() << ']';
         return PyUnicode_FromString(text.str().c_str());
     });
