@@ -47,7 +47,7 @@ def _fill(input: Tensor, mask: Tensor | None, value: float | int | bool) -> Tens
 def _lowest(dtype: Any) -> Any:
     if dtype == rushlight.bool:
         return False
-    return -math.inf if dtype.is_floating_point else rushlight.iinfo(dtype).min
+    return -math.inf if dtype.is_floating_point or dtype.is_complex else rushlight.iinfo(dtype).min
 
 
 def _highest(dtype: Any) -> Any:
@@ -118,7 +118,7 @@ def prod(
     result = _fill(input, mask, 1).to(_summed(input, dtype))
     for axis in reversed(_dims(input, dim)):
         result = result.prod(axis, keepdim=bool(keepdim))
-    return result if result is not input else result.clone()
+    return result
 
 
 @operator("masked.cumsum(Tensor self, int dim, *, ScalarType? dtype=None, Tensor? mask=None) -> Tensor")
@@ -199,7 +199,11 @@ def argmax(
     >>> rushlight.masked.argmax(rushlight.tensor([1.0, 2.0]), 0, mask=rushlight.tensor([True, False]))
     tensor(0)
     """
-    return _fill(input, mask, _lowest(input.dtype)).argmax(dim, bool(keepdim))
+    return (
+        _fill(input, mask, _lowest(input.dtype))
+        .argmax(dim, bool(keepdim))
+        .to(input.dtype if dtype is None else dtype)
+    )
 
 
 @operator(
@@ -218,7 +222,11 @@ def argmin(
     >>> rushlight.masked.argmin(rushlight.tensor([1.0, 2.0]), 0, mask=rushlight.tensor([False, True]))
     tensor(1)
     """
-    return _fill(input, mask, _highest(input.dtype)).argmin(dim, bool(keepdim))
+    return (
+        _fill(input, mask, _highest(input.dtype))
+        .argmin(dim, bool(keepdim))
+        .to(input.dtype if dtype is None else dtype)
+    )
 
 
 @operator(
@@ -285,10 +293,16 @@ def norm(
     return rushlight.linalg.vector_norm(filled, order, _dims(input, dim), bool(keepdim), dtype=dtype)
 
 
+def _correction(unbiased: bool | None, correction: float | None) -> float:
+    if unbiased is not None and correction is not None:
+        raise RuntimeError("Only one of unbiased and correction may be given")
+    return correction if correction is not None else 1 if unbiased is None else int(unbiased)
+
+
 def _spread(
     input: Tensor,
     dim: Dims,
-    unbiased: bool | None,
+    correction: float,
     keepdim: bool | None,
     dtype: Any,
     mask: Tensor | None,
@@ -299,24 +313,24 @@ def _spread(
     count = _count(input, dims, True, mask)
     centre = _reduce_sum(_fill(values, mask, 0), dims, True, values.dtype) / count
     deviation = _fill(values - centre, mask, 0)
-    squares = (deviation * deviation.conj()).real if values.is_complex() else deviation * deviation
+    squares = deviation * deviation.conj() if values.is_complex() else deviation * deviation
     total = _reduce_sum(squares, dims, bool(keepdim), squares.dtype)
     if not keepdim:
         count = count.reshape(total.shape)
-    if unbiased is None or unbiased:
-        count = (count - 1).clamp(min=0)
-    result = total / count
+    count = (count - correction).clamp(min=0)
+    result = (total / count).to(values.dtype)
     return result.sqrt() if root else result
 
 
 @operator(
-    "masked.var(Tensor self, int[]? dim=None, bool? unbiased=True, *, bool keepdim=False, ScalarType? dtype=None, Tensor? mask=None) -> Tensor"
+    "masked.var(Tensor self, int[]? dim=None, bool? unbiased=None, *, Scalar? correction=None, bool keepdim=False, ScalarType? dtype=None, Tensor? mask=None) -> Tensor"
 )
 def var(
     input: Tensor,
     dim: Dims = None,
-    unbiased: bool | None = True,
+    unbiased: bool | None = None,
     *,
+    correction: float | None = None,
     keepdim: bool | None = False,
     dtype: Any = None,
     mask: Tensor | None = None,
@@ -326,17 +340,18 @@ def var(
     >>> rushlight.masked.var(rushlight.tensor([1.0, 3.0, 9.0]), 0, mask=rushlight.tensor([True, True, False]))
     tensor(2.)
     """
-    return _spread(input, dim, unbiased, keepdim, dtype, mask, root=False)
+    return _spread(input, dim, _correction(unbiased, correction), keepdim, dtype, mask, root=False)
 
 
 @operator(
-    "masked.std(Tensor self, int[]? dim=None, bool? unbiased=True, *, bool keepdim=False, ScalarType? dtype=None, Tensor? mask=None) -> Tensor"
+    "masked.std(Tensor self, int[]? dim=None, bool? unbiased=None, *, Scalar? correction=None, bool keepdim=False, ScalarType? dtype=None, Tensor? mask=None) -> Tensor"
 )
 def std(
     input: Tensor,
     dim: Dims = None,
-    unbiased: bool | None = True,
+    unbiased: bool | None = None,
     *,
+    correction: float | None = None,
     keepdim: bool | None = False,
     dtype: Any = None,
     mask: Tensor | None = None,
@@ -346,7 +361,7 @@ def std(
     >>> rushlight.masked.std(rushlight.tensor([1.0, 1.0, 9.0]), 0, mask=rushlight.tensor([True, True, False]))
     tensor(0.)
     """
-    return _spread(input, dim, unbiased, keepdim, dtype, mask, root=True)
+    return _spread(input, dim, _correction(unbiased, correction), keepdim, dtype, mask, root=True)
 
 
 @operator("masked.softmax(Tensor self, int dim, *, ScalarType? dtype=None, Tensor? mask=None) -> Tensor")
