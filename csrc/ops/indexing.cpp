@@ -43,10 +43,22 @@ Tensor zero_offsets(int64_t count, Device device) {
     return offsets;
 }
 
-Tensor copy_of(const Tensor& self) {
-    const Tensor result = empty(self.sizes(), options_of(self));
+// A contiguous copy off the graph.
+Tensor copy_of(const Tensor& self, DType dtype) {
+    const Tensor result = empty(self.sizes(), {dtype, self.device()});
     if (!result.is_meta()) copy_data(result, self);
     return result;
+}
+Tensor copy_of(const Tensor& self) {
+    return copy_of(self, self.dtype());
+}
+Tensor in_dtype(const Tensor& self, DType dtype) {
+    return self.dtype() == dtype ? self : copy_of(self, dtype);
+}
+
+// The type in which values that meet at a place are summed: the 16-bit types would lose the small ones.
+DType accumulation_dtype(const Tensor& self, Combine combine) {
+    return combine == Combine::add && is_reduced_floating(self.dtype()) ? DType::float32 : self.dtype();
 }
 
 // Which dimensions of a table points stand for, and which run beside them.
@@ -139,9 +151,9 @@ Tensor checked_index(const char* prefix, const Tensor& self, int64_t dim, const 
 // A copy of self, combined with slices.
 Tensor combine_slices(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& slices,
                       Combine combine) {
-    const Tensor result = copy_of(self);
-    slices_of(result, dim, index).run(result, contiguous_data(slices), combine);
-    return result;
+    const Tensor result = copy_of(self, accumulation_dtype(self, combine));
+    slices_of(result, dim, index).run(result, contiguous_data(slices, result.dtype()), combine);
+    return in_dtype(result, self.dtype());
 }
 
 Tensor check_vector_index(const char* name, const Tensor& index) {
@@ -176,7 +188,9 @@ Tensor fill_slices(const Tensor& self, int64_t dim, const Tensor& index, const T
         return [index = Saved(index), dim](const Tensor& grad, const Needs& needs) -> Gradients {
             const Tensor positions = index.get();
             return {needs[0] ? fill_slices(grad, dim, positions, zeros({}, options_of(grad))) : Tensor(),
-                    needs[1] ? sum(index_select(grad, dim, positions)) : Tensor()};
+                    needs[1] ? sum(grad * fill_slices(zeros_like(grad), dim, positions,
+                                                      scalar_tensor(1, grad.dtype(), grad.device())))
+                             : Tensor()};
         };
     });
 }
@@ -319,8 +333,9 @@ void put_data(const Tensor& target, const TensorList& indices, const Tensor& val
 }
 
 Tensor put(const Tensor& self, const TensorList& indices, const Tensor& values, bool accumulate) {
-    const Tensor result = copy_of(self);
-    put_data(result, indices, values, accumulate);
+    const Tensor wide = copy_of(self, accumulation_dtype(self, accumulate ? Combine::add : Combine::assign));
+    put_data(wide, indices, in_dtype(values, wide.dtype()), accumulate);
+    const Tensor result = in_dtype(wide, self.dtype());
     return record("IndexPutBackward0", {self, values}, result, [&] {
         return
             [indices = save_all(indices), accumulate](const Tensor& grad, const Needs& needs) -> Gradients {

@@ -23,6 +23,11 @@ Tensor zero_where(const Tensor& condition, const Tensor& self) {
     return where(condition, wrap_number(0), self);
 }
 
+// The input of a gradient: in float32 for the 16-bit types, whose few digits differences would use up.
+Tensor widened(const Tensor& self) {
+    return is_reduced_floating(self.dtype()) ? to(self, DType::float32) : self;
+}
+
 // --- Variance.
 
 struct MomentsRequest {
@@ -96,7 +101,7 @@ Tensor moment(const char* node, bool root, const Tensor& self, const MomentsRequ
         return [self = Saved(self), result = root ? Saved(result) : Saved(),
                 request](const Tensor& grad) -> Gradients {
             const Tensor inner = result.defined() ? deviation_gradient(grad, result.get()) : grad;
-            return {variance_gradient(inner, self.get(), request)};
+            return {variance_gradient(inner, widened(self.get()), request)};
         };
     });
 }
@@ -109,7 +114,7 @@ std::tuple<Tensor, Tensor> moment_and_mean(const char* node, bool root, const Te
     record(node, {self}, outputs, [&] {
         return [self = Saved(self), value = root ? Saved(value) : Saved(),
                 request](const Gradients& grads) -> Gradients {
-            const Tensor input = self.get();
+            const Tensor input = widened(self.get());
             Tensor result;
             if (grads[0].defined()) {
                 const Tensor inner = value.defined() ? deviation_gradient(grads[0], value.get()) : grads[0];

@@ -29,6 +29,10 @@ Tensor cast(const Tensor& self, DType dtype) {
     const GradientsEnabled off(false);
     return self.defined() ? to(self, dtype) : self;
 }
+// The type in which statistics are returned: the weights', where that is wider than the input's.
+DType statistics_dtype(const Tensor& input, const Tensor& weight) {
+    return weight.defined() ? promote(input.dtype(), weight.dtype()) : input.dtype();
+}
 const void* memory(const Tensor& self) {
     return self.defined() ? self.raw_data() : nullptr;
 }
@@ -234,7 +238,8 @@ TensorTriple native_layer_norm(const Tensor& input, const Dims& normalized_shape
     const RowResult result = run_rows(input, weight, bias, plan);
     const Dims sizes = statistics_sizes(input, normalized_shape.size());
     record_rows("NativeLayerNormBackward0", input, weight, bias, plan, TensorSpan(&result.out, 1), result);
-    return {result.out, reshape(result.mean, sizes), reshape(result.rstd, sizes)};
+    const DType dtype = statistics_dtype(input, weight);
+    return {result.out, reshape(cast(result.mean, dtype), sizes), reshape(cast(result.rstd, dtype), sizes)};
 }
 
 Tensor layer_norm_op_function(const Tensor& input, const Dims& normalized_shape, const Tensor& weight,
@@ -249,9 +254,15 @@ double machine_epsilon(DType dtype) {
 
 Tensor rms_norm(const Tensor& input, const Dims& normalized_shape, const Tensor& weight,
                 std::optional<double> eps) {
+    const RowPlan plan = layer_plan(input, normalized_shape, weight, {},
+                                    eps.value_or(machine_epsilon(to_real(input.dtype()))), false);
+    if (is_complex(input.dtype())) {
+        const Tensor rows = reshape(input, plan.row_sizes);
+        const Tensor result =
+            reshape(rows * rsqrt(mean(rows * rows, Dims{-1}, true) + Scalar(plan.eps)), input.sizes());
+        return weight.defined() ? result * weight : result;
+    }
     check_floating("rms_norm", input);
-    const RowPlan plan =
-        layer_plan(input, normalized_shape, weight, {}, eps.value_or(machine_epsilon(input.dtype())), false);
     const RowResult result = run_rows(input, weight, {}, plan);
     record_rows("FusedRmsNormBackward0", input, weight, {}, plan, TensorSpan(&result.out, 1), result);
     return result.out;
@@ -299,8 +310,9 @@ TensorTriple native_group_norm(const Tensor& input, const Tensor& weight, const 
     const RowPlan plan = group_plan(input, groups, eps);
     check_floating("GroupNormKernelImpl", input);
     const RowResult result = run_rows(input, weight, bias, plan);
-    const Tensor outputs[] = {result.out, reshape(result.mean, Dims{batch, groups}),
-                              reshape(result.rstd, Dims{batch, groups})};
+    const DType dtype = statistics_dtype(input, weight);
+    const Tensor outputs[] = {result.out, reshape(cast(result.mean, dtype), Dims{batch, groups}),
+                              reshape(cast(result.rstd, dtype), Dims{batch, groups})};
     record_rows("NativeGroupNormBackward0", input, weight, bias, plan, TensorSpan(outputs), result);
     return {outputs[0], outputs[1], outputs[2]};
 }
@@ -402,8 +414,9 @@ void check_running(const char* name, const Tensor& tensor, int64_t channels) {
 TensorTriple native_batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias,
                                const Tensor& running_mean, const Tensor& running_var, bool training,
                                double momentum, double eps) {
-    check(input.dim() >= 2, "Expected 2D or more dimensional input, but got ", input.dim(), "D");
     check_floating("batch_norm", input);
+    if (input.dim() < 2 && input.numel() == 0) return {clone(input), clone(input), clone(input)};
+    check(input.dim() >= 2, "Expected 2D or more dimensional input, but got ", input.dim(), "D");
     const int64_t channels = input.sizes()[1];
     check_running("running_mean", running_mean, channels);
     check_running("running_var", running_var, channels);
@@ -439,8 +452,9 @@ TensorTriple native_batch_norm(const Tensor& input, const Tensor& weight, const 
             return run_batch_gradients(grad, s, needs);
         };
     });
-    const Tensor none = empty(Dims{0}, {working, input.device()});
-    return {out, training ? mean : none, training ? rstd : none};
+    const DType dtype = statistics_dtype(input, weight);
+    const Tensor none = empty(Dims{0}, {dtype, input.device()});
+    return {out, training ? cast(mean, dtype) : none, training ? cast(rstd, dtype) : none};
 }
 
 Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,

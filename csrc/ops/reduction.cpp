@@ -361,6 +361,7 @@ Tensor all(const Tensor& self, const OptionalDims& dim, bool keepdim) {
 }
 
 Tensor sum_to_size(const Tensor& self, IntSpan sizes) {
+    if (sizes.empty()) return sum(self);
     if (IntSpan(self.sizes()).size() == sizes.size() && self.sizes() == Dims(sizes)) return self;
     check(can_broadcast_to(sizes, self.sizes()), "size {", to_string(sizes), "} is not expandable to size {",
           to_string(self.sizes()), "}.");
@@ -490,12 +491,12 @@ for no elements, IndexError for a dimension of size 0.
     tensor([1, 1])
 )",
                        .dtypes = "real"}};
+const Register max_other_op{
+    "max.other(Tensor self, Tensor other) -> Tensor", max_other, {.variants = function | method | out}};
 const Register max_dim_op{
     "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
     max_along,
     {.variants = function | method | out}};
-const Register max_other_op{
-    "max.other(Tensor self, Tensor other) -> Tensor", max_other, {.variants = function | method | out}};
 const Register min_op{"min(Tensor self) -> Tensor",
                       min_all,
                       {.variants = function | method | out,
@@ -507,12 +508,12 @@ The counterpart of max, with the same forms and errors. NaN counts as the smalle
     tensor(1.)
 )",
                        .dtypes = "real"}};
+const Register min_other_op{
+    "min.other(Tensor self, Tensor other) -> Tensor", min_other, {.variants = function | method | out}};
 const Register min_dim_op{
     "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
     min_along,
     {.variants = function | method | out}};
-const Register min_other_op{
-    "min.other(Tensor self, Tensor other) -> Tensor", min_other, {.variants = function | method | out}};
 const Register argmax_op{
     "argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
     argmax,

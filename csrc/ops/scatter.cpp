@@ -88,11 +88,13 @@ void check_scatter(const Tensor& self, int64_t dim, const Tensor& index, const T
 }
 
 Tensor scattered(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, Combine combine) {
-    const Tensor result = empty(self.sizes(), options_of(self));
-    if (result.is_meta()) return result;
+    // The 16-bit types would lose small values that meet large ones.
+    const bool widen = combine == Combine::add && is_reduced_floating(self.dtype());
+    const Tensor result = empty(self.sizes(), {widen ? DType::float32 : self.dtype(), self.device()});
+    if (result.is_meta()) return empty(self.sizes(), options_of(self));
     copy_data(result, self);
-    run(result, dim, index, src, combine);
-    return result;
+    run(result, dim, index, widen ? contiguous_data(src, DType::float32) : src, combine);
+    return widen ? contiguous_data(result, self.dtype()) : result;
 }
 
 // A number as values of the index's shape, without memory for each.
