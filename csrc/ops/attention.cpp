@@ -12,6 +12,7 @@
 #include "ops/conversion.h"
 #include "ops/creation.h"
 #include "ops/matmul.h"
+#include "ops/random.h"
 #include "ops/reduction.h"
 #include "ops/registry.h"
 #include "ops/selection.h"
@@ -201,7 +202,8 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
     const Tensor keys = enable_gqa ? spread_heads(key, query.size(-3)) : key;
     const Tensor values = enable_gqa ? spread_heads(value, query.size(-3)) : value;
     const Tensor scores = masked_scores(query, keys, attn_mask, is_causal, call.scale);
-    return matmul(attention_weights(scores, attn_mask.defined()), values);
+    const Tensor weights = attention_weights(scores, attn_mask.defined());
+    return matmul(dropout_p > 0 ? dropout(weights, dropout_p, true) : weights, values);
 }
 
 namespace {
