@@ -47,11 +47,11 @@ class Indexing {
     explicit Indexing(Tensor tensor) : result_(std::move(tensor)) {}
 
     void apply(PyObject* index) {
+        if (index == Py_Ellipsis) return;
         if (PyTuple_Check(index)) {
             apply_all(index);
         } else {
-            const Object alone = Object::check(PyTuple_Pack(1, index));
-            apply_all(alone.get());
+            apply_one(index);
         }
     }
 

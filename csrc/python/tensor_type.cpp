@@ -520,6 +520,8 @@ PyObject* tensor_requires_grad_(PyObject* self, PyObject* arguments, PyObject* k
     int wanted = 1;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|p", const_cast<char**>(names), &wanted)) return nullptr;
     return guarded([&] {
+        check(wanted == 0 || is_differentiable(impl_of(self)->dtype),
+              "only Tensors of floating point dtype can require gradients");
         set_requires_grad(tensor_of(self), wanted != 0);
         return Py_NewRef(self);
     });

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import rushlight
-from rushlight import Tensor
+from rushlight import Tensor, _C
 
 __all__ = ["Buffer", "Parameter"]
 
@@ -21,6 +21,9 @@ class Parameter(Tensor):
     >>> weight.requires_grad, weight.is_leaf
     (True, True)
     """
+
+    # Results of operators on parameters are plain tensors.
+    __torch_function__ = _C._disabled_torch_function_impl
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
