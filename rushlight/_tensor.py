@@ -175,15 +175,9 @@ def _polygamma(self: Tensor, n: int) -> Tensor:
     return _C.polygamma(n, self)
 
 
-def _polygamma_in_place(self: Tensor, n: int) -> Tensor:
-    """Replace each element by its ``n``-th derivative of digamma."""
-    return self.copy_(_C.polygamma(n, self))
-
-
 _METHODS: dict[str, Any] = {
     "where": _where,
     "polygamma": _polygamma,
-    "polygamma_": _polygamma_in_place,
     "backward": _backward,
     "register_hook": _register_hook,
     "register_post_accumulate_grad_hook": _register_post_accumulate_grad_hook,

@@ -131,11 +131,6 @@ const PointwiseRule div_rule{.schema = "div",
                              .promotion = Promotion::to_float,
                              .node = "DivBackward0",
                              .gradients = {{dividend_gradient, divisor_gradient}}};
-const PointwiseRule number_div_rule{.schema = "div",
-                                    .kernel = Pointwise::div,
-                                    .promotion = Promotion::to_float,
-                                    .node = "MulBackward0",
-                                    .gradients = {{dividend_gradient, divisor_gradient}}};
 const PointwiseRule floor_div_rule{.schema = "div_floor",
                                    .kernel = Pointwise::floor_divide,
                                    .node = "DivBackward2",
@@ -160,7 +155,10 @@ Tensor mul(const Tensor& self, const Tensor& other, const Destination& destinati
     return pointwise(mul_rule, {self, other}, {}, destination);
 }
 Tensor div(const Tensor& self, const Tensor& other, const Destination& destination) {
-    return pointwise(self.is_wrapped_number() ? number_div_rule : div_rule, {self, other}, {}, destination);
+    // PyTorch multiplies a number by the reciprocal.
+    if (self.is_wrapped_number() && destination.kind == Destination::Kind::fresh)
+        return mul(reciprocal(other), self);
+    return pointwise(div_rule, {self, other}, {}, destination);
 }
 Tensor floor_divide(const Tensor& self, const Tensor& other, const Destination& destination) {
     return pointwise(floor_divide_rule, {self, other}, {}, destination);
@@ -573,15 +571,23 @@ const PointwiseOperator reciprocal{{.schema = "reciprocal(Tensor self) -> Tensor
 
 namespace {
 
-const PointwiseOperator conj_physical{
-    {.schema = "conj_physical(Tensor self) -> Tensor",
-     .kernel = Pointwise::conj_physical,
-     .node = "ConjPhysicalBackward0",
-     .gradients = {{{uses_nothing, [](const Tensor& grad, const PointwiseSaved&) { return conj(grad); }}}},
-     .variants = all_variants,
-     .doc = "The complex conjugate in new memory; a copy for real tensors.\n\n"
+const PointwiseRule conj_physical_rule{
+    .schema = "conj_physical",
+    .kernel = Pointwise::conj_physical,
+    .node = "ConjPhysicalBackward0",
+    .gradients = {{{uses_nothing, [](const Tensor& grad, const PointwiseSaved&) { return conj(grad); }}}}};
+Tensor conj_physical(const Tensor& self, const Destination& destination) {
+    if (!is_complex(self.dtype()) && destination.kind == Destination::Kind::fresh) return self;
+    return pointwise(conj_physical_rule, {self}, {}, destination);
+}
+const Register conj_physical_op{
+    "conj_physical(Tensor self) -> Tensor",
+    conj_physical,
+    {.variants = all_variants,
+     .doc = "The complex conjugate in new memory; real tensors come back themselves.\n\n"
             ">>> torch.conj_physical(torch.tensor([1 + 2j]))\n"
             "tensor([1.-2.j])"}};
+
 const PointwiseRule conj_rule{
     .schema = "conj",
     .kernel = Pointwise::conj_physical,

@@ -135,18 +135,18 @@ constexpr const char* fill_doc =
     "Sets every element to a number or to the one element of a zero-dim tensor.\n\n"
     ">>> torch.zeros(3).fill_(2)\n"
     "tensor([2., 2., 2.])";
-const Register fill_number{"fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",
-                           fill_,
-                           {.variants = function | method, .doc = fill_doc}};
 const Register fill_tensor_op{"fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)",
                               fill_with_tensor,
                               {.variants = function | method, .doc = fill_doc}};
-const Register fill_copy{"fill.Scalar(Tensor self, Scalar value) -> Tensor",
-                         fill,
-                         {.variants = function, .doc = "A copy in which every element is `value`."}};
+const Register fill_number{"fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",
+                           fill_,
+                           {.variants = function | method, .doc = fill_doc}};
 const Register fill_copy_tensor{"fill.Tensor(Tensor self, Tensor value) -> Tensor",
                                 fill_tensor,
                                 {.variants = function, .doc = "A copy in which every element is `value`."}};
+const Register fill_copy{"fill.Scalar(Tensor self, Scalar value) -> Tensor",
+                         fill,
+                         {.variants = function, .doc = "A copy in which every element is `value`."}};
 const Register zero_op{"zero_(Tensor(a!) self) -> Tensor(a!)",
                        zero_,
                        {.variants = function | method,

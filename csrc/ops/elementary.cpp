@@ -425,12 +425,12 @@ const PointwiseOperator atan2{{.schema = "atan2(Tensor self, Tensor other) -> Te
                                .gradients = {{{uses_both,
                                                [](const Tensor& grad, const PointwiseSaved& saved) {
                                                    const Tensor y = saved.first(), x = saved.second();
-                                                   return grad * x / (x * x + y * y);
+                                                   return grad * x * reciprocal(x * x + y * y);
                                                }},
                                               {uses_both,
                                                [](const Tensor& grad, const PointwiseSaved& saved) {
                                                    const Tensor y = saved.first(), x = saved.second();
-                                                   return neg(grad) * y / (x * x + y * y);
+                                                   return grad * neg(y) * reciprocal(x * x + y * y);
                                                }}}},
                                .variants = all_variants,
                                .doc = "The angle of the point (other, input) in (-pi, pi].\n\n"
@@ -442,11 +442,11 @@ const PointwiseOperator hypot{
      .node = "HypotBackward0",
      .gradients = {{{uses_first | uses_result,
                      [](const Tensor& grad, const PointwiseSaved& saved) {
-                         return grad * (saved.first() / saved.result());
+                         return grad * saved.first() / saved.result();
                      }},
                     {uses_second | uses_result,
                      [](const Tensor& grad, const PointwiseSaved& saved) {
-                         return grad * (saved.second() / saved.result());
+                         return grad * saved.second() / saved.result();
                      }}}},
      .variants = all_variants,
      .doc = "The length of the hypotenuse, sqrt(input^2 + other^2), without overflow.\n\n"
@@ -456,13 +456,13 @@ const PointwiseOperator logaddexp{
     {.schema = "logaddexp(Tensor self, Tensor other) -> Tensor",
      .kernel = Pointwise::logaddexp,
      .node = "LogaddexpBackward0",
-     .gradients = {{{uses_first | uses_result,
+     .gradients = {{{uses_both,
                      [](const Tensor& grad, const PointwiseSaved& saved) {
-                         return grad * conj(exp(saved.first() - saved.result()));
+                         return grad / conj(Scalar(1) + exp(saved.second() - saved.first()));
                      }},
-                    {uses_second | uses_result,
+                    {uses_both,
                      [](const Tensor& grad, const PointwiseSaved& saved) {
-                         return grad * conj(exp(saved.second() - saved.result()));
+                         return grad / conj(Scalar(1) + exp(saved.first() - saved.second()));
                      }}}},
      .variants = function | method | out,
      .doc = "log(exp(input) + exp(other)) without overflow.\n\n"
@@ -472,21 +472,22 @@ const PointwiseOperator logaddexp{
 namespace {
 
 const PointwiseOperator arctan2{"arctan2(Tensor self, Tensor other) -> Tensor", atan2};
-const PointwiseOperator logaddexp2{{.schema = "logaddexp2(Tensor self, Tensor other) -> Tensor",
-                                    .kernel = Pointwise::logaddexp2,
-                                    .node = "Logaddexp2Backward0",
-                                    .gradients = {{{uses_first | uses_result,
-                                                    [](const Tensor& grad, const PointwiseSaved& saved) {
-                                                        return grad * exp2(saved.first() - saved.result());
-                                                    }},
-                                                   {uses_second | uses_result,
-                                                    [](const Tensor& grad, const PointwiseSaved& saved) {
-                                                        return grad * exp2(saved.second() - saved.result());
-                                                    }}}},
-                                    .variants = function | method | out,
-                                    .doc = "log2(2^input + 2^other) without overflow.\n\n"
-                                           ">>> torch.logaddexp2(torch.tensor([1.0]), torch.tensor([1.0]))\n"
-                                           "tensor([2.])"}};
+const PointwiseOperator logaddexp2{
+    {.schema = "logaddexp2(Tensor self, Tensor other) -> Tensor",
+     .kernel = Pointwise::logaddexp2,
+     .node = "Logaddexp2Backward0",
+     .gradients = {{{uses_both,
+                     [](const Tensor& grad, const PointwiseSaved& saved) {
+                         return grad / (Scalar(1) + exp2(saved.second() - saved.first()));
+                     }},
+                    {uses_both,
+                     [](const Tensor& grad, const PointwiseSaved& saved) {
+                         return grad / (Scalar(1) + exp2(saved.first() - saved.second()));
+                     }}}},
+     .variants = function | method | out,
+     .doc = "log2(2^input + 2^other) without overflow.\n\n"
+            ">>> torch.logaddexp2(torch.tensor([1.0]), torch.tensor([1.0]))\n"
+            "tensor([2.])"}};
 
 // d copysign(a, b) / da = sign(a) sign(b), and 0 at 0.
 Tensor copysign_gradient(const Tensor& grad, const PointwiseSaved& saved) {
@@ -510,8 +511,15 @@ constexpr InputGradient missing_gradient{uses_nothing, no_gradient};
 const PointwiseOperator nextafter{
     {.schema = "nextafter(Tensor self, Tensor other) -> Tensor",
      .kernel = Pointwise::nextafter,
-     .node = "NotImplemented",
-     .gradients = {{missing_gradient, missing_gradient}},
+     .node = "NextafterBackward0",
+     .gradients = {{{uses_both,
+                     [](const Tensor& grad, const PointwiseSaved& saved) {
+                         return where(eq(saved.first(), saved.second()), Scalar(0.0), grad);
+                     }},
+                    {uses_both,
+                     [](const Tensor& grad, const PointwiseSaved& saved) {
+                         return where(eq(saved.first(), saved.second()), grad, Scalar(0.0));
+                     }}}},
      .variants = all_variants,
      .doc = "The next floating-point number after the first towards the second.\n\n"
             ">>> torch.nextafter(torch.tensor([0.0]), torch.tensor([1.0])) > 0\n"

@@ -117,11 +117,11 @@ constexpr const char* masked_fill_doc =
     "a mask that is not boolean.\n\n"
     ">>> torch.masked_fill(torch.tensor([1.0, 2.0]), torch.tensor([True, False]), 0)\n"
     "tensor([0., 2.])";
-const Register masked_fill_scalar_op{"masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
-                                     masked_fill_number,
-                                     {.variants = function | method | in_place, .doc = masked_fill_doc}};
 const Register masked_fill_tensor_op{"masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
                                      masked_fill_value,
+                                     {.variants = function | method | in_place, .doc = masked_fill_doc}};
+const Register masked_fill_scalar_op{"masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
+                                     masked_fill_number,
                                      {.variants = function | method | in_place, .doc = masked_fill_doc}};
 
 }  // namespace
@@ -257,30 +257,36 @@ constexpr const char* clamp_doc =
     "input.\n\n"
     ">>> torch.clamp(torch.tensor([-1.0, 0.5, 2.0]), 0, 1)\n"
     "tensor([0.0000, 0.5000, 1.0000])";
+const Register clamp_tensor_op{"clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
+                               clamp_tensors,
+                               {.variants = all_variants, .doc = clamp_doc}};
 const Register clamp_op{"clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
                         clamp_number,
                         {.variants = all_variants, .doc = clamp_doc}};
-const Register clamp_tensor_op{
-    "clamp.Tensor(Tensor self, Tensor|Scalar? min=None, Tensor|Scalar? max=None) -> Tensor",
+const Register clamp_mixed{
+    "clamp.mixed(Tensor self, Tensor|Scalar? min=None, Tensor|Scalar? max=None) -> Tensor",
     clamp_tensors,
     {.variants = all_variants, .doc = clamp_doc}};
+const Register clip_tensor_op{"clip.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
+                              clamp_tensors,
+                              {.variants = all_variants, .doc = clamp_doc}};
 const Register clip_op{"clip(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
                        clamp_number,
                        {.variants = all_variants, .doc = clamp_doc}};
-const Register clip_tensor_op{
-    "clip.Tensor(Tensor self, Tensor|Scalar? min=None, Tensor|Scalar? max=None) -> Tensor",
+const Register clip_mixed{
+    "clip.mixed(Tensor self, Tensor|Scalar? min=None, Tensor|Scalar? max=None) -> Tensor",
     clamp_tensors,
     {.variants = all_variants, .doc = clamp_doc}};
-const Register clamp_min_op{
-    "clamp_min(Tensor self, Scalar min) -> Tensor", clamp_min, {.variants = all_variants, .doc = clamp_doc}};
 const Register clamp_min_tensor_op{"clamp_min.Tensor(Tensor self, Tensor min) -> Tensor",
                                    clamp_min_tensor,
                                    {.variants = all_variants, .doc = clamp_doc}};
-const Register clamp_max_op{
-    "clamp_max(Tensor self, Scalar max) -> Tensor", clamp_max, {.variants = all_variants, .doc = clamp_doc}};
+const Register clamp_min_op{
+    "clamp_min(Tensor self, Scalar min) -> Tensor", clamp_min, {.variants = all_variants, .doc = clamp_doc}};
 const Register clamp_max_tensor_op{"clamp_max.Tensor(Tensor self, Tensor max) -> Tensor",
                                    clamp_max_tensor,
                                    {.variants = all_variants, .doc = clamp_doc}};
+const Register clamp_max_op{
+    "clamp_max(Tensor self, Scalar max) -> Tensor", clamp_max, {.variants = all_variants, .doc = clamp_doc}};
 
 }  // namespace
 

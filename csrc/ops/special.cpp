@@ -80,6 +80,13 @@ const Register polygamma_op{"polygamma(int n, Tensor self) -> Tensor",
                                     ">>> torch.polygamma(1, torch.tensor([1.0, 0.5]))\n"
                                     "tensor([1.6449, 4.9348])"}};
 
+Tensor polygamma_in_place(const Tensor& self, int64_t n) {
+    return polygamma(n, self, {Destination::Kind::in_place, self});
+}
+const Register polygamma_in_place_op{"polygamma_(Tensor(a!) self, int n) -> Tensor(a!)",
+                                     polygamma_in_place,
+                                     {.variants = method, .doc = "In-place `polygamma`."}};
+
 // log Gamma_p(a) = p (p - 1) / 4 log(pi) + the sum of lgamma(a - j / 2), j = 0 .. p - 1.
 Tensor mvlgamma(const Tensor& self, int64_t p) {
     check(p >= 1, "p has to be greater than or equal to 1");
