@@ -62,12 +62,12 @@ void draw_into(const Tensor& self, Generator* generator, Draw draw) {
 }
 
 // In place: the gradient to what was overwritten is zero.
-template <class Draw>
-Tensor draw_in_place(const char* node, const Tensor& self, Generator* generator, Draw draw) {
+template <class Fill>
+Tensor write_draws(const char* node, const Tensor& self, Fill fill) {
     const bool tracked = gradients_wanted({self});
     check_writable(self, tracked);
     const Tensor before = tracked ? before_write(self) : Tensor();
-    draw_into(self, generator, draw);
+    fill();
     self.bump_version();
     if (tracked) {
         const Tensor written = record(node, {before}, alias(self), [] {
@@ -76,6 +76,10 @@ Tensor draw_in_place(const char* node, const Tensor& self, Generator* generator,
         rebase_history(self, written);
     }
     return self;
+}
+template <class Draw>
+Tensor draw_in_place(const char* node, const Tensor& self, Generator* generator, Draw draw) {
+    return write_draws(node, self, [&] { draw_into(self, generator, draw); });
 }
 
 void check_floating(const Tensor& self, const char* kernel) {
@@ -115,27 +119,13 @@ Tensor normal_(const Tensor& self, double mean, double std, Generator* generator
     check(std >= 0, "normal expects std >= 0.0, but found std ", std);
     const bool complex = is_complex(self.dtype());
     if (!complex) check_floating(self, "normal_kernel_cpu");
-    const bool tracked = gradients_wanted({self});
-    check_writable(self, tracked);
-    const Tensor before = tracked ? before_write(self) : Tensor();
-    if (complex) {
-        const Tensor pairs = as_pairs(self);
-        draw_normal(pairs, 0, std / std::numbers::sqrt2, generator);
-        if (mean != 0) {
-            const Tensor parts = select(pairs, -1, 0);
-            copy_data(parts, add(parts, wrap_number(mean)));
+    return write_draws("NormalBackward0", self, [&] {
+        if (complex) {
+            draw_normal(as_pairs(self), mean, std / std::numbers::sqrt2, generator);
+        } else {
+            draw_normal(self, mean, std, generator);
         }
-    } else {
-        draw_normal(self, mean, std, generator);
-    }
-    self.bump_version();
-    if (tracked) {
-        const Tensor written = record("NormalBackward0", {before}, alias(self), [] {
-            return [](const Tensor& grad) -> Gradients { return {grad * Scalar(0.0)}; };
-        });
-        rebase_history(self, written);
-    }
-    return self;
+    });
 }
 
 Tensor uniform_(const Tensor& self, double from, double to, Generator* generator) {
