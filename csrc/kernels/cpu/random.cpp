@@ -369,9 +369,10 @@ void rrelu(Generator& generator, DType dtype, void* output, void* noise, const v
         T* const out = static_cast<T*>(output);
         T* const factor = static_cast<T*>(noise);
         const T* const in = static_cast<const T*>(input);
+        const double from = static_cast<ComputeOf<T>>(lower), range = static_cast<ComputeOf<T>>(upper) - from;
         for (int64_t i = 0; i < count; ++i) {
             const bool positive = number(in[i]) > 0;
-            factor[i] = to<T>(positive ? 1.0 : generator.uniform() * (upper - lower) + lower);
+            factor[i] = to<T>(positive ? 1.0 : generator.uniform() * range + from);
             out[i] = positive ? in[i] : to<T>(number(in[i]) * number(factor[i]));
         }
     });
