@@ -205,6 +205,7 @@ std::optional<Dims> view_strides(IntSpan old_sizes, IntSpan old_strides, IntSpan
         if (std::equal(old_sizes.begin(), old_sizes.end(), shape.begin(), shape.end())) return Dims(old_strides);
         return contiguous_strides(shape);
     }
+    if (old_sizes.empty()) return contiguous_strides(shape);
     Dims strides(shape.size(), 1);
     int64_t target = static_cast<int64_t>(shape.size()) - 1;
     // Runs of old dimensions that lie as one in memory, innermost first, are cut into new dimensions.
