@@ -128,7 +128,14 @@ void linspace(DType dtype, void* output, int64_t count, const Scalar& start, con
 void logspace(DType dtype, void* output, int64_t count, const Scalar& start, const Scalar& end, double base) {
     visit_numbers(dtype, [&]<class T>(TypeTag<T>) {
         T* const out = static_cast<T*>(output);
-        for_spaced<T>(count, start, end, [out, base](int64_t i, auto value) {
+        // Of the exponents of half types, only the first and the last are rounded to them.
+        using Spaced = std::conditional_t<is_reduced<T>, float, T>;
+        Scalar first = start, last = end;
+        if constexpr (is_reduced<T>) {
+            first = to_double(from_scalar<T>(start));
+            last = to_double(from_scalar<T>(end));
+        }
+        for_spaced<Spaced>(count, first, last, [out, base](int64_t i, auto value) {
             if constexpr (is_complex_type<T>) {
                 out[i] = std::pow(T(static_cast<typename T::value_type>(base)), value);
             } else {

@@ -218,10 +218,11 @@ Tensor expand(const Tensor& self, const Dims& size, bool) {
           ") must be greater or equal to the number of dimensions in the tensor (", self.dim(), ")");
     Dims sizes(size), strides(size.size(), 0);
     const size_t lead = size.size() - self.sizes().size();
-    for (size_t d = 0; d < size.size(); ++d) {
+    for (size_t d = size.size(); d-- > 0;) {
         if (d < lead) {
             check(size[d] >= 0, "The expanded size of the tensor (", size[d],
                   ") isn't allowed in a leading, non-existing dimension ", d);
+            if (size[d] == 1 && self.dim() > 0) strides[d] = d + 1 < size.size() ? sizes[d + 1] * strides[d + 1] : 1;
             continue;
         }
         const int64_t existing = self.sizes()[d - lead];
