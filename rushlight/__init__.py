@@ -104,6 +104,10 @@ _LAZY = {
     "load": "rushlight.serialization",
     "set_printoptions": "rushlight._tensor_str",
     "get_printoptions": "rushlight._tensor_str",
+    **{
+        f"{name}Tensor": "rushlight._tensor_types"
+        for name in "Byte Char Short Int Long Half BFloat16 Float Double Bool".split()
+    },
 }
 
 
@@ -128,6 +132,15 @@ def is_tensor(obj: Any) -> bool:
     True
     """
     return isinstance(obj, Tensor)
+
+
+def is_storage(obj: Any) -> bool:
+    """Whether an object is a storage.
+
+    >>> is_storage(tensor([1.0]).untyped_storage())
+    True
+    """
+    return isinstance(obj, UntypedStorage)
 
 
 def is_floating_point(input: Tensor) -> bool:

@@ -48,7 +48,7 @@ class finfo:
         name = _REAL_PART.get(name, name)
         if name not in _FLOATING:
             raise TypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.{name}'"
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
             )
         self.bits, mantissa, low, high = _FLOATING[name]
         self.dtype = name

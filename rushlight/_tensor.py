@@ -106,7 +106,7 @@ def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         return f"torch.{_CLASS_NAMES[self.dtype]}"
     if isinstance(dtype, str):
         dtype = next(key for key, name in _CLASS_NAMES.items() if dtype == f"torch.{name}")
-    return self.to(dtype, non_blocking=non_blocking)
+    return self.to(getattr(dtype, "dtype", dtype), non_blocking=non_blocking)
 
 
 _CLASS_NAMES = {

@@ -165,8 +165,11 @@ def test_lent_memory_does_not_move():
     array = tensor.numpy()
     with pytest.raises(RuntimeError, match="not resizable"):
         tensor.resize_(100000)
+    with pytest.raises(RuntimeError, match="not resizable"):
+        tensor.untyped_storage().resize_(100000)
+    assert array.tolist() == [0, 0, 0, 0]
     del array
-    tensor.resize_(100000)
+    assert tensor.resize_(100000).numel() == 100000
 
 
 def test_read_only_arrays_warn_once_a_program():

@@ -209,8 +209,8 @@ std::string shown_name(const Argument& argument) { return argument.name == "self
 std::string type_name(PyObject* object) {
     if (is_tensor(object) && Py_TYPE(object) == &tensor_type) return "Tensor";
     std::string name = Py_TYPE(object)->tp_name;
-    if (const size_t dot = name.rfind('.'); dot != std::string::npos) name = name.substr(dot + 1);
-    return name;
+    constexpr std::string_view package = "rushlight.";
+    return name.starts_with(package) ? name.substr(package.size()) : name;
 }
 
 // "list" arguments show the types of their items: "tuple of (Tensor, int)".

@@ -321,6 +321,7 @@ PyObject* legacy_keyword(PyObject* kwargs) {
     return found;
 }
 
+// _new_from_legacy(dtype, ...): what LongTensor(...) and its like give.
 PyObject* legacy_function(PyObject*, PyObject* args, PyObject* kwargs) {
     return guarded([&]() -> PyObject* {
         check<TypeError>(PyTuple_GET_SIZE(args) > 0, "new() misses the dtype");

@@ -244,7 +244,7 @@ PyObject* array_method(PyObject* self, PyObject* args, PyObject* kwargs) {
     });
 }
 
-// NumPy's functions on tensors give tensors.
+// NumPy's functions on tensors give tensors; truth values come as uint8, as in PyTorch.
 PyObject* array_wrap_method(PyObject*, PyObject* args) {
     return guarded([&]() -> PyObject* {
         PyObject* array = nullptr;
@@ -253,7 +253,8 @@ PyObject* array_wrap_method(PyObject*, PyObject* args) {
         if (!PyArg_ParseTuple(args, "O|OO:__array_wrap__", &array, &context, &return_scalar))
             throw PythonError();
         if (!is_numpy_array(array)) return Py_NewRef(array);
-        return from_numpy_array(array).release();
+        const Tensor result = from_numpy_array(array);
+        return to_python(is_boolean(result.dtype()) ? autograd_operators.to_dtype(result, DType::uint8) : result);
     });
 }
 

@@ -5,9 +5,11 @@
 #include <limits>
 #include <string_view>
 
+#include "autograd/operators.h"
 #include "core/object.h"
 #include "core/tensor.h"
 #include "ops/boxing.h"
+#include "python/interchange.h"
 
 namespace rl {
 namespace {
@@ -32,6 +34,16 @@ std::optional<DType> numpy_scalar_dtype(PyObject* object) {
         if (info(static_cast<DType>(i)).name == name) return static_cast<DType>(i);
     }
     return std::nullopt;
+}
+
+// The type of a NumPy array that can become a tensor as it is.
+std::optional<DType> array_dtype(PyObject* array) {
+    const BufferView view = view_buffer(array, PyBUF_FULL_RO);
+    if (view == nullptr) return std::nullopt;
+    for (int d = 0; d < view->ndim; ++d) {
+        if (view->strides[d] < 0 || view->strides[d] % view->itemsize != 0) return std::nullopt;
+    }
+    return dtype_of_buffer(view->format, view->itemsize);
 }
 
 Object fast_sequence(PyObject* data) {
@@ -156,8 +168,24 @@ void write_row(PyObject* sequence, T* memory) {
     }
 }
 
+// Writes a whole NumPy array of the given sizes; false when it is not of these sizes, or of a type that
+// tensors lack.
+bool write_array(PyObject* array, IntSpan sizes, DType dtype, void* memory) {
+    if (!array_dtype(array)) return false;
+    const Tensor source = from_numpy_array(array, false);
+    if (!(source.sizes() == Dims(sizes))) return false;
+    const size_t bytes = static_cast<size_t>(source.numel()) * item_size(dtype);
+    const auto storage = make_ref<Storage>(memory, bytes, [](void*) {}, nullptr);
+    autograd_operators.copy_data(over_storage(storage, sizes, contiguous_strides(sizes), 0, dtype, Device{}),
+                                 source);
+    return true;
+}
+
 template <class T>
 T* write_sequence(PyObject* data, IntSpan sizes, size_t dim, T* memory) {
+    if (is_numpy_array(data) && write_array(data, sizes.subspan(dim), dtype_of<T>, memory)) {
+        return memory + count_elements(sizes.subspan(dim));
+    }
     const Object sequence = fast_sequence(data);
     const Py_ssize_t count = PySequence_Fast_GET_SIZE(sequence.get());
     check<ValueError>(count == sizes[dim], "expected sequence of length ", sizes[dim], " at dim ", dim,
@@ -199,6 +227,9 @@ DType nested_dtype(PyObject* data) {
     if (is_tensor(data)) return Tensor::borrow(data).dtype();
     if (is_numpy_scalar(data)) {
         if (const std::optional<DType> dtype = numpy_scalar_dtype(data)) return *dtype;
+    }
+    if (is_numpy_array(data)) {
+        if (const std::optional<DType> dtype = array_dtype(data)) return *dtype;
     }
     if (PyFloat_Check(data)) return default_dtype();
     if (PyLong_Check(data)) return DType::int64;

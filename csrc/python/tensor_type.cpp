@@ -174,8 +174,10 @@ PyObject* power_slot(PyObject* a, PyObject* b, PyObject*) {
 }
 PyObject* in_place_power_slot(PyObject* a, PyObject* b, PyObject*) { return in_place_slot<Named<"pow">>(a, b); }
 
-Scalar item_of(PyObject* self) {
+// For int(), float() and complex().
+Scalar number_of(PyObject* self) {
     const Tensor tensor = tensor_of(self);
+    check<ValueError>(tensor.numel() == 1, "only one element tensors can be converted to Python scalars");
     return tensor.item();
 }
 int tensor_bool(PyObject* self) {
@@ -190,7 +192,7 @@ int tensor_bool(PyObject* self) {
 }
 PyObject* tensor_int(PyObject* self) {
     return guarded([&]() -> PyObject* {
-        const Scalar value = item_of(self);
+        const Scalar value = number_of(self);
         check(!value.is_complex() || value.to_complex().imag() == 0, "value cannot be converted to type int64_t without overflow");
         if (value.is_integral()) return PyLong_FromLongLong(value.to_int());
         return PyLong_FromDouble(value.to_double());
@@ -198,7 +200,7 @@ PyObject* tensor_int(PyObject* self) {
 }
 PyObject* tensor_float(PyObject* self) {
     return guarded([&]() -> PyObject* {
-        const Scalar value = item_of(self);
+        const Scalar value = number_of(self);
         check(!value.is_complex() || value.to_complex().imag() == 0, "value cannot be converted to type double without overflow");
         return PyFloat_FromDouble(value.to_double());
     });
@@ -213,7 +215,7 @@ PyObject* tensor_index(PyObject* self) {
 }
 PyObject* tensor_complex(PyObject* self, PyObject*) {
     return guarded([&]() -> PyObject* {
-        const complex128 value = item_of(self).to_complex();
+        const complex128 value = number_of(self).to_complex();
         return PyComplex_FromDoubles(value.real(), value.imag());
     });
 }
@@ -257,6 +259,10 @@ PyNumberMethods number_methods = {
 PyObject* tensor_richcompare(PyObject* a, PyObject* b, int operation) {
     static const Callable* const callables[] = {find_callable("lt"), find_callable("le"), find_callable("eq"),
                                                 find_callable("ne"), find_callable("gt"), find_callable("ge")};
+    if ((operation == Py_EQ || operation == Py_NE) && is_numpy_array(b)) {
+        const Object array = Object::steal(guarded([&] { return from_numpy_array(b).release(); }));
+        return array ? binary(*callables[operation], nullptr, a, array.get()) : nullptr;
+    }
     return binary(*callables[operation], nullptr, a, b);
 }
 
@@ -513,7 +519,7 @@ PyObject* tensor_is_inference(PyObject* self, PyObject*) { return PyBool_FromLon
 PyObject* tensor_is_conj(PyObject*, PyObject*) { Py_RETURN_FALSE; }
 PyObject* tensor_is_view(PyObject* self, PyObject*) { return PyBool_FromLong(impl_of(self)->base != nullptr); }
 PyObject* tensor_item(PyObject* self, PyObject*) {
-    return guarded([&] { return to_python(item_of(self)); });
+    return guarded([&] { return to_python(tensor_of(self).item()); });
 }
 PyObject* tensor_requires_grad_(PyObject* self, PyObject* arguments, PyObject* keywords) {
     static const char* const names[] = {"requires_grad", nullptr};
