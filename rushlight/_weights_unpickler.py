@@ -33,7 +33,8 @@ class WeightsUnpickler:
         find_global: returns the object a GLOBAL names, or raises `UnpicklingError`.
         persistent_load: returns the object of a persistent id.
         may_call: says whether REDUCE may call an object.
-        may_make: says whether NEWOBJ may make an instance of a class and BUILD may set its attributes.
+        may_make: says whether NEWOBJ may make an instance of a class.
+        may_build: says whether BUILD may set the attributes of instances of a class.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class WeightsUnpickler:
         persistent_load: Callable[[Any], Any],
         may_call: Callable[[Any], bool],
         may_make: Callable[[type], bool],
+        may_build: Callable[[type], bool],
     ) -> None:
         self.data = data
         self.position = 0
@@ -53,6 +55,7 @@ class WeightsUnpickler:
         self.persistent_load = persistent_load
         self.may_call = may_call
         self.may_make = may_make
+        self.may_build = may_build
 
     def load(self) -> Any:
         """Return the object; raises `UnpicklingError` where the pickle is broken or not allowed."""
@@ -325,7 +328,7 @@ def _new_object(reader: WeightsUnpickler) -> None:
 @_opcode("b")
 def _build(reader: WeightsUnpickler) -> None:
     state, target = reader.stack.pop(), reader.stack[-1]
-    if not reader.may_make(type(target)):
+    if not reader.may_build(type(target)):
         raise UnpicklingError(
             "Can only build Tensor, Parameter, OrderedDict or types allowlisted via "
             f"`add_safe_globals`, but got {type(target)}"

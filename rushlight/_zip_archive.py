@@ -8,7 +8,7 @@ from typing import IO, Any, NoReturn
 
 ALIGNMENT = 64
 _LIMIT32 = 0xFFFFFFFF
-_FLAGS = 0x0808  # names are UTF-8; size and checksum follow the record
+_UTF8_NAME, _SIZE_FOLLOWS = 0x0800, 0x0008
 _CHUNK = 1 << 24
 
 
@@ -18,6 +18,10 @@ def checksum(data: memoryview) -> int:
     for start in range(0, len(data), _CHUNK):
         crc = zlib.crc32(data[start : start + _CHUNK], crc)
     return crc
+
+
+def _flags(size: int) -> int:
+    return _UTF8_NAME | _SIZE_FOLLOWS if size else _UTF8_NAME
 
 
 class ArchiveWriter:
@@ -47,10 +51,11 @@ class ArchiveWriter:
         padding = -(offset + 30 + len(path) + len(extra) + 4) % ALIGNMENT
         extra += b"FB" + struct.pack("<H", padding) + b"Z" * padding
         listed = _LIMIT32 if is_large else 0
-        header = (b"PK\3\4", 0, _FLAGS, 0, 0, 0, 0, listed, listed, len(path), len(extra))
+        header = (b"PK\3\4", 0, _flags(size), 0, 0, 0, 0, listed, listed, len(path), len(extra))
         self._write(struct.pack("<4sHHHHHLLLHH", *header) + path + extra)
         self._write(view)
-        self._write(struct.pack("<4sLQQ" if is_large else "<4sLLL", b"PK\7\10", crc, size, size))
+        if size:
+            self._write(struct.pack("<4sLQQ" if is_large else "<4sLLL", b"PK\7\10", crc, size, size))
         self._entries.append((path, offset, size, crc))
 
     def serialization_id(self) -> bytes:
@@ -68,7 +73,7 @@ class ArchiveWriter:
             is_large = size >= _LIMIT32 or offset >= _LIMIT32
             extra = struct.pack("<HHQQQ", 1, 24, size, size, offset) if is_large else b""
             listed, place = (_LIMIT32, _LIMIT32) if is_large else (size, offset)
-            fields = (b"PK\1\2", 0, 0, _FLAGS, 0, 0, 0, crc, listed, listed, len(path), len(extra))
+            fields = (b"PK\1\2", 0, 0, _flags(size), 0, 0, 0, crc, listed, listed, len(path), len(extra))
             self._write(struct.pack("<4sHHHHHHLLLHHHHHLL", *fields, 0, 0, 0, 0, place) + path + extra)
         length, end, count = self._position - start, self._position, len(self._entries)
         wide = (b"PK\6\6", 44, 0x031E, 45, 0, 0, count, count, length, start)

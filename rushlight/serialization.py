@@ -179,6 +179,44 @@ def safe_globals(safe_globals: list[Callable[..., Any] | tuple[Callable[..., Any
         _safe_globals[:] = before
 
 
+class _WeightsRules:
+    """What a file may name, call, make and build with ``weights_only=True``."""
+
+    def __init__(self) -> None:
+        names = _torch_names()
+        self.allowed = {**_SAFE_BUILTINS, **names}
+        self.allowed["torch._tensor", "_rebuild_from_type_v2"] = _rebuild_from_type_v2
+        self.given = {_qualified_name(value): value for value in _safe_globals}
+        self.given = {
+            name: value[0] if isinstance(value, tuple) else value for name, value in self.given.items()
+        }
+        rebuilders = [getattr(_utils, name) for name in _REBUILDERS]
+        functions = [set, complex, _encode, _byte_array, _get_layout, _rebuild_from_type_v2, *rebuilders]
+        containers, given = [OrderedDict, Counter], list(self.given.values())
+        tensors = [names["torch", "Tensor"], names["torch.nn.parameter", "Parameter"]]
+        values = [names["torch", "Size"], names["torch", "device"]]
+        self.may_call = _is_among([*functions, *containers, *values, *given])
+        self.may_make = _is_among([*containers, *given])
+        self.may_build = _is_among([*containers, *tensors, *given])
+
+    def find_global(self, module: str, name: str) -> Any:
+        if (module, name) in self.allowed:
+            return self.allowed[module, name]
+        full_name = f"{module}.{name}"
+        if full_name in self.given:
+            return self.given[full_name]
+        if module.partition(".")[0] == "torch":
+            ours = "rushlight" + full_name.removeprefix("torch")
+            if ours in self.given:
+                return self.given[ours]
+        raise UnpicklingError(_refusal(module, full_name))
+
+
+def _is_among(objects: list[Any]) -> Callable[[Any], bool]:
+    identities = {id(one) for one in objects}
+    return lambda value: id(value) in identities
+
+
 # ---- saving
 
 
@@ -426,41 +464,17 @@ class _Loader:
 
     def load_weights(self) -> Any:
         """Unpickle with the restricted reader."""
-        allowed = {**_SAFE_BUILTINS, **_torch_names()}
-        allowed["torch._tensor", "_rebuild_from_type_v2"] = _rebuild_from_type_v2
-        callables = [OrderedDict, Counter, set, complex, _encode, _byte_array, _get_layout]
-        callables += [allowed["torch", "Size"], allowed["torch", "device"], _rebuild_from_type_v2]
-        callables += [getattr(_utils, name) for name in _REBUILDERS]
-        given = {_qualified_name(value): value for value in _safe_globals}
-        given = {name: value[0] if isinstance(value, tuple) else value for name, value in given.items()}
-        makeable = (
-            OrderedDict,
-            Counter,
-            allowed["torch", "Tensor"],
-            allowed["torch.nn.parameter", "Parameter"],
-        )
-
-        def find_global(module: str, name: str) -> Any:
-            if (module, name) in allowed:
-                return allowed[module, name]
-            full_name = f"{module}.{name}"
-            ours = (
-                "rushlight." + full_name.removeprefix("torch.") if module.startswith("torch") else full_name
-            )
-            for candidate in (full_name, ours):
-                if candidate in given:
-                    return given[candidate]
-            raise UnpicklingError(_refusal(module, full_name))
-
-        def may_call(function: Any) -> bool:
-            return any(function is one for one in (*callables, *given.values()))
-
-        def may_make(cls: type) -> bool:
-            return any(cls is one for one in (*makeable, *given.values()))
-
+        rules = _WeightsRules()
         data = self.archive.read("data.pkl")
         try:
-            return WeightsUnpickler(data, find_global, self.persistent_load, may_call, may_make).load()
+            return WeightsUnpickler(
+                data,
+                rules.find_global,
+                self.persistent_load,
+                rules.may_call,
+                rules.may_make,
+                rules.may_build,
+            ).load()
         except UnpicklingError as error:
             raise UnpicklingError(_weights_only_message(self.name, str(error))) from None
         except RuntimeError as error:

@@ -1,11 +1,13 @@
 """The quickstart example runs within its time, reaches its accuracy and leaves a checkpoint and a picture."""
 
+import os
 import re
 import struct
 import subprocess
 import sys
 import time
 import zlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,7 +20,10 @@ from rushlight.examples.digits import load_digits
 
 def run(directory, *options):
     command = [sys.executable, "-m", "rushlight.examples.quickstart", *options]
-    return subprocess.run(command, check=False, cwd=directory, capture_output=True, text=True, timeout=60)
+    environment = {**os.environ, "PYTHONPATH": str(Path(rushlight.__file__).parent.parent)}
+    return subprocess.run(
+        command, check=False, cwd=directory, env=environment, capture_output=True, text=True, timeout=60
+    )
 
 
 def read_png(data):
