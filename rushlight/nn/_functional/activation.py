@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
@@ -16,6 +15,7 @@ selu_ = _C.selu_
 leaky_relu_ = _C.leaky_relu_
 hardtanh_ = _C.hardtanh_
 threshold_ = _C.threshold_
+rrelu_ = _C.rrelu_
 gelu = _C.gelu
 hardshrink = _C.hardshrink
 softshrink = _C.softshrink
@@ -135,20 +135,8 @@ def rrelu(
     inplace: bool = False,
 ) -> Tensor:
     """Leaky ReLU with a slope drawn from [lower, upper] in training, their mean otherwise (Xu et al., 2015)."""
-    if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
-    negative = input <= 0
-    # One number of double precision for each element that needs one, in order: PyTorch's random stream.
-    count = int(negative.sum())
-    drawn = rushlight.empty(count, dtype=rushlight.float64, device=input.device).uniform_(lower, upper)
-    slope = rushlight.ones_like(input).detach()
-    slope[negative] = drawn.to(input.dtype)
-    return input.mul_(slope) if inplace else input * slope
-
-
-def rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
-    """`rrelu` that overwrites its input."""
-    return rrelu(input, lower, upper, training, inplace=True)
+    function = _C.rrelu_ if inplace else _C.rrelu
+    return function(input, lower, upper, training)
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
@@ -223,9 +211,9 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
             "batch dimension (i.e. 2D or 3D inputs)."
         )
     if input.dim() == 3:
-        return _feature_dropout(input, p, training, inplace)
+        return _drop_channels(input, p, training, inplace)
     batch = input.unsqueeze_(0) if inplace else input.unsqueeze(0)
-    result = _feature_dropout(batch, p, training, inplace)
+    result = _drop_channels(batch, p, training, inplace)
     return result.squeeze_(0) if inplace else result.squeeze(0)
 
 
@@ -248,7 +236,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
             "maintain the 1D channel-wise dropout behavior, please switch to using dropout1d instead.",
             stacklevel=2,
         )
-    return _feature_dropout(input, p, training, inplace)
+    return _drop_channels(input, p, training, inplace)
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -263,16 +251,17 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
             stacklevel=2,
         )
     if input.dim() != 4:
-        return _feature_dropout(input, p, training, inplace)
+        return _drop_channels(input, p, training, inplace)
     batch = input.unsqueeze_(0) if inplace else input.unsqueeze(0)
-    result = _feature_dropout(batch, p, training, inplace)
+    result = _drop_channels(batch, p, training, inplace)
     return result.squeeze_(0) if inplace else result.squeeze(0)
 
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Dropout that keeps the mean and variance of SELU's activations (Klambauer et al., 2017)."""
     _check_probability(p)
-    return _alpha_dropout(input, p, training, inplace, by_channel=False)
+    function = _C.alpha_dropout_ if inplace else _C.alpha_dropout
+    return function(input, p, training)
 
 
 def feature_alpha_dropout(
@@ -280,36 +269,10 @@ def feature_alpha_dropout(
 ) -> Tensor:
     """Alpha dropout of whole channels."""
     _check_probability(p)
-    return _alpha_dropout(input, p, training, inplace, by_channel=True)
+    function = _C.feature_alpha_dropout_ if inplace else _C.feature_alpha_dropout
+    return function(input, p, training)
 
 
-def _channel_shape(input: Tensor) -> tuple[int, ...]:
-    if input.dim() < 2:
-        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    return (*input.shape[:2], *(1,) * (input.dim() - 2))
-
-
-def _feature_dropout(input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
-    if p == 0 or not training or input.numel() == 0:
-        return input
-    if p == 1:
-        noise = input.new_zeros(())
-    else:
-        noise = input.new_empty(_channel_shape(input)).bernoulli_(1 - p).div_(1 - p)
-    return input.mul_(noise) if inplace else input * noise
-
-
-# -scale * alpha of SELU: what a dropped unit is set to.
-_SELU_SATURATION = 1.7580993408473766
-
-
-def _alpha_dropout(input: Tensor, p: float, training: bool, inplace: bool, by_channel: bool) -> Tensor:
-    if p == 0 or not training or input.numel() == 0:
-        return input
-    if p == 1:
-        return input.mul_(input.new_zeros(())) if inplace else input * input.new_zeros(())
-    kept = input.new_empty(_channel_shape(input) if by_channel else input.shape).bernoulli_(1 - p)
-    scale = 1 / math.sqrt((_SELU_SATURATION**2 * p + 1) * (1 - p))
-    shift = (kept - 1).mul_(_SELU_SATURATION * scale).add_(_SELU_SATURATION * scale * p)
-    kept.mul_(scale)
-    return input.mul_(kept).add_(shift) if inplace else input * kept + shift
+def _drop_channels(input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
+    function = _C.feature_dropout_ if inplace else _C.feature_dropout
+    return function(input, p, training)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import rushlight
 from rushlight import _C, Tensor
+from rushlight.autograd import Function
 
 from ._arguments import reduced, reduction_name, reduction_number
 from .distance import pairwise_distance
@@ -206,9 +208,31 @@ def binary_cross_entropy(
             f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
             "deprecated. Please ensure they have the same size."
         )
-    if weight is not None:
-        weight = weight.expand(input.size())
-    return _C.binary_cross_entropy(input, target, weight, reduction_number(reduction))
+    if not bool(((input >= 0) & (input <= 1)).all()):
+        raise RuntimeError("all elements of input should be between 0 and 1")
+    if not bool(((target >= 0) & (target <= 1)).all()):
+        raise RuntimeError("all elements of target should be between 0 and 1")
+    loss = _BinaryCrossEntropy.apply(input, target)
+    return reduced(loss if weight is None else loss * weight.expand(input.size()), reduction)
+
+
+class _BinaryCrossEntropy(Function):
+    """Element by element; gradients stay finite at 0 and 1, where those of the logarithms do not."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, target: Tensor) -> Tensor:
+        ctx.save_for_backward(input, target)
+        return -(target * input.log().clamp(min=-100) + (1 - target) * (-input).log1p().clamp(min=-100))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        input, target = ctx.saved_tensors
+        by_input = by_target = None
+        if ctx.needs_input_grad[0]:
+            by_input = gradient * (input - target) / ((1 - input) * input).clamp(min=1e-12)
+        if ctx.needs_input_grad[1]:
+            by_target = gradient * ((-input).log1p() - input.log())
+        return by_input, by_target
 
 
 def binary_cross_entropy_with_logits(
