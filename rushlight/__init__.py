@@ -66,10 +66,6 @@ from rushlight.autograd.grad_mode import (  # noqa: E402, F401
 )
 from rushlight import ops as _ops  # noqa: E402
 
-for _name, _function in _ops.composites().items():
-    if "." not in _name:
-        globals()[_name] = _function
-
 from rushlight import _tensor as _tensor  # noqa: E402
 from rushlight._random import (  # noqa: E402, F401
     get_rng_state,
@@ -78,8 +74,6 @@ from rushlight._random import (  # noqa: E402, F401
     seed,
     set_rng_state,
 )
-
-del _name, _function
 
 # Where names that load at first use come from.
 _SUBMODULES = frozenset(
@@ -118,11 +112,14 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_LAZY[name]), name)
         globals()[name] = value
         return value
+    if name in _ops.names():
+        globals()[name] = value = _ops.find(name)
+        return value
     raise AttributeError(f"module 'rushlight' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_SUBMODULES, *_LAZY})
+    return sorted({*globals(), *_SUBMODULES, *_LAZY, *_ops.names()})
 
 
 def is_tensor(obj: Any) -> bool:

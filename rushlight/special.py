@@ -20,6 +20,7 @@ _NATIVE = {
     "logit": "logit",
     "logsumexp": "logsumexp",
     "multigammaln": "mvlgamma",
+    "polygamma": "polygamma",
     "psi": "digamma",
     "round": "round",
     "sinc": "sinc",

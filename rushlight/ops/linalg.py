@@ -1379,18 +1379,3 @@ def cond(A: Tensor, p: Any = None) -> Tensor:  # noqa: N803
     back, info = inv_ex(A)
     result = matrix_norm(A, p) * matrix_norm(back, p)
     return result.masked_fill(info != 0, float("inf"))
-
-
-@operator("trace(Tensor self) -> Tensor", method=True)
-def trace(input: Tensor) -> Tensor:
-    """The sum of a matrix's diagonal.
-
-    Raises:
-        RuntimeError: for what is not a matrix.
-
-    >>> rushlight.trace(rushlight.eye(2))
-    tensor(2.)
-    """
-    if input.dim() != 2:
-        raise RuntimeError("trace: expected a matrix")
-    return input.diagonal().sum()

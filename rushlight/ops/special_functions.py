@@ -97,10 +97,6 @@ def _erfinv(array: Any) -> Any:
     return to_array(rushlight.erfinv(to_tensor(array, "float64")))
 
 
-def _lgamma(array: Any) -> Any:
-    return to_array(rushlight.lgamma(to_tensor(array, "float64")))
-
-
 # Modified Bessel functions
 
 
@@ -254,87 +250,6 @@ def zeta(input: Any, other: Any) -> Tensor:
         return -x * zeta(x + 1, q)
 
     return _apply(lambda x, q: _series().zeta(x, q), (None, right), input, other)
-
-
-@operator("polygamma(int n, Tensor self) -> Tensor", out=True)
-def polygamma(n: int, input: Tensor) -> Tensor:
-    """The n-th derivative of the digamma function.
-
-    Raises:
-        RuntimeError: for a negative n.
-
-    >>> rushlight.polygamma(1, rushlight.ones(1))
-    tensor([1.6449])
-    """
-    if n < 0:
-        raise RuntimeError("polygamma(n, x) does not support negative n.")
-    if n == 0:
-        return rushlight.digamma(input)
-    factor = (-1) ** (n + 1) * math.factorial(n)
-
-    def function(x: Any) -> Any:
-        import numpy as np
-
-        if n > 1:
-            return factor * _series().zeta(n + 1.0, x)
-        with np.errstate(all="ignore"):
-            reflected = (np.pi / np.sin(np.pi * x)) ** 2 - _series().zeta(2.0, np.where(x < 0.5, 1 - x, 1.0))
-            return np.where(x < 0.5, reflected, _series().zeta(2.0, np.where(x < 0.5, 1.0, x)))
-
-    return _apply(function, (lambda x: polygamma(n + 1, x),), input)
-
-
-@operator("special.polygamma(int n, Tensor self) -> Tensor", out=True)
-def special_polygamma(n: int, input: Tensor) -> Tensor:
-    """Another name of polygamma.
-
-    >>> rushlight.special.polygamma(1, rushlight.ones(1))
-    tensor([1.6449])
-    """
-    return polygamma(n, input)
-
-
-@operator("mvlgamma(Tensor self, int p) -> Tensor", method=True, inplace=True, out=True)
-def mvlgamma(input: Tensor, p: int) -> Tensor:
-    """The logarithm of the multivariate gamma function of dimension p (T. W. Anderson, 1958).
-
-    Raises:
-        RuntimeError: for p below one.
-
-    >>> rushlight.mvlgamma(rushlight.tensor([2.0]), 1).abs()
-    tensor([0.])
-    """
-    if p < 1:
-        raise RuntimeError("p has to be greater than or equal to 1")
-    dtype = input.dtype if input.is_floating_point() else rushlight.get_default_dtype()
-    x = input.to(dtype)
-    shifts = rushlight.arange(-p + 1, 1, dtype=dtype) / 2
-    return (x.unsqueeze(-1) + shifts).lgamma().sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
-
-
-def _gamma_density(a: Tensor, x: Tensor) -> Tensor:
-    return ((a - 1) * x.log() - x - a.lgamma()).exp()
-
-
-@operator("igamma(Tensor self, Tensor other) -> Tensor", method=True, inplace=True, out=True)
-def igamma(input: Tensor, other: Tensor) -> Tensor:
-    """The regularized lower incomplete gamma function P(input, other).
-
-    >>> rushlight.igamma(rushlight.ones(1), rushlight.ones(1))
-    tensor([0.6321])
-    """
-    return _apply(lambda a, x: _series().gamma_pair(a, x, _lgamma)[0], (None, _gamma_density), input, other)
-
-
-@operator("igammac(Tensor self, Tensor other) -> Tensor", method=True, inplace=True, out=True)
-def igammac(input: Tensor, other: Tensor) -> Tensor:
-    """The regularized upper incomplete gamma function Q(input, other).
-
-    >>> rushlight.igammac(rushlight.ones(1), rushlight.ones(1))
-    tensor([0.3679])
-    """
-    density = (None, lambda a, x: -_gamma_density(a, x))
-    return _apply(lambda a, x: _series().gamma_pair(a, x, _lgamma)[1], density, input, other)
 
 
 # Bessel and Airy functions, which PyTorch does not differentiate

@@ -325,46 +325,6 @@ def ndtri(p: Any, erfinv: Callable[[Any], Any], erfc: Callable[[Any], Any]) -> A
     )
 
 
-# Incomplete gamma functions
-
-
-def gamma_pair(a: Any, x: Any, lgamma: Callable[[Any], Any]) -> tuple[Any, Any]:
-    """The regularized P(a, x) by its series (A&S 6.5.29) and Q(a, x) by its continued fraction (DLMF 8.9.2)."""
-    a, x = np.broadcast_arrays(np.asarray(a, float), np.asarray(x, float))
-    with np.errstate(all="ignore"):
-        front = np.exp(a * np.log(x) - x - lgamma(a.copy()))
-        series = term = 1 / a
-        for k in range(1, 300):
-            term = term * x / (a + k)
-            series = series + term
-        lower = front * series
-        b = x + 1 - a
-        c = np.full(x.shape, 1e300)
-        d = 1 / b
-        fraction = d.copy()
-        for k in range(1, 300):
-            step = -k * (k - a)
-            b = b + 2
-            d = 1 / (step * d + b)
-            c = b + step / c
-            fraction = fraction * d * c
-        upper = front * fraction
-        by_series = x < a + 1
-        p = np.where(by_series, lower, 1 - upper)
-        q = np.where(by_series, 1 - lower, upper)
-        for where, low in (((x == 0) | ((a > 0) & np.isinf(a)), 0.0), ((a == 0) | np.isposinf(x), 1.0)):
-            p, q = np.where(where, low, p), np.where(where, 1 - low, q)
-        bad = (
-            (x < 0)
-            | (a < 0)
-            | np.isnan(a)
-            | np.isnan(x)
-            | ((a == 0) & (x == 0))
-            | (np.isinf(a) & np.isinf(x))
-        )
-        return np.where(bad, np.nan, p), np.where(bad, np.nan, q)
-
-
 # Orthogonal polynomials by their recurrences (A&S 22.7)
 
 

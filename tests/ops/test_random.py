@@ -99,7 +99,9 @@ def test_complex():
         for dtype in ("complex64", "complex128"):
             assert_same(lambda t: t.view_as_real(t.randn(size, dtype=getattr(t, dtype))), units=4)
             assert_same(lambda t: t.view_as_real(t.rand(size, dtype=getattr(t, dtype))))
-            assert_same(lambda t: t.view_as_real(t.empty(size, dtype=getattr(t, dtype)).normal_(1, 2)), units=4)
+            assert_same(
+                lambda t: t.view_as_real(t.empty(size, dtype=getattr(t, dtype)).normal_(1, 2)), units=4
+            )
 
 
 def test_normal_with_tensors():
