@@ -223,9 +223,10 @@ const Register rfloordiv_method{
     "__rfloordiv__(Tensor self, Tensor|Scalar other) -> Tensor",
     +[](const Tensor& self, const Tensor& other) { return floor_divide(other, self); },
     {.variants = method, .doc = "``other // self``."}};
-const Register rdiv_method{"__rdiv__(Tensor self, Tensor|Scalar other) -> Tensor",
-                           +[](const Tensor& self, const Tensor& other) { return div(other, self); },
-                           {.variants = method, .doc = "``other / self``."}};
+const Register rdiv_method{
+    "__rdiv__(Tensor self, Tensor|Scalar other) -> Tensor",
+    +[](const Tensor& self, const Tensor& other) { return mul(reciprocal(self), other); },
+    {.variants = method, .doc = "``other / self``."}};
 }  // namespace
 
 const PointwiseOperator remainder{

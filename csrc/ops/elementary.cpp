@@ -508,22 +508,28 @@ Tensor no_gradient(const Tensor&, const PointwiseSaved&) {
     raise<NotImplemented>("derivative for this operator is not implemented");
 }
 constexpr InputGradient missing_gradient{uses_nothing, no_gradient};
-const PointwiseOperator nextafter{
-    {.schema = "nextafter(Tensor self, Tensor other) -> Tensor",
-     .kernel = Pointwise::nextafter,
-     .node = "NextafterBackward0",
-     .gradients = {{{uses_both,
-                     [](const Tensor& grad, const PointwiseSaved& saved) {
-                         return where(eq(saved.first(), saved.second()), Scalar(0.0), grad);
-                     }},
-                    {uses_both,
-                     [](const Tensor& grad, const PointwiseSaved& saved) {
-                         return where(eq(saved.first(), saved.second()), grad, Scalar(0.0));
-                     }}}},
-     .variants = all_variants,
-     .doc = "The next floating-point number after the first towards the second.\n\n"
-            ">>> torch.nextafter(torch.tensor([0.0]), torch.tensor([1.0])) > 0\n"
-            "tensor([True])"}};
+const PointwiseRule nextafter_rule{.schema = "nextafter",
+                                   .kernel = Pointwise::nextafter,
+                                   .node = "NextafterBackward0",
+                                   .gradients = {{{uses_both,
+                                                   [](const Tensor& grad, const PointwiseSaved& saved) {
+                                                       return where(eq(saved.first(), saved.second()),
+                                                                    Scalar(0.0), grad);
+                                                   }},
+                                                  zero_gradient}}};
+// The next number of the operands' own type, which for the half types is far from the next float.
+Tensor nextafter(const Tensor& self, const Tensor& other, const Destination& destination) {
+    const DType dtype = result_type(std::array{self, other});
+    const int64_t dropped_bits = dtype == DType::bfloat16 ? 16 : dtype == DType::float16 ? 13 : 0;
+    return pointwise(nextafter_rule, {self, other}, parameters_of({Scalar(dropped_bits)}), destination);
+}
+const Register nextafter_op{"nextafter(Tensor self, Tensor other) -> Tensor",
+                            nextafter,
+                            {.variants = all_variants,
+                             .doc = "The next floating-point number after the first towards the second.\n\n"
+                                    ">>> torch.nextafter(torch.tensor([0.0]), torch.tensor([1.0])) > 0\n"
+                                    "tensor([True])"}};
+
 const PointwiseRule heaviside_rule{.schema = "heaviside",
                                    .kernel = Pointwise::heaviside,
                                    .node = "NotImplemented",
@@ -543,23 +549,15 @@ const Register heaviside_op{
             ">>> torch.heaviside(torch.tensor([-1.0, 0.0, 2.0]), torch.tensor([0.5]))\n"
             "tensor([0.0000, 0.5000, 1.0000])"}};
 
-const PointwiseOperator ldexp{{.schema = "ldexp(Tensor self, Tensor other) -> Tensor",
-                               .kernel = Pointwise::ldexp,
-                               .promotion = Promotion::to_float,
-                               .node = "LdexpBackward0",
-                               .gradients = {{{uses_second,
-                                               [](const Tensor& grad, const PointwiseSaved& saved) {
-                                                   return grad * conj(pow(wrap_number(2.0), saved.second()));
-                                               }},
-                                              {uses_result,
-                                               [](const Tensor& grad, const PointwiseSaved& saved) {
-                                                   return grad * conj(saved.result()) *
-                                                          Scalar(std::numbers::ln2);
-                                               }}}},
-                               .variants = all_variants,
-                               .doc = "``input * 2 ** other``.\n\n"
-                                      ">>> torch.ldexp(torch.tensor([1.0]), torch.tensor([3]))\n"
-                                      "tensor([8.])"}};
+Tensor ldexp(const Tensor& self, const Tensor& other, const Destination& destination) {
+    return mul(self, pow(wrap_number(2.0), other), destination);
+}
+const Register ldexp_op{"ldexp(Tensor self, Tensor other) -> Tensor",
+                        ldexp,
+                        {.variants = all_variants,
+                         .doc = "``input * 2 ** other``.\n\n"
+                                ">>> torch.ldexp(torch.tensor([1.0]), torch.tensor([3]))\n"
+                                "tensor([8.])"}};
 
 const PointwiseOperator xlogy{
     {.schema = "xlogy(Tensor|Scalar self, Tensor|Scalar other) -> Tensor",

@@ -92,8 +92,6 @@ void add_complex(PointwiseTable& table) {
         if (p.v0 == T(3)) return wrapping_mul(wrapping_mul(z, z), z);
         return complex_pow(z, p.v0);
     });
-    scalars<2>(table, Pointwise::ldexp, Complexes{},
-               [](auto a, auto b) { return wrapping_mul(a, complex_pow(decltype(b)(2), b)); });
     scalars<2>(table, Pointwise::xlogy, Complexes{}, [](auto x, auto y) {
         using T = decltype(x);
         return is_nan(y) ? y : x == T(0) ? T(0) : wrapping_mul(x, std::log(y));

@@ -6,6 +6,27 @@
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
+// With dropped bits, the next number of a half type, held in a float.
+template <class T>
+T next_after(T a, T b, int64_t dropped_bits) {
+    if (dropped_bits == 0 || std::isnan(a) || std::isnan(b)) return std::nextafter(a, b);
+    if (a == b) return b;
+    const bool half = dropped_bits == 13;
+    const T smallest = half ? T(0x1p-24) : T(0x1p-133);
+    if (a == 0) return std::copysign(smallest, b);
+    if (std::isinf(a)) return std::copysign(half ? T(65504) : T(0x1.fep127), a);
+    const bool outward = (b > a) == (a > 0);
+    int exponent;
+    const T fraction = std::frexp(a, &exponent);
+    const int bits = half ? 11 : 8;
+    // The spacing on the side that the step goes to: below a power of two it is half as wide.
+    const bool at_power = std::abs(fraction) == T(0.5);
+    T step = std::ldexp(T(1), exponent - bits - (at_power && !outward ? 1 : 0));
+    if (step < smallest) step = smallest;
+    const T next = std::abs(a) + (outward ? step : -step);
+    return std::copysign(half && next > T(65504) ? std::numeric_limits<T>::infinity() : next, a);
+}
+
 // x^v0, with the common exponents by multiplication and roots.
 template <class T>
 bool pow_scalar_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters) {
@@ -88,8 +109,8 @@ void add_other(PointwiseTable& table) {
     scalars<2>(table, Pointwise::atan2, Reals{}, [](auto y, auto x) { return std::atan2(y, x); });
     scalars<2>(table, Pointwise::hypot, Reals{}, [](auto a, auto b) { return std::hypot(a, b); });
     scalars<2>(table, Pointwise::copysign, Reals{}, [](auto a, auto b) { return std::copysign(a, b); });
-    scalars<2>(table, Pointwise::nextafter, Reals{}, [](auto a, auto b) { return std::nextafter(a, b); });
-    scalars<2>(table, Pointwise::ldexp, Reals{}, [](auto a, auto b) { return a * std::exp2(b); });
+    scalars<2>(table, Pointwise::nextafter, Reals{},
+               [](auto a, auto b, const auto& p) { return next_after(a, b, p.i0); });
     scalars<2>(table, Pointwise::heaviside, Types<bool>{}, [](bool x, bool at_zero) { return x || at_zero; });
     scalars<2>(table, Pointwise::heaviside, RealNumbers{},
                [](auto x, auto at_zero) { return x == 0 ? at_zero : static_cast<decltype(x)>(x > 0); });
