@@ -7,6 +7,7 @@ whichever side dies.
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import pickle
 import tempfile
@@ -17,6 +18,9 @@ from typing import Any
 from rushlight import _utils
 
 _ALIGNMENT = 64
+# Bytes from which mapping a batch costs less than copying it.
+_WORTH_MAPPING = 1 << 20
+_MAP_FLAGS = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 
 
 class _Pickler(pickle.Pickler):
@@ -55,23 +59,31 @@ class _Pickler(pickle.Pickler):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Unpickles an object on copies of the storages in a shared file."""
+    """Unpickles an object whose storages lie in a shared file: large ones stay there, small ones are copied."""
 
-    def __init__(self, data: bytes, descriptor: int) -> None:
+    def __init__(self, data: bytes, descriptor: int | None) -> None:
         super().__init__(io.BytesIO(data))
-        self.descriptor = descriptor
         self.storages: dict[int, Any] = {}
+        self.descriptor = descriptor
+        size = 0 if descriptor is None else os.fstat(descriptor).st_size
+        self.mapping = mmap.mmap(descriptor, size, flags=_MAP_FLAGS) if size >= _WORTH_MAPPING else None
 
     def persistent_load(self, saved_id: Any) -> Any:
-        import rushlight
-
         offset, size, dtype = saved_id
         if offset not in self.storages:
-            storage = rushlight.UntypedStorage(size)
-            if size:
-                _read_fully(self.descriptor, memoryview(storage).cast("B"), offset)
-            self.storages[offset] = storage
+            self.storages[offset] = self._storage(offset, size)
         return _utils._TypedStorage(self.storages[offset], dtype)
+
+    def _storage(self, offset: int, size: int) -> Any:
+        import rushlight
+
+        if self.mapping is not None and size:
+            tensor = rushlight.frombuffer(self.mapping, dtype=rushlight.uint8, count=size, offset=offset)
+            return tensor.untyped_storage()
+        storage = rushlight.UntypedStorage(size)
+        if size:
+            _read_fully(self.descriptor, memoryview(storage).cast("B"), offset)
+        return storage
 
 
 def _read_fully(descriptor: int, target: memoryview, offset: int) -> None:
@@ -98,7 +110,10 @@ def _nameless_file() -> int:
 
 
 def send(connection: Connection, obj: Any) -> None:
-    """Send an object; its tensors arrive as copies that share storages as they did here."""
+    """Send an object; its tensors arrive as copies that share storages as they did here.
+
+    Shared memory that could not be had is an error here, in the sender, and never a crash in the receiver.
+    """
     buffer = io.BytesIO()
     pickler = _Pickler(buffer)
     pickler.dump(obj)
@@ -121,7 +136,7 @@ def receive(connection: Connection) -> Any:
     """Receive what `send` has sent; raises `EOFError` or `OSError` where the sender died."""
     data = connection.recv_bytes()
     if data[0] == 0:
-        return _Unpickler(data[1:], -1).load()
+        return _Unpickler(data[1:], None).load()
     descriptor = reduction.recv_handle(connection)
     try:
         return _Unpickler(data[1:], descriptor).load()
