@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "core/object.h"
 #include "core/mode.h"
 #include "autograd/operators.h"
 #include "core/error.h"
@@ -238,9 +239,9 @@ void Backward::run_before_hooks(Waiting& waiting) {
         Py_DECREF(result);
     }
     for (const auto& [index, reference] : node.hooks->retained) {
-        PyObject* const object = PyWeakref_GetObject(reference);
-        if (object == Py_None || !waiting.gradients[index].defined()) continue;
-        const Tensor tensor = Tensor::borrow(object);
+        const Object object = Object::check(PyObject_CallNoArgs(reference));  // the tensor, or None
+        if (object.get() == Py_None || !waiting.gradients[index].defined()) continue;
+        const Tensor tensor = Tensor::borrow(object.get());
         Tensor& grad = make_variable(tensor).grad;
         grad = grad.defined() ? autograd_operators.add(grad, waiting.gradients[index]) : waiting.gradients[index];
     }
