@@ -169,18 +169,26 @@ Tensor tiled_attention(const Tensor& query, const Tensor& key, const Tensor& val
     });
 }
 
+// 16-bit types are worked on as float32.
+Tensor wide_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
+                      const Call& call) {
+    if (!is_reduced_floating(query.dtype())) return tiled_attention(query, key, value, mask, call);
+    const auto widened = [](const Tensor& tensor) { return to(tensor, DType::float32); };
+    const Tensor numbers = mask.defined() && !is_boolean(mask.dtype()) ? widened(mask) : mask;
+    return to(tiled_attention(widened(query), widened(key), widened(value), numbers, call), query.dtype());
+}
+
 // Leading dimensions of query, key and value broadcast against each other, heads apart where they are shared.
 bool fits_tiles(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask) {
     const auto outer = [](const Tensor& tensor, int64_t inner) {
         return Dims(
             IntSpan(tensor.sizes()).first(static_cast<size_t>(std::max<int64_t>(0, tensor.dim() - inner))));
     };
-    const bool wide = query.dtype() == DType::float32 || query.dtype() == DType::float64;
-    return wide && query.dim() >= 3 && query.dim() <= 4 && outer(query, 3) == outer(key, 3) &&
-           outer(query, 3) == outer(value, 3) && key.dim() == query.dim() && value.dim() == query.dim() &&
-           key.size(-3) == value.size(-3) && key.size(-3) > 0 && query.size(-3) % key.size(-3) == 0 &&
-           query.size(-1) == key.size(-1) && key.size(-2) == value.size(-2) && key.size(-2) > 0 &&
-           !(mask.defined() && requires_grad(mask)) &&
+    return is_floating(query.dtype()) && query.dim() >= 3 && query.dim() <= 4 &&
+           outer(query, 3) == outer(key, 3) && outer(query, 3) == outer(value, 3) &&
+           key.dim() == query.dim() && value.dim() == query.dim() && key.size(-3) == value.size(-3) &&
+           key.size(-3) > 0 && query.size(-3) % key.size(-3) == 0 && query.size(-1) == key.size(-1) &&
+           key.size(-2) == value.size(-2) && key.size(-2) > 0 && !(mask.defined() && requires_grad(mask)) &&
            (!mask.defined() || is_boolean(mask.dtype()) || mask.dtype() == query.dtype());
 }
 
@@ -197,7 +205,7 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
         Dims sizes = query.sizes();
         sizes.back() = key.size(-2);
         if (mask.defined() && can_broadcast_to(mask.sizes(), sizes)) mask = expand(mask, sizes);
-        if (!mask.defined() || mask.sizes() == sizes) return tiled_attention(query, key, value, mask, call);
+        if (!mask.defined() || mask.sizes() == sizes) return wide_attention(query, key, value, mask, call);
     }
     const Tensor keys = enable_gqa ? spread_heads(key, query.size(-3)) : key;
     const Tensor values = enable_gqa ? spread_heads(value, query.size(-3)) : value;

@@ -23,7 +23,7 @@ struct Geometry {
 
 // The three products of a convolution: of input and weight, and of the output's gradient with either. Each is
 // linear in both arguments, and the gradients of each are the other two.
-Tensor forward_product(const Tensor& input, const Tensor& weight, const Tensor& bias,
+Tensor forward_product(const Tensor& input, const Tensor& weight, const Tensor& bias, const Dims& sizes,
                        const Geometry& geometry);
 Tensor input_product(const Tensor& grad, const Tensor& weight, const Tensor& bias, const Dims& input_sizes,
                      const Geometry& geometry);
@@ -79,9 +79,8 @@ Tensor contiguous_or_undefined(const Tensor& tensor) {
     return tensor.defined() ? contiguous_data(tensor) : tensor;
 }
 
-Tensor forward_product(const Tensor& input, const Tensor& weight, const Tensor& bias,
+Tensor forward_product(const Tensor& input, const Tensor& weight, const Tensor& bias, const Dims& sizes,
                        const Geometry& geometry) {
-    const Dims sizes = output_sizes(input.sizes(), weight.sizes(), geometry);
     const Tensor result = empty(sizes, options_of(input));
     if (!result.is_meta() && result.numel() > 0) {
         const Tensor x = contiguous_data(input), w = contiguous_data(weight),
@@ -116,7 +115,7 @@ Tensor input_product(const Tensor& grad, const Tensor& weight, const Tensor& bia
         return [grad = Saved(grad), weight = Saved(weight), geometry](const Tensor& second,
                                                                       const Needs& needs) -> Gradients {
             const Tensor g = grad.get(), w = weight.get();
-            return {needs[0] ? forward_product(second, conj(w), Tensor(), geometry) : Tensor(),
+            return {needs[0] ? forward_product(second, conj(w), Tensor(), g.sizes(), geometry) : Tensor(),
                     needs[1] ? weight_product(second, conj(g), w.sizes(), geometry) : Tensor(),
                     needs[2] ? sum_for_bias(second) : Tensor()};
         };
@@ -137,7 +136,7 @@ Tensor weight_product(const Tensor& input, const Tensor& grad, const Dims& weigh
                                                                     const Needs& needs) -> Gradients {
             const Tensor x = input.get(), g = grad.get();
             return {needs[0] ? input_product(conj(g), second, Tensor(), x.sizes(), geometry) : Tensor(),
-                    needs[1] ? forward_product(conj(x), second, Tensor(), geometry) : Tensor()};
+                    needs[1] ? forward_product(conj(x), second, Tensor(), g.sizes(), geometry) : Tensor()};
         };
     });
 }
@@ -243,7 +242,10 @@ Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias
                               dilation, transposed, output_padding, groups),
                   input.dtype());
     }
-    if (!transposed) return forward_product(input, weight, bias, geometry);
+    if (!transposed) {
+        return forward_product(input, weight, bias, output_sizes(input.sizes(), weight.sizes(), geometry),
+                               geometry);
+    }
     const Dims sizes =
         transposed_sizes(input, weight, geometry, expand_list(output_padding, spatial, "output_padding"));
     return input_product(input, weight, bias, sizes, geometry);

@@ -5,6 +5,7 @@
 #include "core/gil.h"
 #include "kernels/gemm.h"
 #include "ops/arithmetic.h"
+#include "ops/conversion.h"
 #include "ops/reduction.h"
 #include "ops/registry.h"
 #include "ops/views.h"
@@ -349,13 +350,23 @@ Tensor addr(const Tensor& self, const Tensor& vec1, const Tensor& vec2, const Sc
     const DType dtype = result_type(std::initializer_list<Tensor>{self, vec1, vec2});
     check(is_boolean(dtype) || !is_integral(dtype) || (beta.is_integral() && alpha.is_integral()),
           "For integral input tensors, argument beta must not be a floating point number.");
-    const Tensor product = outer(vec1, vec2);
-    if (is_boolean(dtype)) {
-        const Tensor masked = product * Scalar(alpha.to_bool());
-        return beta.to_bool() ? masked + self : masked;
+    Tensor result;
+    {
+        const GradientsEnabled off(false);
+        Tensor product = outer(vec1, vec2);
+        if (!alpha.equals(1)) product = product * (is_boolean(dtype) ? Scalar(alpha.to_bool()) : alpha);
+        const Tensor scaled_self = beta.equals(1) || is_boolean(dtype) ? self : self * beta;
+        result = to(beta.equals(0) ? product : scaled_self + product, dtype);
     }
-    const Tensor scaled_product = alpha.equals(1) ? product : product * alpha;
-    return beta.equals(0) ? scaled_product : (beta.equals(1) ? self : self * beta) + scaled_product;
+    return record("AddrBackward0", {self, vec1, vec2}, result, [&] {
+        return [vec1 = Saved(vec1), vec2 = Saved(vec2), dtype, beta, alpha](const Tensor& grad,
+                                                                            const Needs& needs) -> Gradients {
+            return {
+                needs[0] ? scaled(grad, beta) : Tensor(),
+                needs[1] ? scaled(mv(grad, conj(to(vec2.get(), dtype))), alpha) : Tensor(),
+                needs[2] ? scaled(mv(transpose(grad, 0, 1), conj(to(vec1.get(), dtype))), alpha) : Tensor()};
+        };
+    });
 }
 
 // A tensor of any rank times a matrix, rows folded together.
@@ -367,6 +378,16 @@ Tensor fold_product(const Tensor& self, const Tensor& matrix, const Tensor& bias
     for (size_t d = 0; d + 1 < self.sizes().size(); ++d) rows *= self.sizes()[d];
     const Tensor flat = reshape(self, {rows, depth});
     return view(bias.defined() ? addmm(bias, flat, matrix) : mm(flat, matrix), sizes);
+}
+
+// The gradient of a matrix that multiplied a batch from the left: one product whose depth runs over the
+// batch.
+Tensor left_matrix_gradient(const Tensor& grad, const Tensor& other) {
+    const auto folded = [](const Tensor& tensor) {
+        const Tensor moved = movedim(tensor, {-2}, {0});
+        return reshape(moved, {moved.size(0), tensor.numel() / std::max<int64_t>(1, moved.size(0))});
+    };
+    return mm(folded(grad), adjoint(folded(other)));
 }
 
 // Any two of at least two dimensions, one of them of three or more.
@@ -399,7 +420,10 @@ Tensor batched_product(const Tensor& self, const Tensor& other) {
     return record("UnsafeViewBackward0", {self, other}, result, [&] {
         return
             [self = Saved(self), other = Saved(other)](const Tensor& grad, const Needs& needs) -> Gradients {
-                return {needs[0] ? batched_product(grad, adjoint(other.get())) : Tensor(),
+                const bool fold = grad.numel() > 0 && self.get().dim() == 2;
+                return {!needs[0] ? Tensor()
+                        : fold    ? left_matrix_gradient(grad, other.get())
+                                  : batched_product(grad, adjoint(other.get())),
                         needs[1] ? batched_product(adjoint(self.get()), grad) : Tensor()};
             };
     });
@@ -538,7 +562,7 @@ const Register matmul_operator{
 const Register linear_operator{
     "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
     linear,
-    {.variants = 0,
+    {.variants = out,
      .doc = "input · weightᵀ + bias: input (*, in_features), weight (out_features, in_features) or "
             "(in_features), "
             "bias (out_features) or None, giving (*, out_features).\n\n"

@@ -346,7 +346,7 @@ std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& self, const Dims& out
 }
 
 constexpr OperatorOptions average_options{
-    .variants = 0,
+    .variants = out,
     .doc =
         "Averages of windows over the last dimensions of a tensor (N, C, *) or (C, *). Padding counts as "
         "zeros "
@@ -364,7 +364,7 @@ constexpr OperatorOptions maximum_options{
         ">>> rushlight.max_pool1d(rushlight.tensor([[1., 3., 5., 7.]]), 2)\ntensor([[3., 7.]])",
     .dtypes = "real"};
 constexpr OperatorOptions maximum_native_options{
-    .variants = 0, .doc = maximum_options.doc, .dtypes = maximum_options.dtypes};
+    .variants = out, .doc = maximum_options.doc, .dtypes = maximum_options.dtypes};
 constexpr OperatorOptions adaptive_options{
     .variants = function,
     .doc =
@@ -374,7 +374,7 @@ constexpr OperatorOptions adaptive_options{
         ">>> rushlight.adaptive_avg_pool1d(rushlight.tensor([[1., 3., 5., 7.]]), 2)\ntensor([[2., 6.]])",
     .dtypes = "real"};
 constexpr OperatorOptions adaptive_native_options{
-    .variants = 0, .doc = adaptive_options.doc, .dtypes = adaptive_options.dtypes};
+    .variants = out, .doc = adaptive_options.doc, .dtypes = adaptive_options.dtypes};
 const Register avg_pool1d_operator{
     "avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, bool ceil_mode=False, "
     "bool count_include_pad=True) -> Tensor",
