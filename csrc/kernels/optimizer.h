@@ -1,43 +1,39 @@
-// Steps of optimizers over contiguous float32 or float64 memory.
+// One step of an optimizer over contiguous memory: a single pass that reads each number once and writes it
+// once.
 #pragma once
+
+#include <cstdint>
 
 #include "core/dtype.h"
 
 namespace rl::kernels {
 
-// Gradient descent: velocity = momentum * velocity + (1 - dampening) * gradient, at the first step the
-// gradient itself.
-struct DescentStep {
-    double rate;
-    double momentum;
-    double dampening;
-    double weight_decay;
-    bool nesterov;
-    bool maximize;
-    bool first;
+struct SgdStep {
+    double lr, momentum, dampening, weight_decay;
+    bool nesterov, maximize;
+    bool first;  // the velocity starts as the gradient
 };
 
-// Adam (Kingma & Ba, 2014); `decoupled` shrinks the parameter instead of adding to the gradient.
 struct AdamStep {
-    double rate;
-    double beta1;
-    double beta2;
-    double weight_decay;
-    double eps;
-    bool decoupled;
-    bool maximize;
-    double correction1;  // 1 - beta1^t
-    double correction2;  // 1 - beta2^t
+    double lr, beta1, beta2, weight_decay, eps;
+    double step;     // number of this step, from 1
+    bool decoupled;  // weight decay acts on the parameter (AdamW), not on the gradient
+    bool amsgrad, maximize;
 };
 
+// Arrays hold `count` values of one floating dtype. `velocity` is null without momentum, `largest_square`
+// without amsgrad.
+void sgd_step(DType dtype, int64_t count, void* parameter, const void* gradient, void* velocity,
+              const SgdStep& step);
+void adam_step(DType dtype, int64_t count, void* parameter, const void* gradient, void* average, void* square,
+               void* largest_square, const AdamStep& step);
+
+// The steps of one instruction set, on one thread.
 struct OptimizerKernels {
-    // velocity is null where momentum is 0.
-    void (*descend)(const DescentStep& step, DType dtype, int64_t count, void* parameter,
-                    const void* gradient, void* velocity);
-    // greatest, the greatest squares so far (Reddi et al., 2018), may be null.
-    void (*adam)(const AdamStep& step, DType dtype, int64_t count, void* parameter, const void* gradient,
-                 void* mean, void* square, void* greatest);
+    void (*sgd_float)(int64_t, float*, const float*, float*, const SgdStep&);
+    void (*sgd_double)(int64_t, double*, const double*, double*, const SgdStep&);
+    void (*adam_float)(int64_t, float*, const float*, float*, float*, float*, const AdamStep&);
+    void (*adam_double)(int64_t, double*, const double*, double*, double*, double*, const AdamStep&);
 };
-const OptimizerKernels& optimizer_kernels();
 
 }  // namespace rl::kernels
