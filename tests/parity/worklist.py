@@ -38,6 +38,10 @@ UNDEFINED_VALUES = frozenset(
 )
 
 
+# PyTorch leaves open in which order these put equal elements: they are given inputs without any,
+# bool excepted, where the reference sorts stably.
+ORDERING = frozenset({"sort", "argsort", "msort", "topk", "kthvalue"})
+
 # What PyTorch 2.13 itself gets wrong; shown, but neither passing nor failing here.
 PYTORCH_DEFECTS = {
     "as_strided_scatter": "PyTorch passes the gradient on to an input that was wholly overwritten by a scalar",
@@ -81,6 +85,18 @@ def counterpart(entry: Any) -> Callable[..., Any] | None:
     if _is_wrapper(entry.op):
         return translate_callable(entry.op, TensorCopier(rushlight))
     return found
+
+
+def reference_of(entry: Any) -> Callable[..., Any]:
+    """PyTorch's function that the entry is held against."""
+    if entry.name not in ("sort", "argsort"):
+        return entry.op
+
+    def stable(input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        named = dict(zip(("dim", "descending"), args))
+        return entry.op(input, **{"stable": True, **named, **kwargs})
+
+    return stable
 
 
 def form_counterpart(form: Any) -> Callable[..., Any] | None:
