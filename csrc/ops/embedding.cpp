@@ -17,7 +17,7 @@ namespace {
 // Each row of the table's gradient is the sum of the gradients of its uses.
 Tensor embedding_gradient(const Tensor& grad, const Tensor& indices, IntSpan table_sizes, int64_t padding_idx,
                           bool scale_grad_by_freq) {
-    const Tensor flat = reshape(indices, Dims{indices.numel()});
+    const Tensor flat = contiguous(reshape(indices, Dims{indices.numel()}));
     Tensor rows = reshape(grad, Dims{indices.numel(), table_sizes[1]});
     if (padding_idx >= 0)
         rows = masked_fill(rows, unsqueeze(eq(flat, wrap_number(padding_idx)), 1), Scalar(0));
@@ -26,7 +26,7 @@ Tensor embedding_gradient(const Tensor& grad, const Tensor& indices, IntSpan tab
         const Tensor counts = index_add(zeros(Dims{table_sizes[0]}, options_of(grad)), 0, flat, ones);
         rows = rows / unsqueeze(index_select(counts, 0, flat), 1);
     }
-    return index_add(zeros(table_sizes, options_of(grad)), 0, flat, rows);
+    return index_add_to_zeros(table_sizes, 0, flat, rows);
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t padding_id
         result = reshape(index_select(weight, 0, reshape(indices, Dims{indices.numel()})), sizes);
     }
     return record("EmbeddingBackward0", {weight}, result, [&] {
-        return [indices = Saved(indices), sizes = weight.sizes(), padding_idx,
+        return [indices = Saved(to(indices, DType::int64)), sizes = weight.sizes(), padding_idx,
                 scale_grad_by_freq](const Tensor& grad) -> Gradients {
             return {embedding_gradient(grad, indices.get(), sizes, padding_idx, scale_grad_by_freq)};
         };

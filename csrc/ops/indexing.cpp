@@ -14,6 +14,7 @@
 #include "ops/conversion.h"
 #include "ops/creation.h"
 #include "ops/reduction.h"
+#include "ops/selection.h"
 #include "ops/shape_ops.h"
 #include "ops/views.h"
 
@@ -348,6 +349,13 @@ Tensor put(const Tensor& self, const TensorList& indices, const Tensor& values, 
     });
 }
 
+// Whether one value is to be written wherever a mask of the whole tensor is true.
+bool fills_mask(const Tensor& self, const TensorList& indices, const Tensor& values, bool accumulate) {
+    return indices.size() == 1 && indices[0].defined() && indices[0].dtype() == DType::boolean &&
+           indices[0].sizes() == self.sizes() && values.numel() == 1 && values.dtype() == self.dtype() &&
+           !accumulate;
+}
+
 // --- Flat positions and masks.
 
 Tensor flat(const Tensor& self) {
@@ -429,7 +437,7 @@ Tensor index_select(const Tensor& self, int64_t dim, const Tensor& index) {
     slices_of(self, dim, positions).run(self, result, std::nullopt);
     return record("IndexSelectBackward0", {self}, result, [&] {
         return [positions = Saved(positions), sizes = self.sizes(), dim](const Tensor& grad) -> Gradients {
-            return {index_add(zeros(sizes, options_of(grad)), dim, positions.get(), grad)};
+            return {index_add_to_zeros(sizes, dim, positions.get(), grad)};
         };
     });
 }
@@ -447,6 +455,14 @@ Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Ten
             return {grad, needs[1] ? reshape(index_select(grad, dim, positions.get()), shape) : Tensor()};
         };
     });
+}
+
+Tensor index_add_to_zeros(IntSpan sizes, int64_t dim, const Tensor& index, const Tensor& source) {
+    const Tensor result = zeros(sizes, options_of(source));
+    if (gradients_wanted({source}) || is_reduced_floating(source.dtype()))
+        return index_add(result, dim, index, source);
+    slices_of(result, dim, index).run(result, contiguous_data(source), Combine::add);
+    return result;
 }
 
 Tensor index_copy(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) {
@@ -508,7 +524,12 @@ Tensor index(const Tensor& self, const TensorList& indices) {
     selection.points().run(self, result, std::nullopt);
     return record("IndexBackward0", {self}, result, [&] {
         return [positions = save_all(positions), sizes = self.sizes()](const Tensor& grad) -> Gradients {
-            return {put(zeros(sizes, options_of(grad)), get_all(positions), grad, true)};
+            const TensorList places = get_all(positions);
+            const Tensor result = zeros(sizes, options_of(grad));
+            if (gradients_wanted({grad}) || is_reduced_floating(grad.dtype()))
+                return {put(result, places, grad, true)};
+            put_data(result, places, grad, true);
+            return {result};
         };
     });
 }
@@ -518,13 +539,18 @@ Tensor index_put(const Tensor& self, const TensorList& indices, const Tensor& va
 }
 
 Tensor index_put_(const Tensor& self, const TensorList& indices, const Tensor& values, bool accumulate) {
-    const TensorList positions = plain_indices(self, indices);
     if (gradients_wanted({self, values}))
-        return write_in_place(
-            self, [&](const Tensor& original) { return put(original, positions, values, accumulate); });
+        return write_in_place(self, [&](const Tensor& original) {
+            return put(original, plain_indices(self, indices), values, accumulate);
+        });
     check_writable(self, false);
+    if (fills_mask(self, indices, values, accumulate)) {
+        copy_data(self, where(indices[0], values, self));
+        self.bump_version();
+        return self;
+    }
     const bool shared = values->storage.get() == self->storage.get();
-    put_data(self, positions, shared ? copy_of(values) : values, accumulate);
+    put_data(self, plain_indices(self, indices), shared ? copy_of(values) : values, accumulate);
     self.bump_version();
     return self;
 }

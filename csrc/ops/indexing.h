@@ -17,6 +17,9 @@ Tensor scatter_into_zeros(const Tensor& values, int64_t dim, const Tensor& index
 Tensor index_select(const Tensor& self, int64_t dim, const Tensor& index);
 Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
                  const Scalar& alpha = 1);
+// index_add to zeros of the given sizes, without a copy of them: the gradient of reading slices. The index is
+// int64, contiguous and in range.
+Tensor index_add_to_zeros(IntSpan sizes, int64_t dim, const Tensor& index, const Tensor& source);
 Tensor index_copy(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
 
 Tensor take(const Tensor& self, const Tensor& index);

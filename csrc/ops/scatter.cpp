@@ -352,7 +352,11 @@ Tensor gather(const Tensor& self, int64_t dim, const Tensor& index) {
     run(self, dim, positions, result, std::nullopt);
     return record("GatherBackward0", {self}, result, [&] {
         return [positions = Saved(positions), sizes = self.sizes(), dim](const Tensor& grad) -> Gradients {
-            return {scatter_add(zeros(sizes, options_of(grad)), dim, positions.get(), grad)};
+            const Tensor result = zeros(sizes, options_of(grad)), index = positions.get();
+            if (gradients_wanted({grad}) || is_reduced_floating(grad.dtype()))
+                return {scatter_add(result, dim, index, grad)};
+            run(result, dim, index, grad, Combine::add);
+            return {result};
         };
     });
 }
@@ -388,8 +392,12 @@ Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const T
 Tensor scatter_into_zeros(const Tensor& values, int64_t dim, const Tensor& index, IntSpan sizes,
                           bool keepdim) {
     if (sizes.empty()) return values;
-    const Tensor at = keepdim ? index : unsqueeze(index, dim);
-    return scatter(zeros(sizes, options_of(values)), dim, at, keepdim ? values : unsqueeze(values, dim));
+    const Tensor at = keepdim ? index : unsqueeze(index, dim),
+                 from = keepdim ? values : unsqueeze(values, dim);
+    const Tensor result = zeros(sizes, options_of(values));
+    if (gradients_wanted({values})) return scatter(result, dim, at, from);
+    run(result, dim, contiguous_data(at), from, Combine::assign);
+    return result;
 }
 
 namespace {

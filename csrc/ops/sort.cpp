@@ -118,31 +118,34 @@ TensorPair drop_dim(const TensorPair& picked, int64_t dim, bool keepdim) {
     return {squeeze(std::get<0>(picked), dim), squeeze(std::get<1>(picked), dim)};
 }
 
+// One value of each line and its position, off the graph.
+TensorPair run_selection(const Tensor& self, int64_t dim, bool keepdim, kernels::Selection which,
+                         int64_t k = 0) {
+    const Lines lines(self, dim);
+    const Tensor values = empty(lines.with_last(1), options_of(self));
+    const Tensor indices = empty(lines.with_last(1), {DType::int64, self.device()});
+    if (!values.is_meta() && values.numel() > 0) {
+        const Tensor order = empty(lines.shape, {DType::int64, self.device()});
+        const GilRelease released(self.numel());
+        sort_kernels().select_one(self.dtype(), lines.values.raw_data(), lines.count, lines.size, which, k,
+                                  order.data<int64_t>(), values.raw_data(), indices.data<int64_t>());
+    }
+    return drop_dim({lines.restore(values), lines.restore(indices)}, dim, keepdim);
+}
+
 TensorPair kthvalue(const Tensor& self, int64_t k, int64_t dim, bool keepdim) {
     dim = wrap_dim(dim, self.dim());
     check_line("kthvalue", self, dim);
     check(k >= 1 && k <= size_along(self, dim), "kthvalue(): selected number k out of range for dimension ",
           dim);
-    auto picked = run_order(self, dim, {.count = k});
-    if (self.dim() > 0) {
-        const GradientsEnabled off(false);
-        picked = {narrow(std::get<0>(picked), dim, k - 1, 1), narrow(std::get<1>(picked), dim, k - 1, 1)};
-    }
-    picked = drop_dim({clone(std::get<0>(picked)), clone(std::get<1>(picked))}, dim, keepdim);
-    return record_picked("KthvalueBackward0", self, dim, keepdim, picked);
+    return record_picked("KthvalueBackward0", self, dim, keepdim,
+                         run_selection(self, dim, keepdim, kernels::Selection::kth, k - 1));
 }
 
 // The lower of the middle values. A NaN is the median of its line, unless it is to be left out.
 TensorPair run_median(const Tensor& self, int64_t dim, bool keepdim, bool skip_nan) {
-    const GradientsEnabled off(false);
-    const int64_t size = size_along(self, dim);
-    const auto [values, indices] = run_order(self, dim, {.count = size});
-    if (self.dim() == 0) return {values, indices};
-    const Tensor nans = sum(isnan(values), Dims{dim}, true);
-    const Tensor numbers = Scalar(size) - nans;
-    const Tensor middle = trunc_divide(maximum(numbers - Scalar(1), wrap_number(0)), wrap_number(2));
-    const Tensor at = skip_nan ? middle : where(gt(nans, wrap_number(0)), numbers, middle);
-    return drop_dim({gather(values, dim, at), gather(indices, dim, at)}, dim, keepdim);
+    return run_selection(self, dim, keepdim,
+                         skip_nan ? kernels::Selection::nan_median : kernels::Selection::median);
 }
 
 TensorPair median_along(const char* name, const char* node, const Tensor& self, int64_t dim, bool keepdim,

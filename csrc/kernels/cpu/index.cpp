@@ -291,8 +291,8 @@ int64_t nonzero(DType dtype, const void* in, int64_t count, int64_t* positions) 
     visit_dtype(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         const T* x = static_cast<const T*>(in);
-        for (int64_t i = 0; i < count; ++i)
-            if (convert<bool>(x[i])) positions[found++] = i;
+        for (int64_t i = 0; i < count; ++i)  // without a branch, which could not be foretold
+            positions[found] = i, found += convert<bool>(x[i]);
     });
     return found;
 }

@@ -8,6 +8,7 @@
 
 #include "core/threads.h"
 #include "kernels/cpu/convert.h"
+#include "kernels/simd/vec.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
@@ -68,13 +69,17 @@ struct Power {
 template <class C>
 struct Sum {
     static constexpr C identity = C(0);
-    static C apply(C a, C b) { return a + b; }
+    template <class V>
+    static V apply(V a, V b) {
+        return a + b;
+    }
 };
 template <class C>
 struct Product {
     static constexpr C identity = C(1);
-    static C apply(C a, C b) {
-        if constexpr (is_complex_type<C>)
+    template <class V>
+    static V apply(V a, V b) {
+        if constexpr (is_complex_type<V>)
             return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
         else
             return a * b;
@@ -85,16 +90,48 @@ struct Maximum {
     static constexpr C identity = std::numeric_limits<C>::has_infinity ? -std::numeric_limits<C>::infinity()
                                                                        : std::numeric_limits<C>::lowest();
     static C apply(C a, C b) { return (b > a) | (b != b) ? b : a; }
+    static Vec<C> apply(Vec<C> a, Vec<C> b)
+        requires(sizeof(C) >= 4)
+    {
+        return maximum(b, a);
+    }
 };
 template <class C>
 struct Minimum {
     static constexpr C identity = std::numeric_limits<C>::has_infinity ? std::numeric_limits<C>::infinity()
                                                                        : std::numeric_limits<C>::max();
     static C apply(C a, C b) { return (b < a) | (b != b) ? b : a; }
+    static Vec<C> apply(Vec<C> a, Vec<C> b)
+        requires(sizeof(C) >= 4)
+    {
+        return minimum(b, a);
+    }
 };
+
+// Eight vectors of running results, joined in a tree at the end.
+template <class C, class Op>
+C reduce_vectors(const C* x, int64_t count) {
+    constexpr int64_t width = Vec<C>::size, group = 8 * width;
+    Vec<C> total[8];
+    for (int v = 0; v < 8; ++v) total[v] = Vec<C>::load(x + v * width);
+    int64_t i = group;
+    for (; i + group <= count; i += group)
+        for (int v = 0; v < 8; ++v) total[v] = Op::apply(total[v], Vec<C>::load(x + i + v * width));
+    for (int v = 0; i + width <= count; ++v, i += width) total[v] = Op::apply(total[v], Vec<C>::load(x + i));
+    for (int half = 4; half > 0; half /= 2)
+        for (int v = 0; v < half; ++v) total[v] = Op::apply(total[v], total[v + half]);
+    C lanes[width];
+    total[0].store(lanes);
+    for (int64_t l = 0; i + l < count; ++l) lanes[l] = Op::apply(lanes[l], x[i + l]);
+    for (int64_t half = width / 2; half > 0; half /= 2)
+        for (int64_t l = 0; l < half; ++l) lanes[l] = Op::apply(lanes[l], lanes[l + half]);
+    return lanes[0];
+}
 
 template <class C, class Op>
 C reduce_block(const C* x, int64_t count) {
+    if constexpr (std::is_arithmetic_v<C> && sizeof(C) >= 4)
+        if (count >= 8 * Vec<C>::size) return reduce_vectors<C, Op>(x, count);
     constexpr int64_t lanes = std::max<int64_t>(4, 256 / sizeof(C));
     C total[lanes];
     if (count < lanes) {
@@ -156,7 +193,11 @@ class Cursor {
         }
     }
     int64_t run() const { return dims_[last_].size - index_[last_]; }  // left in the fastest dimension
-    void advance(int64_t count) {                                      // at most run()
+    // As many of `count` as lie together, unless those are so few that they are better gathered.
+    int64_t block(int64_t count, bool direct) const {
+        return direct && run() >= 64 ? std::min(run(), count) : count;
+    }
+    void advance(int64_t count) {  // at most run()
         move(last_, count);
         for (int i = last_; i > 0 && index_[i] == dims_[i].size; --i) {
             move(i, -dims_[i].size);
@@ -288,8 +329,8 @@ struct Reducer {
         if (end - begin <= block_size)
             return reduce_block<C, Op>(source.read(offset, cursor, stride, end - begin, buffer), end - begin);
         Cascade<C, Op, 1> cascade(1);
-        for (; begin < end; begin += block_size) {
-            const int64_t count = std::min(block_size, end - begin);
+        for (int64_t count; begin < end; begin += count) {
+            count = cursor.block(std::min(block_size, end - begin), source.direct && stride == 1);
             *cascade.row() = reduce_block<C, Op>(source.read(offset, cursor, stride, count, buffer), count);
             cascade.fold();
         }

@@ -75,9 +75,31 @@ void for_each_tile(const ScanShape& shape, Body&& body) {
     });
 }
 
+// Lines of the last dimension, several at once: each is a chain of dependent steps.
+template <class T, class Op>
+void scan_lines(const T* in, T* out, const ScanShape& shape) {
+    using C = Accumulator<T>;
+    constexpr int64_t together = 16;
+    const int64_t grain = together * std::max<int64_t>(1, parallel_grain / (together * shape.size));
+    parallel_for(0, shape.outer, grain, [&](int64_t first, int64_t last) {
+        for (; first < last; first += together) {
+            const int64_t width = std::min(together, last - first), start = first * shape.size;
+            C total[together];
+            std::fill_n(total, width, Op::template start<C>());
+            for (int64_t i = 0; i < shape.size; ++i)
+                for (int64_t j = 0; j < width; ++j) {
+                    const int64_t at = start + j * shape.size + i;
+                    total[j] = Op::template next<C>(total[j], convert<C>(in[at]));
+                    out[at] = convert<T>(total[j]);
+                }
+        }
+    });
+}
+
 template <class T, class Op>
 void run_scan(const T* in, T* out, const ScanShape& shape) {
     using C = Accumulator<T>;
+    if (shape.inner == 1 && shape.size > 0) return scan_lines<T, Op>(in, out, shape);
     for_each_tile(shape, [&](int64_t offset, int64_t width) {
         C total[tile_size];
         std::fill_n(total, width, Op::template start<C>());

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "core/scratch.h"
 #include "core/threads.h"
 #include "kernels/cpu/convert.h"
 
@@ -39,16 +40,82 @@ void select(Iterator begin, int64_t size, int64_t count, bool sorted, Less less)
     if (sorted) std::sort(begin, begin + count, less);
 }
 
+constexpr int64_t radix_least = 2048;    // items from which counting beats comparing
+constexpr int64_t radix_most = 1 << 22;  // items whose scratch a thread may keep
+
+struct Keyed {
+    uint64_t key;
+    int64_t position;
+};
+
+// Sorts by `key(item)`'s bytes from `first_shift` up, least significant first; items that agree keep their
+// order. `spare` has room for as many. Ends in `items`.
+template <class Item, class Key>
+void radix_sort(Item* items, Item* spare, int64_t count, int first_shift, Key&& key) {
+    Item* from = items;
+    for (int shift = first_shift; shift < 64; shift += 8) {
+        int64_t starts[257] = {};
+        for (int64_t i = 0; i < count; ++i) ++starts[(key(from[i]) >> shift & 255) + 1];
+        if (std::find(starts + 1, starts + 257, count) != starts + 257)
+            continue;  // one digit: already in order
+        for (int digit = 0; digit < 256; ++digit) starts[digit + 1] += starts[digit];
+        for (int64_t i = 0; i < count; ++i) spare[starts[key(from[i]) >> shift & 255]++] = from[i];
+        std::swap(from, spare);
+    }
+    if (from != items) std::copy_n(from, count, items);
+}
+
+// The `count` least of `size` items that `make(i)` gives, into items[0, count), in no order: candidates are
+// gathered while they beat the worst of the best so far.
+template <class Item, class Make, class Less>
+void keep_least(Item* items, int64_t size, int64_t count, Make&& make, Less less) {
+    const int64_t room = std::min(size, 2 * count + 64);
+    int64_t filled = 0;
+    for (; filled < room; ++filled) items[filled] = make(filled);
+    std::nth_element(items, items + count - 1, items + filled, less);
+    Item worst = items[count - 1];
+    int64_t kept = count;
+    for (int64_t i = room; i < size; ++i) {
+        const Item item = make(i);
+        if (!less(item, worst)) continue;
+        items[kept++] = item;
+        if (kept < room) continue;
+        std::nth_element(items, items + count - 1, items + kept, less);
+        worst = items[count - 1], kept = count;
+    }
+    std::nth_element(items, items + count - 1, items + kept, less);
+}
+
 template <class T>
 void order_line(const T* x, int64_t size, int64_t count, bool descending, bool sorted, int64_t* order) {
     using Key = decltype(sort_key(x[0]));
     const Key flip = descending ? std::numeric_limits<Key>::max() : 0;
     if (sizeof(Key) == 4 && size <= std::numeric_limits<uint32_t>::max()) {
         uint64_t* words = reinterpret_cast<uint64_t*>(order);
-        for (int64_t i = 0; i < size; ++i)
-            words[i] = uint64_t{sort_key(x[i]) ^ flip} << 32 | static_cast<uint64_t>(i);
-        select(words, size, count, sorted, std::less<uint64_t>());
-        for (int64_t i = 0; i < size; ++i) words[i] &= std::numeric_limits<uint32_t>::max();
+        const auto word = [&](int64_t i) {
+            return uint64_t{sort_key(x[i]) ^ flip} << 32 | static_cast<uint64_t>(i);
+        };
+        int64_t used = size;
+        if (count > 0 && count * 8 < size && sorted) {
+            keep_least(words, size, count, word, std::less<uint64_t>());
+            std::sort(words, words + count);
+            used = count;
+        } else {
+            for (int64_t i = 0; i < size; ++i) words[i] = word(i);
+            if (sorted && count == size && size >= radix_least && size <= radix_most)
+                radix_sort(words, scratch_array<uint64_t>(ScratchUse::local, size), size, 32,
+                           [](uint64_t item) { return item; });
+            else
+                select(words, size, count, sorted, std::less<uint64_t>());
+        }
+        for (int64_t i = 0; i < used; ++i) words[i] &= std::numeric_limits<uint32_t>::max();
+        return;
+    }
+    if (sizeof(Key) == 8 && sorted && count == size && size >= radix_least && size <= radix_most) {
+        Keyed* const items = scratch_array<Keyed>(ScratchUse::local, 2 * size);
+        for (int64_t i = 0; i < size; ++i) items[i] = {static_cast<uint64_t>(sort_key(x[i]) ^ flip), i};
+        radix_sort(items, items + size, size, 0, [](const Keyed& item) { return item.key; });
+        for (int64_t i = 0; i < size; ++i) order[i] = items[i].position;
         return;
     }
     std::iota(order, order + size, int64_t{0});
@@ -82,6 +149,30 @@ void order(DType dtype, const void* in, int64_t lines, int64_t size, int64_t cou
         for_each_line(lines, size, [&](int64_t line) {
             order_line(static_cast<const T*>(in) + line * size, size, count, descending, sorted,
                        order + line * size);
+        });
+    });
+}
+
+template <class T>
+int64_t rank_of(const T* x, int64_t size, Selection which, int64_t k) {
+    if (which == Selection::kth) return k;
+    int64_t nans = 0;
+    if constexpr (is_real_floating_type<T>)
+        for (int64_t i = 0; i < size; ++i) nans += convert<Compute<T>>(x[i]) != convert<Compute<T>>(x[i]);
+    if (nans > 0 && (which == Selection::median || nans == size)) return size - nans;
+    return (size - nans - 1) / 2;
+}
+
+void select_one(DType dtype, const void* in, int64_t lines, int64_t size, Selection which, int64_t k,
+                int64_t* order, void* values, int64_t* indices) {
+    visit_real(dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        for_each_line(lines, size, [&](int64_t line) {
+            const T* x = static_cast<const T*>(in) + line * size;
+            const int64_t rank = rank_of(x, size, which, k);
+            order_line(x, size, rank, false, false, order + line * size);
+            indices[line] = order[line * size + rank];
+            static_cast<T*>(values)[line] = x[indices[line]];
         });
     });
 }
@@ -185,6 +276,6 @@ void order_rows(DType dtype, const void* in, int64_t rows, int64_t width, int64_
 }  // namespace
 
 extern const SortKernels sort_table;
-const SortKernels sort_table = {order, take_ordered, mode, search, row_starts, order_rows};
+const SortKernels sort_table = {order, select_one, take_ordered, mode, search, row_starts, order_rows};
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA
