@@ -107,6 +107,22 @@ Tensor empty_like_op(const Tensor& self, MaybeDType dtype, MaybeLayout, MaybeDev
     return factory.finish(empty_strided(self.sizes(), strides, options));
 }
 
+Tensor full_like_op(const Tensor& self, const Scalar& fill_value, MaybeDType dtype, MaybeLayout layout,
+                    MaybeDevice device, MaybeBool pin_memory, bool requires_grad, MaybeFormat memory_format) {
+    const Tensor result = empty_like_op(self, dtype, layout, device, pin_memory, false, memory_format);
+    fill_data(result, fill_value);
+    if (requires_grad) set_requires_grad(result, true);
+    return result;
+}
+Tensor zeros_like_op(const Tensor& self, MaybeDType dtype, MaybeLayout layout, MaybeDevice device,
+                     MaybeBool pin_memory, bool requires_grad, MaybeFormat memory_format) {
+    return full_like_op(self, 0, dtype, layout, device, pin_memory, requires_grad, memory_format);
+}
+Tensor ones_like_op(const Tensor& self, MaybeDType dtype, MaybeLayout layout, MaybeDevice device,
+                    MaybeBool pin_memory, bool requires_grad, MaybeFormat memory_format) {
+    return full_like_op(self, 1, dtype, layout, device, pin_memory, requires_grad, memory_format);
+}
+
 Tensor new_empty(const Tensor& self, const Dims& size, MaybeDType dtype, MaybeLayout, MaybeDevice device,
                  MaybeBool pin_memory, bool requires_grad) {
     const Factory factory{dtype, device, pin_memory, requires_grad};
@@ -339,6 +355,17 @@ const Register scalar_tensor_registered{"scalar_tensor(Scalar s, *, " RUSHLIGHT_
 const Register empty_like_registered{
     "empty_like(Tensor self, *, " RUSHLIGHT_FACTORY_SCHEMA ", MemoryFormat? memory_format=None) -> Tensor",
     empty_like_op, makes("A tensor like another in sizes, type, device and order of dimensions; not cleared.")};
+
+const Register zeros_like_registered{
+    "zeros_like(Tensor self, *, " RUSHLIGHT_FACTORY_SCHEMA ", MemoryFormat? memory_format=None) -> Tensor",
+    zeros_like_op, makes("Zeros like another tensor in sizes, type, device and order of dimensions.")};
+const Register ones_like_registered{
+    "ones_like(Tensor self, *, " RUSHLIGHT_FACTORY_SCHEMA ", MemoryFormat? memory_format=None) -> Tensor",
+    ones_like_op, makes("Ones like another tensor in sizes, type, device and order of dimensions.")};
+const Register full_like_registered{
+    "full_like(Tensor self, Scalar fill_value, *, " RUSHLIGHT_FACTORY_SCHEMA
+    ", MemoryFormat? memory_format=None) -> Tensor",
+    full_like_op, makes("One number, in a tensor like another in sizes, type, device and order of dimensions.")};
 
 const Register new_empty_registered{"new_empty(Tensor self, int[] size, *, " RUSHLIGHT_FACTORY_SCHEMA ") -> Tensor",
     new_empty, makes_from_tensor("A tensor of the type and device of this one; not cleared.")};

@@ -137,15 +137,15 @@ Tensor masked_fill(const Tensor& self, const Tensor& mask, const Tensor& value) 
 
 namespace {
 
-// Which bounds clamp_scalar has, in integer[0].
+// Which bounds clamp_scalar has, in integer[2].
 constexpr int64_t has_low = 1, has_high = 2;
 
 Tensor clamp_scalar_gradient(const Tensor& grad, const PointwiseSaved& saved) {
     const Tensor x = saved.first();
     const Parameters& p = saved.parameters;
     const Tensor above = ge(x, number(p.value[0])), below = le(x, number(p.value[1]));
-    const Tensor inside = p.integer[0] == has_low    ? above
-                          : p.integer[0] == has_high ? below
+    const Tensor inside = p.integer[2] == has_low    ? above
+                          : p.integer[2] == has_high ? below
                                                      : logical_and(above, below);
     return where(inside, grad, Scalar(0.0));
 }
