@@ -170,7 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
     train_dataloader = DataLoader(training_data, batch_size=options.batch_size, shuffle=True)
     test_dataloader = DataLoader(test_data, batch_size=options.batch_size)
     print(
-        f"{len(data)} scans of handwritten digits: {len(training_data)} to learn from, {held_out} to test on"
+        f"{len(data):,} scans of handwritten digits: {len(training_data):,} to learn from, {held_out} to test on"
     )
 
     model = NeuralNetwork()
