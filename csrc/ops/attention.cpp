@@ -169,15 +169,6 @@ Tensor tiled_attention(const Tensor& query, const Tensor& key, const Tensor& val
     });
 }
 
-// 16-bit types are worked on as float32.
-Tensor wide_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
-                      const Call& call) {
-    if (!is_reduced_floating(query.dtype())) return tiled_attention(query, key, value, mask, call);
-    const auto widened = [](const Tensor& tensor) { return to(tensor, DType::float32); };
-    const Tensor numbers = mask.defined() && !is_boolean(mask.dtype()) ? widened(mask) : mask;
-    return to(tiled_attention(widened(query), widened(key), widened(value), numbers, call), query.dtype());
-}
-
 // Leading dimensions of query, key and value broadcast against each other, heads apart where they are shared.
 bool fits_tiles(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask) {
     const auto outer = [](const Tensor& tensor, int64_t inner) {
@@ -198,6 +189,14 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
                                     const Tensor& attn_mask, double dropout_p, bool is_causal,
                                     std::optional<double> scale, bool enable_gqa) {
     check_attention(query, key, value, attn_mask, is_causal);
+    if (is_reduced_floating(query.dtype())) {  // worked on as float32
+        const auto widened = [](const Tensor& tensor) { return to(tensor, DType::float32); };
+        const bool numbers = attn_mask.defined() && !is_boolean(attn_mask.dtype());
+        const Tensor result = scaled_dot_product_attention(widened(query), widened(key), widened(value),
+                                                           numbers ? widened(attn_mask) : attn_mask,
+                                                           dropout_p, is_causal, scale, enable_gqa);
+        return to(result, query.dtype());
+    }
     const Call call{is_causal, scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(-1))))};
     const bool same_heads = query.dim() < 3 || key.dim() < 3 || query.size(-3) == key.size(-3);
     if (dropout_p == 0 && (enable_gqa || same_heads) && fits_tiles(query, key, value, attn_mask)) {
@@ -205,7 +204,7 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
         Dims sizes = query.sizes();
         sizes.back() = key.size(-2);
         if (mask.defined() && can_broadcast_to(mask.sizes(), sizes)) mask = expand(mask, sizes);
-        if (!mask.defined() || mask.sizes() == sizes) return wide_attention(query, key, value, mask, call);
+        if (!mask.defined() || mask.sizes() == sizes) return tiled_attention(query, key, value, mask, call);
     }
     const Tensor keys = enable_gqa ? spread_heads(key, query.size(-3)) : key;
     const Tensor values = enable_gqa ? spread_heads(value, query.size(-3)) : value;
