@@ -4,6 +4,7 @@
 FUNCTIONS = {
     "calculus": ("cumulative_trapezoid diff gradient trapezoid trapz"),
     "comparison": ("allclose bucketize isclose isin"),
+    "contractions": ("einsum tensordot"),
     "copies": (
         "alias_copy as_strided_copy as_strided_scatter diagonal_copy diagonal_scatter expand_copy narrow_copy "
         "permute_copy select_scatter slice_scatter split_with_sizes_copy squeeze_copy t_copy transpose_copy "
