@@ -43,7 +43,7 @@ def outcome(case: Callable[[Any], Any], module: Any) -> Any:
         warnings.simplefilter("always")
         try:
             result = plain(case(module))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             result = type(error).__name__, _wording(error)
     told = [str(w.message).partition(" (Triggered")[0] for w in caught if w.category is UserWarning]
     return result, told

@@ -5,6 +5,7 @@ import ctypes
 import gc
 import os
 import pickle
+import subprocess
 import sys
 import weakref
 
@@ -182,11 +183,9 @@ with warnings.catch_warnings(record=True) as told:
     torch.tensor(a), torch.from_numpy(a), torch.from_numpy(a)
 print([str(w.message).partition(" (Triggered")[0] for w in told])
 """
-    import subprocess
-
     told = [
         subprocess.run(
-            [sys.executable, "-c", code.format(name)], capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", code.format(name)], capture_output=True, text=True, check=True
         ).stdout
         for name in ("rushlight", "torch")
     ]

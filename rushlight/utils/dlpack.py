@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from rushlight import Tensor
 from rushlight._C import from_dlpack
+
+from rushlight import Tensor
 
 __all__ = ["DLDeviceType", "from_dlpack", "to_dlpack"]
 
