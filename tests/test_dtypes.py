@@ -139,6 +139,42 @@ def test_unknown_devices():
         rushlight.device(None)
 
 
+def made_under(device):
+    def made(t):
+        with device(t):
+            inside = [
+                t.ones(2),
+                t.tensor([1]),
+                t.rand(2),
+                t.arange(3),
+                t.as_tensor([1]),
+                t.ones_like(t.ones(1, device="cpu")),
+            ]
+            with t.device("cpu"):
+                nested = t.zeros(1)
+            layer = t.nn.Linear(2, 3).weight
+        return [x.device for x in (*inside, nested, layer, t.ones(1))]
+
+    return made
+
+
+def test_device_as_context():
+    assert_same(made_under(lambda t: t.device("meta")))
+    assert_same(made_under(lambda t: t.device("cpu")))
+
+
+def test_default_device():
+    def default(t):
+        try:
+            t.set_default_device("meta")
+            return [t.get_default_device(), t.ones(2).device, t.tensor(1).device]
+        finally:
+            t.set_default_device(None)
+
+    assert_same(default)
+    assert_same(lambda t: [t.get_default_device(), t.ones(1).device])
+
+
 @pytest.mark.parametrize(
     "name", ["strided", "contiguous_format", "preserve_format", "channels_last", "channels_last_3d"]
 )

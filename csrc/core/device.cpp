@@ -4,6 +4,14 @@
 #include "core/error.h"
 
 namespace rl {
+namespace {
+
+Device device_of_new_tensors;
+
+}  // namespace
+
+Device default_device() { return device_of_new_tensors; }
+void set_default_device(Device device) { device_of_new_tensors = device; }
 
 std::string to_string(Device device) {
     const std::string name = device.type == DeviceType::cpu ? "cpu" : "meta";

@@ -19,6 +19,10 @@ std::string to_string(Device device);
 // Reads "cpu", "meta", "cpu:0"; throws Error with PyTorch's wording for anything else.
 Device parse_device(const std::string& text);
 
+// Where new tensors go when no device is named.
+Device default_device();
+void set_default_device(Device device);
+
 enum class Layout : uint8_t { strided };
 enum class MemoryFormat : uint8_t { contiguous, preserve, channels_last, channels_last_3d };
 

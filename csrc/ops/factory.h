@@ -20,18 +20,18 @@ struct Factory {
     Destination destination = {};
 
     // What to make: as asked, else as `out` is, else as given here.
-    TensorOptions options(DType default_type = default_dtype(), Device default_device = {}) const {
+    TensorOptions options(DType type = default_dtype(), Device place = default_device()) const {
         check(!pin_memory.value_or(false),
               "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is available on "
               "this system.");
         const bool has_out = destination.kind == Destination::Kind::out;
         if (has_out) {
-            default_type = destination.tensor.dtype();
-            default_device = destination.tensor.device();
-            check(!dtype || *dtype == default_type, "dtype ", info(dtype.value_or(default_type)).scalar_name,
-                  " does not match dtype of out parameter (", info(default_type).scalar_name, ")");
+            type = destination.tensor.dtype();
+            place = destination.tensor.device();
+            check(!dtype || *dtype == type, "dtype ", info(dtype.value_or(type)).scalar_name,
+                  " does not match dtype of out parameter (", info(type).scalar_name, ")");
         }
-        return {dtype.value_or(default_type), device.value_or(default_device)};
+        return {dtype.value_or(type), device.value_or(place)};
     }
 
     // The new tensor, or `out` with its values.

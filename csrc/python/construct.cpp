@@ -131,7 +131,7 @@ PyObject* tensor_function(PyObject*, PyObject* const* values, Py_ssize_t count, 
         PyObject* const data = arguments.required(0);
         const std::optional<DType> dtype = arguments.dtype(1);
         const Device device =
-            arguments.device(2).value_or(is_tensor(data) ? Tensor::borrow(data).device() : Device{});
+            arguments.device(2).value_or(is_tensor(data) ? Tensor::borrow(data).device() : default_device());
         check(!arguments.boolean(4).value_or(false),
               "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is "
               "available "
@@ -156,7 +156,7 @@ PyObject* as_tensor_function(PyObject*, PyObject* const* values, Py_ssize_t coun
         const std::optional<Device> device = arguments.device(2);
         if (is_tensor(data)) return converted(Tensor::borrow(data), dtype, device).release();
         if (is_numpy_array(data)) return converted(from_numpy_array(data), dtype, device).release();
-        return tensor_from_data(data, dtype, device.value_or(Device{})).release();
+        return tensor_from_data(data, dtype, device.value_or(default_device())).release();
     });
 }
 
@@ -236,7 +236,7 @@ Tensor as_array(PyObject* object, std::optional<DType> dtype, std::optional<Devi
     const Tensor shared = shared_with(object, dtype);
     if (!shared.defined()) {
         check<ValueError>(copy.value_or(true), "can't alias arbitrary sequence into a tensor.");
-        return tensor_from_data(object, dtype, device.value_or(Device{}));
+        return tensor_from_data(object, dtype, device.value_or(default_device()));
     }
     const Tensor result = converted(shared, dtype, device);
     if (!result.is_same(shared)) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <vector>
 
 #include "core/generator.h"
 #include "core/object.h"
@@ -167,7 +168,50 @@ PyObject* device_reduce(PyObject* self, PyObject*) {
     return Py_BuildValue("(O(si))", Py_TYPE(self), type.c_str(), int{device.index});
 }
 
+// Devices that the open `with device:` blocks replaced.
+std::vector<Device>& outer_devices() {
+    static std::vector<Device>& devices = *new std::vector<Device>();
+    return devices;
+}
+
+PyObject* device_enter(PyObject* self, PyObject*) {
+    outer_devices().push_back(default_device());
+    set_default_device(value_of<Device>(self));
+    return Py_NewRef(self);
+}
+
+PyObject* device_exit(PyObject*, PyObject*) {
+    if (!outer_devices().empty()) {
+        set_default_device(outer_devices().back());
+        outer_devices().pop_back();
+    }
+    return Py_NewRef(Py_None);
+}
+
+PyObject* get_default_device(PyObject*, PyObject*) {
+    return guarded([] { return new_device_object(default_device()); });
+}
+
+PyObject* set_default_device_function(PyObject*, PyObject* device) {
+    return guarded([&]() -> PyObject* {
+        set_default_device(device == Py_None ? Device{} : device_from(device));
+        return Py_NewRef(Py_None);
+    });
+}
+
+PyMethodDef device_functions[] = {
+    {"get_default_device", get_default_device, METH_NOARGS,
+     "get_default_device()\n\nThe device of new tensors where none is named."},
+    {"set_default_device", set_default_device_function, METH_O,
+     "set_default_device(device)\n\nSets the device of new tensors where none is named; None stands for the "
+     "CPU.\n\n"
+     "Raises RuntimeError for an unknown device."},
+    {},
+};
+
 PyMethodDef device_methods[] = {
+    {"__enter__", device_enter, METH_NOARGS, "Makes this the device of new tensors until the block ends."},
+    {"__exit__", device_exit, METH_VARARGS, nullptr},
     {"__reduce__", device_reduce, METH_NOARGS, nullptr},
     {},
 };
@@ -567,6 +611,7 @@ void add_objects(PyObject* module) {
     }
     add("strided", &strided);
     for (MemoryFormatObject& format : memory_formats) add(name_of(format.value), &format);
+    check_status(PyModule_AddFunctions(module, device_functions));
     default_generator_object.generator = &default_generator();
     add("default_generator", &default_generator_object);
 
