@@ -128,6 +128,12 @@ void linspace(DType dtype, void* output, int64_t count, const Scalar& start, con
 void logspace(DType dtype, void* output, int64_t count, const Scalar& start, const Scalar& end, double base) {
     visit_numbers(dtype, [&]<class T>(TypeTag<T>) {
         T* const out = static_cast<T*>(output);
+        if constexpr (!is_complex_type<T>) {
+            if (count == 1) {
+                *out = from_double<T>(std::pow(base, start.to_double()));
+                return;
+            }
+        }
         // Of the exponents of half types, only the first and the last are rounded to them.
         using Spaced = std::conditional_t<is_reduced<T>, float, T>;
         Scalar first = start, last = end;
