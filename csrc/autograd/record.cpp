@@ -105,8 +105,8 @@ void check_writable(const Tensor& self, bool wanted) {
     const Tensor base = Tensor::borrow(reinterpret_cast<PyObject*>(self->base));
     if (!wanted && !has_history && !requires_grad(base)) return;
     if (self->view_kind == ViewKind::multiple_output) {
-        raise("Output ", has_history ? variable(self)->output_index : 0, " of ",
-              has_history ? grad_fn(self)->name() : "UnbindBackward0",
+        const std::string maker = has_history ? grad_fn(self)->name() : "Unbind";
+        raise("Output ", has_history ? variable(self)->output_index : 0, " of ", maker.substr(0, maker.find("Backward")),
               " is a view and is being modified inplace. This view is the output of a function that returns multiple "
               "views. Such functions do not allow the output views to be modified inplace. You should replace the "
               "inplace operation by an out-of-place one.");

@@ -1,6 +1,7 @@
 // Tensor: making, aliasing and resizing.
 #include "core/tensor.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <limits>
@@ -16,6 +17,16 @@ constexpr size_t reuse_limit = 512;
 std::vector<TensorImpl*>& reusable() {
     static std::vector<TensorImpl*>& list = *new std::vector<TensorImpl*>();
     return list;
+}
+
+// As count_elements, with the wording for tensors that are being made.
+int64_t count_elements_to_store(IntSpan sizes) {
+    int64_t count = 1;
+    bool overflow = false;
+    for (const int64_t size : sizes) overflow = __builtin_mul_overflow(count, size, &count) || overflow;
+    check(!overflow || std::count(sizes.begin(), sizes.end(), 0) > 0,
+          "Storage size calculation overflowed with sizes=", to_string(sizes));
+    return count_elements(sizes);
 }
 
 size_t checked_bytes(int64_t elements, DType dtype) {
@@ -128,7 +139,7 @@ Scalar Tensor::item() const {
 }
 
 Tensor empty(IntSpan sizes, TensorOptions options) {
-    const int64_t numel = count_elements(sizes);
+    const int64_t numel = count_elements_to_store(sizes);
     Tensor tensor = Tensor::steal(allocate_tensor());
     TensorImpl* const impl = tensor.impl();
     impl->storage = make_ref<Storage>(checked_bytes(numel, options.dtype), options.device);

@@ -42,7 +42,11 @@ struct Factory {
             destination.tensor.bump_version();
             return destination.tensor;
         }
-        if (requires_grad) set_requires_grad(result, true);
+        if (requires_grad) {
+            check(is_differentiable(result.dtype()),
+                  "Only Tensors of floating point and complex dtype can require gradients");
+            set_requires_grad(result, true);
+        }
         return result;
     }
 };

@@ -67,17 +67,20 @@ Tensor roll_one(const Tensor& self, int64_t shift, int64_t dim) {
 
 Tensor roll(const Tensor& self, const Dims& shifts, const Dims& dims) {
     check(!shifts.empty(), "`shifts` required");
-    if (dims.empty() && shifts.size() == 1) return reshape(roll(reshape(self, {-1}), shifts, {0}), self.sizes());
-    check(shifts.size() == dims.size(), "shifts and dimensions must align. shifts: ", shifts.size(), ", dims:",
+    const bool flat = dims.empty() && shifts.size() == 1;
+    check(flat || shifts.size() == dims.size(), "shifts and dimensions must align. shifts: ", shifts.size(), ", dims:",
           dims.size());
     Tensor result = self;
     {
         const GradientsEnabled disabled(false);
-        for (size_t i = 0; i < shifts.size(); ++i) {
-            const int64_t d = wrap_dim(dims[i], self.dim());
-            if (self.dim() > 0) result = roll_one(result, shifts[i], d);
+        if (flat) {
+            result = reshape(roll_one(reshape(self, {-1}), shifts[0], 0), self.sizes());
+        } else if (self.dim() > 0) {
+            for (size_t i = 0; i < shifts.size(); ++i) {
+                result = roll_one(result, shifts[i], wrap_dim(dims[i], self.dim()));
+            }
         }
-        if (result.is_same(self)) result = clone(self);
+        if (result->storage.get() == self->storage.get()) result = clone(self);
     }
     return record("RollBackward0", {self}, result, [&] {
         Dims back;
@@ -154,7 +157,17 @@ Tensor diag_embed(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2
 
 Tensor diag(const Tensor& self, int64_t offset) {
     check(self.dim() == 1 || self.dim() == 2, "diag(): Supports 1D or 2D tensors. Got ", self.dim(), "D");
-    return self.dim() == 1 ? diag_embed(self, offset) : clone(diagonal(self, offset), MemoryFormat::contiguous);
+    if (self.dim() == 1) return diag_embed(self, offset);
+    Tensor result;
+    {
+        const GradientsEnabled disabled(false);
+        result = clone(diagonal(self, offset), MemoryFormat::contiguous);
+    }
+    return record("DiagonalBackward0_copy", {self}, result, [&] {
+        return [offset, sizes = self.sizes()](const Tensor& grad) -> Gradients {
+            return {diagonal_backward(grad, sizes, offset, 0, 1)};
+        };
+    });
 }
 
 Tensor trace(const Tensor& self) {

@@ -85,6 +85,11 @@ Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
     return slice(self, dim, first, first + length);
 }
 
+Tensor diagonal_backward(const Tensor& grad, const Dims& sizes, int64_t offset, int64_t dim1, int64_t dim2) {
+    return place("DiagonalBackwardBackward0", grad, sizes,
+                 [=](const Tensor& tensor) { return diagonal(tensor, offset, dim1, dim2); });
+}
+
 Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
     const int64_t rows = wrap_dim(dim1, self.dim()), columns = wrap_dim(dim2, self.dim());
     check(rows != columns, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
@@ -102,9 +107,7 @@ Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) 
     const int64_t first = self.offset() + (length > 0 ? lead : 0);
     return record_view("DiagonalBackward0", self, alias(self, sizes, strides, first), [&] {
         return [whole = self.sizes(), offset, rows, columns](const Tensor& grad) -> Gradients {
-            return {place("DiagonalBackwardBackward0", grad, whole, [=](const Tensor& tensor) {
-                return diagonal(tensor, offset, rows, columns);
-            })};
+            return {diagonal_backward(grad, whole, offset, rows, columns)};
         };
     });
 }

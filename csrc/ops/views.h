@@ -37,6 +37,8 @@ Tensor unsqueeze(const Tensor& self, int64_t dim);
 Tensor as_strided(const Tensor& self, const Dims& size, const Dims& stride,
                   std::optional<int64_t> storage_offset = {});
 Tensor diagonal(const Tensor& self, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);
+// Zeros of the given sizes with `grad` on a diagonal.
+Tensor diagonal_backward(const Tensor& grad, const Dims& sizes, int64_t offset, int64_t dim1, int64_t dim2);
 Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step);
 
 // Complex numbers as pairs of real ones in a last dimension, and back.
