@@ -1,17 +1,17 @@
 // Running the graph backward.
 //
-// Nodes wait in a heap ordered by the sequence numbers that they were made with: a consumer is always younger than
-// what it consumes, so the youngest waiting node has all of its gradient.
+// Nodes wait in a heap ordered by the sequence numbers that they were made with: a consumer is always younger
+// than what it consumes, so the youngest waiting node has all of its gradient.
 #include "autograd/engine.h"
 
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
-#include "core/object.h"
-#include "core/mode.h"
 #include "autograd/operators.h"
 #include "core/error.h"
+#include "core/mode.h"
+#include "core/object.h"
 
 namespace rl {
 namespace {
@@ -68,8 +68,8 @@ void replace_gradients(PyObject* result, Gradients& gradients) {
         if (item == Py_None) {
             gradients[i] = Tensor();
         } else {
-            check<TypeError>(PyObject_TypeCheck(item, &tensor_type), "hook must return None or a Tensor, but got ",
-                             Py_TYPE(item)->tp_name);
+            check<TypeError>(PyObject_TypeCheck(item, &tensor_type),
+                             "hook must return None or a Tensor, but got ", Py_TYPE(item)->tp_name);
             gradients[i] = Tensor::borrow(item);
         }
     }
@@ -123,24 +123,27 @@ void Backward::select_inputs(TensorSpan roots, TensorSpan inputs) {
         capturing_.insert(captured_edges_.back().node.get());
     }
     captured_.resize(inputs.size());
-    // A node leads to an input when one of its edges goes to a capturing or leading node: depth first, post-order.
+    // A node leads to an input when one of its edges goes to a capturing or leading node: depth first,
+    // post-order.
     std::unordered_set<Node*> seen;
     std::vector<std::pair<Node*, size_t>> stack;
     for (const Tensor& root : roots) {
         Node* const start = gradient_edge(root).node.get();
         if (start != nullptr && seen.insert(start).second) stack.emplace_back(start, 0);
-    }
-    while (!stack.empty()) {
-        auto& [node, next] = stack.back();
-        if (next < node->edges.size()) {
-            Node* const target = node->edges[next++].node.get();
-            if (target != nullptr && seen.insert(target).second) stack.emplace_back(target, 0);
-            continue;
+        // One root wholly before the next, so that a node that has been seen has been judged.
+        while (!stack.empty()) {
+            auto& [node, next] = stack.back();
+            if (next < node->edges.size()) {
+                Node* const target = node->edges[next++].node.get();
+                if (target != nullptr && seen.insert(target).second) stack.emplace_back(target, 0);
+                continue;
+            }
+            for (const Edge& edge : node->edges) {
+                if (capturing_.contains(edge.node.get()) || leading_.contains(edge.node.get()))
+                    leading_.insert(node);
+            }
+            stack.pop_back();
         }
-        for (const Edge& edge : node->edges) {
-            if (capturing_.contains(edge.node.get()) || leading_.contains(edge.node.get())) leading_.insert(node);
-        }
-        stack.pop_back();
     }
 }
 
@@ -204,7 +207,8 @@ void Backward::run_node(Waiting& waiting) {
     run_before_hooks(waiting);
     if (selective_) {
         if (capturing_.contains(&node)) capture(waiting);
-        const bool accumulates = options_.accumulate && capturing_.contains(&node) && node.variable() != nullptr;
+        const bool accumulates =
+            options_.accumulate && capturing_.contains(&node) && node.variable() != nullptr;
         if (!accumulates && !leading_.contains(&node)) return;
     }
     bool any = false;
@@ -243,13 +247,15 @@ void Backward::run_before_hooks(Waiting& waiting) {
         if (object.get() == Py_None || !waiting.gradients[index].defined()) continue;
         const Tensor tensor = Tensor::borrow(object.get());
         Tensor& grad = make_variable(tensor).grad;
-        grad = grad.defined() ? autograd_operators.add(grad, waiting.gradients[index]) : waiting.gradients[index];
+        grad = grad.defined() ? autograd_operators.add(grad, waiting.gradients[index])
+                              : waiting.gradients[index];
     }
 }
 
 void Backward::capture(Waiting& waiting) {
     for (size_t i = 0; i < captured_edges_.size(); ++i) {
-        if (captured_edges_[i].node == waiting.node) captured_[i] = waiting.gradients[captured_edges_[i].index];
+        if (captured_edges_[i].node == waiting.node)
+            captured_[i] = waiting.gradients[captured_edges_[i].index];
     }
 }
 
@@ -283,7 +289,8 @@ Gradients Backward::call(Waiting& waiting) {
             for (const NodeHooks::Entry& hook : after) {
                 PyObject* const inputs = to_tuple(results);
                 PyObject* const outputs = to_tuple(incoming);
-                PyObject* const result = PyObject_CallFunctionObjArgs(hook.callable, inputs, outputs, nullptr);
+                PyObject* const result =
+                    PyObject_CallFunctionObjArgs(hook.callable, inputs, outputs, nullptr);
                 Py_DECREF(inputs);
                 Py_DECREF(outputs);
                 if (result == nullptr) throw PythonError();
@@ -310,7 +317,8 @@ void Backward::propagate(Node& node, const Gradients& gradients) {
     for (size_t i = 0; i < gradients.size() && i < node.edges.size(); ++i) {
         const Edge& edge = node.edges[i];
         if (!edge.is_valid() || !gradients[i].defined()) continue;
-        if (selective_ && !capturing_.contains(edge.node.get()) && !leading_.contains(edge.node.get())) continue;
+        if (selective_ && !capturing_.contains(edge.node.get()) && !leading_.contains(edge.node.get()))
+            continue;
         add(edge, fit(gradients[i], edge, node, i));
     }
 }
@@ -350,14 +358,17 @@ Tensor root_gradient(const Tensor& root, const Tensor& given) {
     check(requires_grad(root), "element 0 of tensors does not require grad and does not have a grad_fn");
     if (!given.defined()) {
         check(root.numel() == 1, "grad can be implicitly created only for scalar outputs");
-        check(is_floating(root.dtype()), "grad can be implicitly created only for real scalar outputs but got torch.",
+        check(is_floating(root.dtype()),
+              "grad can be implicitly created only for real scalar outputs but got torch.",
               info(root.dtype()).name);
         return autograd_operators.ones_like(root);
     }
     check(given.sizes() == root.sizes(), "Mismatch in shape: grad_output[0] has a shape of torch.Size(",
-          to_string(given.sizes()), ") and output[0] has a shape of torch.Size(", to_string(root.sizes()), ").");
+          to_string(given.sizes()), ") and output[0] has a shape of torch.Size(", to_string(root.sizes()),
+          ").");
     check(is_complex(given.dtype()) == is_complex(root.dtype()),
-          "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
+          "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
+          "dtype: "
           "grad_output[0] has a dtype of torch.",
           info(given.dtype()).name, " and output[0] has a dtype of torch.", info(root.dtype()).name, ".");
     return given.dtype() == root.dtype() ? given : autograd_operators.to_dtype(given, root.dtype());
@@ -365,9 +376,12 @@ Tensor root_gradient(const Tensor& root, const Tensor& given) {
 
 }  // namespace
 
-Node* executing_node() { return executing; }
+Node* executing_node() {
+    return executing;
+}
 
-TensorList run_backward(TensorSpan roots, TensorSpan gradients, TensorSpan inputs, const BackwardOptions& options) {
+TensorList run_backward(TensorSpan roots, TensorSpan gradients, TensorSpan inputs,
+                        const BackwardOptions& options) {
     std::vector<Tensor> starts;
     for (size_t i = 0; i < roots.size(); ++i) {
         starts.push_back(root_gradient(roots[i], i < gradients.size() ? gradients[i] : Tensor()));
