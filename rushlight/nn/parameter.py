@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import rushlight
-from rushlight import Tensor, _C
+from rushlight import _C, Tensor
 
 __all__ = ["Buffer", "Parameter"]
 

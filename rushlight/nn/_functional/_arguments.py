@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
+import rushlight
 from rushlight import Tensor
 
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
@@ -39,6 +40,11 @@ def reduction_name(size_average: bool | None, reduce: bool | None, reduction: st
         stacklevel=3,
     )
     return name
+
+
+def computing(tensor: Tensor) -> Tensor:
+    """Numbers of 16 bits as numbers of 32, in which formulas of several steps are computed; others as they are."""
+    return tensor.float() if tensor.dtype in (rushlight.float16, rushlight.bfloat16) else tensor
 
 
 def reduced(loss: Tensor, reduction: str) -> Tensor:

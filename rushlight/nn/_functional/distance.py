@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import rushlight
-from rushlight import Tensor
+from rushlight import _C, Tensor
+
+from ._arguments import computing
 
 
 def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last dimension."""
-    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+    return _C.linalg_vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -20,10 +22,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         raise RuntimeError(
             f"expected common dtype to be floating point, yet common dtype is {_scalar_type(dtype)}"
         )
-    x1, x2 = rushlight.broadcast_tensors(x1.to(dtype), x2.to(dtype))
+    x1, x2 = rushlight.broadcast_tensors(computing(x1.to(dtype)), computing(x2.to(dtype)))
     # Each vector is divided by its own length: the product of lengths might overflow.
-    first, second = (x / x.norm(2, dim, keepdim=True).clamp(min=eps) for x in (x1, x2))
-    return (first * second).sum(dim)
+    first, second = (x / _C.linalg_vector_norm(x, 2, dim, True).clamp(min=eps) for x in (x1, x2))
+    return (first * second).sum(dim).to(dtype)
 
 
 def _scalar_type(dtype: object) -> str:
@@ -49,7 +51,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise RuntimeError("pdist only supports non-negative p values")
     n = input.size(0)
     first, second = rushlight.triu_indices(n, n, 1, device=input.device)
-    return (input[first] - input[second]).norm(p, 1)
+    return _C.linalg_vector_norm(input[first] - input[second], p, 1)
 
 
 def normalize(
@@ -61,5 +63,5 @@ def normalize(
     >>> torch.nn.functional.normalize(torch.tensor([[3.0, 4.0]]))
     tensor([[0.6000, 0.8000]])
     """
-    length = input.norm(p, dim, keepdim=True).clamp(min=eps)
+    length = _C.linalg_vector_norm(input, p, dim, True).clamp(min=eps)
     return input / length if out is None else rushlight.div(input, length, out=out)

@@ -82,7 +82,7 @@ def _renormalize_rows(weight: Tensor, input: Tensor, max_norm: float, norm_type:
     with rushlight.no_grad():
         used = input.reshape(-1).unique()
         rows = weight.index_select(0, used)
-        norms = rows.norm(norm_type, 1, keepdim=True)
+        norms = _C.linalg_vector_norm(rows, norm_type, 1, True)
         scale = rushlight.where(norms > max_norm, max_norm / (norms + 1e-7), rushlight.ones_like(norms))
         weight.index_copy_(0, used, rows * scale)
 

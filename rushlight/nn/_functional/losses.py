@@ -11,7 +11,7 @@ import rushlight
 from rushlight import _C, Tensor
 from rushlight.autograd import Function
 
-from ._arguments import reduced, reduction_name, reduction_number
+from ._arguments import computing, reduced, reduction_name, reduction_number
 from .distance import pairwise_distance
 from .linear import linear
 
@@ -254,11 +254,12 @@ def binary_cross_entropy_with_logits(
         reduction = reduction_name(size_average, reduce, reduction)
     if target.size() != input.size():
         raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
-    log_probability = _C.log_sigmoid(input)
+    logits, labels = computing(input), computing(target)
+    log_probability = _C.log_sigmoid(logits)
     if pos_weight is not None:
-        log_probability = log_probability * ((pos_weight - 1) * target + 1)
-    loss = (1 - target) * input - log_probability
-    return reduced(loss if weight is None else loss * weight, reduction)
+        log_probability = log_probability * ((pos_weight - 1) * labels + 1)
+    loss = (1 - labels) * logits - log_probability
+    return reduced(loss if weight is None else loss * weight, reduction).to(input.dtype)
 
 
 def kl_div(
@@ -304,11 +305,14 @@ def poisson_nll_loss(
     """
     if size_average is not None or reduce is not None:
         reduction = reduction_name(size_average, reduce, reduction)
+    dtype = rushlight.promote_types(input.dtype, target.dtype)
+    input, target = computing(input), computing(target)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
         loss = loss + stirling.masked_fill(target <= 1, 0)
-    return reduced(loss, reduction)
+    loss = reduced(loss, reduction)
+    return loss.to(dtype) if dtype.is_floating_point else loss
 
 
 def gaussian_nll_loss(

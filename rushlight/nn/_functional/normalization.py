@@ -123,4 +123,6 @@ def local_response_norm(
         return input
     padding = [0, 0] * (input.dim() - 2) + [size // 2, (size - 1) // 2]
     neighbours = _C.constant_pad_nd(input * input, padding, 0).unfold(1, size, 1)
-    return input / (neighbours.mean(-1) * alpha + k) ** beta
+    total = neighbours.sum(-1)
+    mean = total / size if input.is_floating_point() else total.div(size, rounding_mode="trunc")
+    return input / (mean * alpha + k) ** beta

@@ -10,6 +10,7 @@ from typing import Any
 import rushlight
 from rushlight import Tensor
 
+from ._arguments import computing
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
 _SMOOTH_MODES = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5, "lanczos": 4}
@@ -50,12 +51,15 @@ def interpolate(
         return pool(input, size)
     if mode in _SMOOTH_MODES and not (input.is_floating_point() or input.dtype == rushlight.uint8):
         raise NotImplementedError(f"\"upsample_{mode}{count}d\" not implemented for '{input.type()}'")
-    result = input.float() if mode in _SMOOTH_MODES and input.dtype == rushlight.uint8 else input
+    result = computing(input)
+    if mode in _SMOOTH_MODES and input.dtype == rushlight.uint8:
+        result = input.float()
     for dim in reversed(range(count)):
         scale = None if scales is None else scales[dim]
         result = _resize(result, dim + 2, size[dim], scale, mode, align_corners, antialias)
     if result.dtype != input.dtype:
-        result = result.round().clamp(0, 255).to(input.dtype)
+        result = result.round().clamp(0, 255) if input.dtype == rushlight.uint8 else result
+        result = result.to(input.dtype)
     return result
 
 
@@ -318,6 +322,8 @@ def grid_sample(
         _warn_unaligned()
         align_corners = False
     _check_grid(input, grid, mode)
+    dtype = input.dtype
+    input, grid = computing(input), computing(grid)
     count = input.dim() - 2
     sizes = input.shape[2:]
     # The grid's last dimension names the input's dimensions from last to first.
@@ -331,7 +337,7 @@ def grid_sample(
         points = [inside(x, size) for x, size in zip(points, sizes, strict=True)]
     taps = [_grid_taps(x, mode) for x in points]
     result = _weighted_taps(input.flatten(2), taps, sizes, inside)
-    return result.reshape(*input.shape[:2], *grid.shape[1:-1])
+    return result.reshape(*input.shape[:2], *grid.shape[1:-1]).to(dtype)
 
 
 def _check_grid(input: Tensor, grid: Tensor, mode: str) -> None:

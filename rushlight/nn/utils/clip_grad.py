@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import rushlight
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
@@ -37,7 +37,7 @@ def get_total_norm(
 
 
 def _norm(tensor: Tensor, norm_type: float) -> Tensor:
-    return tensor.detach().reshape(-1).norm(norm_type)
+    return _C.linalg_vector_norm(tensor, norm_type)
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
