@@ -19,9 +19,9 @@ std::vector<TensorImpl*>& reusable() {
     return list;
 }
 
-// As count_elements, with the wording for tensors that are being made.
-int64_t count_elements_to_store(IntSpan sizes) {
-    int64_t count = 1;
+// As count_elements, where the bytes must be countable too.
+int64_t count_elements_to_store(IntSpan sizes, DType dtype) {
+    int64_t count = item_size(dtype);
     bool overflow = false;
     for (const int64_t size : sizes) overflow = __builtin_mul_overflow(count, size, &count) || overflow;
     check(!overflow || std::count(sizes.begin(), sizes.end(), 0) > 0,
@@ -139,7 +139,7 @@ Scalar Tensor::item() const {
 }
 
 Tensor empty(IntSpan sizes, TensorOptions options) {
-    const int64_t numel = count_elements_to_store(sizes);
+    const int64_t numel = count_elements_to_store(sizes, options.dtype);
     Tensor tensor = Tensor::steal(allocate_tensor());
     TensorImpl* const impl = tensor.impl();
     impl->storage = make_ref<Storage>(checked_bytes(numel, options.dtype), options.device);

@@ -258,7 +258,8 @@ ERRORS = {
     "eye": lambda t, x: t.eye(-1),
     "tril_indices": lambda t, x: t.tril_indices(-3, 3),
     "empty_permuted": lambda t, x: t.empty_permuted((2, 3), (0, 0)),
-    "memory that nobody has": lambda t, x: t.empty(2**40, 2**40),
+    "more elements than can be counted": lambda t, x: t.empty(2**40, 2**40),
+    "more bytes than can be counted": lambda t, x: t.empty(2**61),
 }
 
 
