@@ -175,7 +175,55 @@ def _polygamma(self: Tensor, n: int) -> Tensor:
     return _C.polygamma(n, self)
 
 
+def _reversed(self: Tensor) -> Tensor:
+    """The tensor with its first dimension, or a zero-dim tensor, reversed."""
+    return self if self.dim() == 0 else self.flip(0)
+
+
+def _apply_(self: Tensor, function: Callable[[Any], Any]) -> Tensor:
+    """Replace each element by ``function(element)``, one by one in Python: slow.
+
+    Raises RuntimeError for a tensor that requires grad.
+    """
+    if self.requires_grad:
+        raise RuntimeError(
+            "Can't call apply_() on Variable that requires grad. Use var.detach().apply_() instead."
+        )
+    values = [function(value) for value in self.reshape(-1).tolist()]
+    return self.copy_(self.new_tensor(values).reshape(self.shape))
+
+
+def _map_(self: Tensor, other: Tensor, function: Callable[[Any, Any], Any]) -> Tensor:
+    """Replace each element by ``function(element, other's element)``, one by one in Python: slow.
+
+    Raises RuntimeError for tensors that require grad.
+    """
+    if self.requires_grad or other.requires_grad:
+        raise RuntimeError(
+            "Can't call map_() on Variable that requires grad. Use var.detach().map_() instead."
+        )
+    pairs = zip(self.reshape(-1).tolist(), other.expand(self.shape).reshape(-1).tolist(), strict=True)
+    return self.copy_(self.new_tensor([function(a, b) for a, b in pairs]).reshape(self.shape))
+
+
+def _is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    """Whether both tensors see the same memory in the same way."""
+    return (
+        self.untyped_storage()._cdata == tensor.untyped_storage()._cdata
+        and self.storage_offset() == tensor.storage_offset()
+        and self.shape == tensor.shape
+        and self.stride() == tensor.stride()
+    )
+
+
 _METHODS: dict[str, Any] = {
+    "__reversed__": _reversed,
+    "apply_": _apply_,
+    "map_": _map_,
+    "is_set_to": _is_set_to,
+    "is_same_size": lambda self, other: self.shape == other.shape,
+    "is_nonzero": lambda self: bool(self),
+    "is_pinned": lambda self, device=None: False,
     "where": _where,
     "polygamma": _polygamma,
     "backward": _backward,

@@ -276,3 +276,13 @@ def test_nothing_leaks():
     assert leaked_bytes(construct) < 5000
     after = [sys.getrefcount(item) for item in (data, nested, numbers, rushlight.float32, None)]
     assert all(abs(a - b) < 100 for a, b in zip(counts, after, strict=True))
+
+
+def test_lists_nested_deeper_than_the_stack():
+    deep = []
+    for _ in range(200_000):
+        deep = [deep]
+    with pytest.raises(RecursionError):
+        rushlight.tensor([1, deep])
+    while deep:
+        deep = deep[0]

@@ -293,6 +293,56 @@ def test_shared_memory_reaches_forked_processes():
     assert tensor.tolist() == [0, 0, 5, 0]
 
 
+IN_PLACE_CASES = {
+    "set_ tensor": lambda t: t.ones(2).set_(t.arange(3.0)),
+    "set_ nothing": lambda t: t.ones(2).set_(),
+    "set_ storage": lambda t: t.ones(2).set_(t.arange(4.0).untyped_storage()),
+    "set_ part": lambda t: t.ones(2).set_(t.arange(4.0).untyped_storage(), 1, (2,), (1,)),
+    "set_ contiguous part": lambda t: t.ones(2).set_(t.arange(4.0).untyped_storage(), 1, (2,)),
+    "set_ part of tensor": lambda t: t.ones(2).set_(t.arange(4.0), 1, (2,), (1,)),
+    "set_ leaf": lambda t: t.ones(2, requires_grad=True).set_(t.arange(4.0)),
+    "is_set_to": lambda t: [t.ones(2).is_set_to(t.ones(2)), (lambda a: a.is_set_to(a[:]))(t.ones(2))],
+    "resize_": lambda t: t.arange(4).resize_(2, 2),
+    "resize_ tuple": lambda t: t.arange(4).resize_((1, 2)),
+    "resize_ strides": lambda t: t.arange(6).reshape(2, 3).T.resize_(3, 2),
+    "resize_ grad": lambda t: t.ones(2, requires_grad=True).resize_(3),
+    "resize_as_": lambda t: t.arange(4).resize_as_(t.ones(2, 2)),
+    "detach_": lambda t: (t.ones(2, requires_grad=True) * 2).detach_(),
+    "detach_ leaf": lambda t: t.ones(2, requires_grad=True).detach_(),
+    "detach_ view": lambda t: (t.ones(2, requires_grad=True) * 2)[0].detach_(),
+    "apply_": lambda t: t.arange(3.0).apply_(lambda x: x * 2),
+    "apply_ grad": lambda t: t.ones(2, requires_grad=True).apply_(abs),
+    "map_": lambda t: t.arange(3.0).map_(t.ones(3), lambda a, b: a + b),
+    "reversed": lambda t: reversed(t.arange(3)),
+    "is_nonzero": lambda t: [
+        t.tensor(2.0).is_nonzero(),
+        t.ones(1).is_pinned(),
+        t.ones(2).is_same_size(t.ones(3)),
+    ],
+    "is_nonzero of several": lambda t: t.ones(2).is_nonzero(),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE_CASES)
+def test_memory_in_place(name):
+    assert_same(IN_PLACE_CASES[name])
+
+
+def test_set_stays_inside_the_storage():
+    with pytest.raises(RuntimeError, match="out of bounds"):
+        rushlight.ones(2).set_(rushlight.arange(4.0).untyped_storage(), 1, (2, 2))
+    with pytest.raises(RuntimeError, match="Could not set tensor"):
+        rushlight.ones(2).set_(rushlight.arange(3))
+
+
+def test_data_keeps_its_memory_when_the_tensor_is_resized():
+    tensor = rushlight.zeros(4)
+    data = tensor.data
+    with pytest.raises(RuntimeError, match="not resizable"):
+        tensor.resize_(100000)
+    assert data.tolist() == [0, 0, 0, 0]
+
+
 def test_tensors_on_storages_stay_inside_them():
     make = rushlight._C._tensor_from_storage
     storage = rushlight.UntypedStorage([1, 0, 0, 0, 2, 0, 0, 0])

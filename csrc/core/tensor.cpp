@@ -8,6 +8,7 @@
 #include <new>
 
 #include "core/error.h"
+#include "core/storage_part.h"
 #include "core/mode.h"
 
 namespace rl {
@@ -211,10 +212,7 @@ Tensor alias(const Tensor& self) { return alias(self, self.sizes(), self.strides
 
 Tensor detached_data(const Tensor& self) {
     Tensor result = alias(self);
-    auto* const owner = new Ref<Storage>(self->storage);
-    const Storage& storage = self.storage();
-    result->storage = make_ref<Storage>(
-        storage.data(), storage.bytes(), [](void* context) { delete static_cast<Ref<Storage>*>(context); }, owner);
+    result->storage = part_of(self->storage, 0, self.storage().bytes());
     return result;
 }
 

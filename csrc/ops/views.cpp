@@ -368,6 +368,19 @@ Tensor view_dtype(const Tensor& self, DType dtype) {
 
 Tensor detached(const Tensor& self) { return detach(self); }
 
+Tensor detach_(const Tensor& self) {
+    check(self->view_kind == ViewKind::none,
+          "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
+          "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be "
+          "called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in "
+          "torch/optim/optimizer.py as the solution.");
+    if (Variable* const state = variable(self)) {
+        state->grad_fn = nullptr;
+        state->requires_grad = false;
+    }
+    return self;
+}
+
 }  // namespace
 
 Tensor take_geometry(const Tensor& self, const Tensor& view) {
@@ -544,6 +557,8 @@ const Register imag_op{"imag(Tensor(a) self) -> Tensor(a)", imag, {.variants = f
     .doc = "The imaginary part, a view. Raises RuntimeError for real tensors.", .dtypes = "complex"}};
 const Register detach_op{"detach(Tensor(a) self) -> Tensor(a)", detached,
     {.doc = "The same memory off the graph.", .differentiable = false}};
+const Register detach_in_place_op{"detach_(Tensor(a!) self) -> Tensor(a!)", detach_,
+    {.doc = "Takes the tensor off the graph in place. Raises RuntimeError for a view.", .differentiable = false}};
 
 }  // namespace
 }  // namespace rl::ops

@@ -254,7 +254,8 @@ PyObject* array_wrap_method(PyObject*, PyObject* args) {
             throw PythonError();
         if (!is_numpy_array(array)) return Py_NewRef(array);
         const Tensor result = from_numpy_array(array);
-        return to_python(is_boolean(result.dtype()) ? autograd_operators.to_dtype(result, DType::uint8) : result);
+        return to_python(is_boolean(result.dtype()) ? autograd_operators.to_dtype(result, DType::uint8)
+                                                    : result);
     });
 }
 
@@ -314,6 +315,11 @@ PyMethodDef interchange_methods[] = {
     {"__dlpack_device__", dlpack_device, METH_NOARGS, "The device's type and number in DLPack's terms."},
     {"untyped_storage", untyped_storage_method, METH_NOARGS,
      "untyped_storage()\n\nThe storage whose memory the tensor sees, perhaps with others."},
+    {"set_", as_method(set_storage), METH_VARARGS | METH_KEYWORDS,
+     "set_(source=None, storage_offset=0, size=None, stride=None)\n\n"
+     "Makes the tensor see the memory of another tensor or of a storage, in place.\n\n"
+     "Raises RuntimeError for a source of another dtype, and where the geometry reaches outside the "
+     "storage."},
     {"tolist", tolist_method, METH_NOARGS,
      "tolist()\n\nThe values as nested lists of Python numbers; a zero-dim tensor gives a number.\n\n"
      ">>> rushlight.ones(2).tolist()\n[1.0, 1.0]\n"},

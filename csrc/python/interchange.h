@@ -12,7 +12,7 @@ namespace rl {
 
 // The buffer protocol of Tensor: memoryview(tensor) sees the tensor's own memory.
 extern PyBufferProcs tensor_as_buffer;
-// Tensor's methods numpy, __array__, __array_wrap__, untyped_storage, tolist, __dlpack__ and
+// Tensor's methods numpy, __array__, __array_wrap__, untyped_storage, set_, tolist, __dlpack__ and
 // __dlpack_device__.
 extern PyMethodDef interchange_methods[];
 

@@ -60,7 +60,17 @@ bool all_of_type(PyObject* sequence, const PyTypeObject* type) {
     return true;
 }
 
+// Lists may be nested deeper than the C++ stack.
+class RecursionGuard {
+  public:
+    RecursionGuard() { check_status(-Py_EnterRecursiveCall(" while reading nested sequences")); }
+    ~RecursionGuard() { Py_LeaveRecursiveCall(); }
+    RecursionGuard(const RecursionGuard&) = delete;
+    RecursionGuard& operator=(const RecursionGuard&) = delete;
+};
+
 DType sequence_dtype(PyObject* data) {
+    const RecursionGuard guard;
     const Object sequence = fast_sequence(data);
     if (PySequence_Fast_GET_SIZE(sequence.get()) == 0) return default_dtype();
     if (all_of_type(sequence.get(), &PyFloat_Type)) return default_dtype();
@@ -68,7 +78,6 @@ DType sequence_dtype(PyObject* data) {
     std::optional<DType> dtype;
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence.get()); ++i) {
         const Object item = Object::borrow(PySequence_Fast_GET_ITEM(sequence.get(), i));
-        if (item.get() == data) raise<TypeError>("new(): self-referential lists are incompatible");
         const DType next = nested_dtype(item.get());
         dtype = dtype ? promote(*dtype, next) : next;
         if (dtype == DType::complex128) break;

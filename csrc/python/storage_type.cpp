@@ -6,8 +6,10 @@
 #include <cstring>
 #include <vector>
 
+#include "autograd/record.h"
 #include "core/object.h"
 #include "core/objects.h"
+#include "core/storage_part.h"
 #include "ops/boxing.h"
 #include "python/errors.h"
 #include "python/module.h"
@@ -119,10 +121,7 @@ PyObject* storage_get_item(PyObject* self, PyObject* key) {
         check_memory(*storage);
         if (!PySlice_Check(key)) return to_python(int64_t{bytes_of(*storage)[checked_index(self, key)]});
         const auto [start, count] = checked_slice(self, key);
-        auto* const owner = new Ref<Storage>(storage);
-        return wrap(make_ref<Storage>(
-            bytes_of(*storage) + start, count,
-            [](void* context) { delete static_cast<Ref<Storage>*>(context); }, owner));
+        return wrap(part_of(storage, start, count));
     });
 }
 
@@ -343,6 +342,26 @@ PyTypeObject storage_type = {
     .tp_new = storage_new,
 };
 
+Tensor tensor_on(const Ref<Storage>& storage, DType dtype, int64_t offset, PyObject* size, PyObject* stride) {
+    if (size == nullptr || size == Py_None) return whole_storage(storage, dtype);
+    const Dims sizes = from_python<Dims>(size);
+    const Dims strides =
+        stride == nullptr || stride == Py_None ? contiguous_strides(sizes) : from_python<Dims>(stride);
+    return over_storage(storage, sizes, strides, offset, dtype, storage->device());
+}
+
+// What set_ makes a tensor look at.
+Tensor new_target(const Tensor& self, PyObject* source, int64_t offset, PyObject* size, PyObject* stride) {
+    if (source == nullptr || source == Py_None) return empty(Dims{0}, options_of(self));
+    if (is_storage(source)) return tensor_on(storage_of(source), self.dtype(), offset, size, stride);
+    check<TypeError>(PyObject_TypeCheck(source, &tensor_type),
+                     "set_(): argument 'source' must be Tensor or Storage, not ", Py_TYPE(source)->tp_name);
+    const Tensor other = Tensor::borrow(source);
+    check(other.dtype() == self.dtype(), "Could not set tensor of type ", info(other.dtype()).name,
+          " to a tensor of type ", info(self.dtype()).name);
+    return size == nullptr ? other : tensor_on(other->storage, other.dtype(), offset, size, stride);
+}
+
 // _tensor_from_storage(storage, dtype, storage_offset, size, stride)
 PyObject* tensor_from_storage(PyObject*, PyObject* args) {
     return guarded([&]() -> PyObject* {
@@ -376,6 +395,29 @@ PyObject* storage_object(const Ref<Storage>& storage) {
 Tensor whole_storage(const Ref<Storage>& storage, DType dtype) {
     const auto count = static_cast<int64_t>(storage->bytes()) / item_size(dtype);
     return over_storage(storage, Dims{count}, Dims{1}, 0, dtype, storage->device());
+}
+
+PyObject* set_storage(PyObject* self, PyObject* args, PyObject* kwargs) {
+    return guarded([&]() -> PyObject* {
+        static const char* const names[] = {"source", "storage_offset", "size", "stride", nullptr};
+        PyObject *source = nullptr, *size = nullptr, *stride = nullptr;
+        long long offset = 0;
+        if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OLOO:set_", const_cast<char**>(names), &source,
+                                         &offset, &size, &stride)) {
+            throw PythonError();
+        }
+        const Tensor tensor = Tensor::borrow(self);
+        check_writable(tensor, gradients_wanted({tensor}));
+        const Tensor target = new_target(tensor, source, offset, size, stride);
+        tensor->storage = target->storage;
+        tensor->sizes = target.sizes();
+        tensor->strides = target.strides();
+        tensor->offset = target.offset();
+        tensor->device = target.device();
+        refresh_geometry(tensor.impl());
+        tensor.bump_version();
+        return Py_NewRef(self);
+    });
 }
 
 void add_storage(PyObject* module) {

@@ -14,4 +14,7 @@ PyObject* storage_object(const Ref<Storage>& storage);
 // The storage's memory as a one-dimensional tensor.
 Tensor whole_storage(const Ref<Storage>& storage, DType dtype);
 
+// Tensor.set_: looks at the memory of another tensor or storage from now on.
+PyObject* set_storage(PyObject* self, PyObject* args, PyObject* kwargs);
+
 }  // namespace rl
