@@ -21,6 +21,7 @@ FUNCTIONS = {
         "matrix_power orgqr ormqr pca_lowrank pinverse qr slogdet svd svd_lowrank triangular_solve"
     ),
     "products": ("addbmm cdist chain_matmul cross dist inner kron pdist"),
+    "selection": ("nonzero norm unique unique_consecutive"),
     "statistics": ("corrcoef cov histc histogram nanquantile quantile"),
 }
 
@@ -35,5 +36,6 @@ METHODS = {
         "matrix_power orgqr ormqr pinverse qr slogdet svd triangular_solve"
     ),
     "products": ("addbmm addbmm_ cross dist inner kron"),
+    "selection": ("nonzero norm unique unique_consecutive"),
     "statistics": ("corrcoef cov histc histogram nanquantile quantile"),
 }
