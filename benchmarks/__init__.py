@@ -1,0 +1,1 @@
+"""The same workloads on PyTorch and on Rushlight, in turn, in one run: ``python -m benchmarks``."""
