@@ -232,7 +232,7 @@ const Register attention_operator{
          "is_causal.\n\n"
          ">>> rushlight.nn.functional.scaled_dot_product_attention(\n"
          "...     rushlight.ones(2, 3), rushlight.ones(4, 3), rushlight.ones(4, 5)).shape\n"
-         "rushlight.Size([2, 5])",
+         "torch.Size([2, 5])",
      .dtypes = "floating"}};
 
 }  // namespace

@@ -309,7 +309,7 @@ const Register einsum_operator{
      .doc = "Sums products of operands' elements along the dimensions that the equation names.\n\n"
             "Raises RuntimeError for a malformed equation and for sizes that do not fit.\n\n"
             ">>> rushlight.einsum('ij,jk->ik', rushlight.ones(2, 3), rushlight.ones(3, 4)).shape\n"
-            "rushlight.Size([2, 4])",
+            "torch.Size([2, 4])",
      .dtypes = "all but bool"}};
 const Register tensordot_operator{
     "tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor",
@@ -318,7 +318,7 @@ const Register tensordot_operator{
      .doc = "Sums products of two tensors' elements over pairs of dimensions.\n\n"
             "Raises RuntimeError where the sizes of a pair differ.\n\n"
             ">>> rushlight.tensordot(rushlight.ones(2, 3), rushlight.ones(3, 4), 1).shape\n"
-            "rushlight.Size([2, 4])",
+            "torch.Size([2, 4])",
      .dtypes = "all but bool"}};
 
 }  // namespace

@@ -515,7 +515,7 @@ const Register bmm_operator{
      .doc = "Products of matrices in a batch, (b, n, m) times (b, m, p) giving (b, n, p).\n\n"
             "Raises RuntimeError for shapes that do not fit and for different dtypes.\n\n"
             ">>> rushlight.bmm(rushlight.ones(2, 1, 3), rushlight.ones(2, 3, 1)).shape\n"
-            "rushlight.Size([2, 1, 1])",
+            "torch.Size([2, 1, 1])",
      .dtypes = "all but bool"}};
 const Register mv_operator{
     "mv(Tensor self, Tensor vec) -> Tensor",
@@ -557,7 +557,7 @@ const Register matmul_operator{
             "dimensions before the last two broadcast.\n\n"
             "Raises RuntimeError for zero-dim tensors, shapes that do not fit, and different dtypes.\n\n"
             ">>> rushlight.matmul(rushlight.ones(5, 2, 3), rushlight.ones(3, 4)).shape\n"
-            "rushlight.Size([5, 2, 4])",
+            "torch.Size([5, 2, 4])",
      .dtypes = "all but bool"}};
 const Register linear_operator{
     "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
@@ -568,7 +568,7 @@ const Register linear_operator{
             "bias (out_features) or None, giving (*, out_features).\n\n"
             "Raises RuntimeError for shapes that do not fit and for different dtypes.\n\n"
             ">>> rushlight.nn.functional.linear(rushlight.ones(2, 3), rushlight.ones(4, 3)).shape\n"
-            "rushlight.Size([2, 4])",
+            "torch.Size([2, 4])",
      .dtypes = "all but bool"}};
 
 constexpr const char* additive_doc =

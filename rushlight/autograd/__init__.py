@@ -1,16 +1,12 @@
 """Automatic differentiation: gradients of whatever was computed with tensors that require them."""
 
-from __future__ import annotations
-
-import importlib
-from typing import Any
-
 from rushlight._C import Tensor as Variable
 from rushlight.autograd import graph as graph
 from rushlight.autograd._backward import backward, grad
 from rushlight.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from rushlight.autograd.function import Function
 from rushlight.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from rushlight.autograd.gradcheck import gradcheck, gradgradcheck
 
 __all__ = [
     "Function",
@@ -28,10 +24,3 @@ __all__ = [
     "set_grad_enabled",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("gradcheck", "gradgradcheck"):  # loaded when first needed: no program's hot path checks gradients
-        module = importlib.import_module("rushlight.autograd.gradcheck")
-        globals().update(gradcheck=module.gradcheck, gradgradcheck=module.gradgradcheck)
-        return globals()[name]
-    raise AttributeError(f"module 'rushlight.autograd' has no attribute '{name}'")

@@ -63,7 +63,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         RuntimeError: where the sizes of a pair differ, or a number is negative or too large.
 
     >>> rushlight.tensordot(rushlight.ones(2, 3), rushlight.ones(3, 4), dims=1).shape
-    rushlight.Size([2, 4])
+    torch.Size([2, 4])
     """
     if hasattr(dims, "tolist"):
         dims = dims.tolist()

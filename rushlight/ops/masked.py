@@ -197,7 +197,7 @@ def argmax(
     """Where the largest unmasked element is.
 
     >>> rushlight.masked.argmax(rushlight.tensor([1.0, 2.0]), 0, mask=rushlight.tensor([True, False]))
-    tensor(0)
+    tensor(0.)
     """
     return (
         _fill(input, mask, _lowest(input.dtype))
@@ -220,7 +220,7 @@ def argmin(
     """Where the smallest unmasked element is.
 
     >>> rushlight.masked.argmin(rushlight.tensor([1.0, 2.0]), 0, mask=rushlight.tensor([False, True]))
-    tensor(1)
+    tensor(1.)
     """
     return (
         _fill(input, mask, _highest(input.dtype))
