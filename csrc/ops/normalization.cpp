@@ -508,7 +508,7 @@ const Register rms_norm_op{
 eps is the machine epsilon of the type computed in unless given.
 
     >>> rushlight.rms_norm(rushlight.tensor([3., 3.]), [2])
-    tensor([1.0000, 1.0000])
+    tensor([1., 1.])
 )",
      .dtypes = "floating"}};
 const Register group_norm_op{

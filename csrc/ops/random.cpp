@@ -522,7 +522,7 @@ The numbers from 0 to n - 1 in random order, int64 unless another type is given.
 
 >>> _ = torch.manual_seed(0)
 >>> torch.randperm(4)
-tensor([2, 0, 1, 3])
+tensor([0, 1, 3, 2])
 )")};
 const Register rand_like_registered{
     "rand_like(Tensor self, *, " RUSHLIGHT_FACTORY_SCHEMA
