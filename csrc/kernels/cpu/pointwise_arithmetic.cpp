@@ -26,19 +26,29 @@ void checked(PointwiseTable& table, Pointwise op, Types<T...>, F) {
     ((entry(table, op, compute_of<T>) = checked_block<T, F>), ...);
 }
 
-template <class T, class F>
+// Chosen by masks of bits, so that the compiler makes vectors of it whatever the type.
+template <class T>
 bool where_block(void* output, const void* const* inputs, int64_t count, const Parameters&) {
-    const auto* condition = static_cast<const bool*>(inputs[0]);
-    const auto* a = static_cast<const T*>(inputs[1]);
-    const auto* b = static_cast<const T*>(inputs[2]);
-    auto* out = static_cast<T*>(output);
+    using Part =
+        std::conditional_t<sizeof(T) == 1, uint8_t, std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>>;
+    constexpr int parts = sizeof(T) / sizeof(Part);
+    const auto* condition = static_cast<const uint8_t*>(inputs[0]);
+    const auto* a = static_cast<const Part*>(inputs[1]);
+    const auto* b = static_cast<const Part*>(inputs[2]);
+    auto* out = static_cast<Part*>(output);
 #pragma GCC ivdep
-    for (int64_t i = 0; i < count; ++i) out[i] = F{}(condition[i], a[i], b[i]);
+    for (int64_t i = 0; i < count; ++i) {
+        const Part mask = static_cast<Part>(-static_cast<Part>(condition[i] != 0));
+        for (int k = 0; k < parts; ++k) {
+            const int64_t at = i * parts + k;
+            out[at] = static_cast<Part>((a[at] & mask) | (b[at] & static_cast<Part>(~mask)));
+        }
+    }
     return true;
 }
-template <class... T, class F>
-void where(PointwiseTable& table, Types<T...>, F) {
-    ((entry(table, Pointwise::where, compute_of<T>) = where_block<T, F>), ...);
+template <class... T>
+void where(PointwiseTable& table, Types<T...>) {
+    ((entry(table, Pointwise::where, compute_of<T>) = where_block<T>), ...);
 }
 
 // -1 divides by negation, since the smallest integer has no positive counterpart.
@@ -174,13 +184,13 @@ void add_two_inputs(PointwiseTable& table) {
     scalars<2>(table, Pointwise::fmod, Reals{}, [](auto a, auto b) { return std::fmod(a, b); });
     scalars<2>(table, Pointwise::pow, Integers{}, [](auto a, auto b) { return integer_power(a, b); });
     scalars<2>(table, Pointwise::maximum, BoolAndReals{},
-               [](auto a, auto b) { return a > b || a != a ? a : b; });
+               [](auto a, auto b) { return (a > b) | (a != a) ? a : b; });
     scalars<2>(table, Pointwise::minimum, BoolAndReals{},
-               [](auto a, auto b) { return a < b || a != a ? a : b; });
+               [](auto a, auto b) { return (a < b) | (a != a) ? a : b; });
     scalars<2>(table, Pointwise::fmax, BoolAndReals{},
-               [](auto a, auto b) { return a > b || b != b ? a : b; });
+               [](auto a, auto b) { return (a > b) | (b != b) ? a : b; });
     scalars<2>(table, Pointwise::fmin, BoolAndReals{},
-               [](auto a, auto b) { return a < b || b != b ? a : b; });
+               [](auto a, auto b) { return (a < b) | (b != b) ? a : b; });
     scalars<2>(table, Pointwise::gcd, Integers{},
                [](auto a, auto b) { return greatest_common_divisor(a, b); });
     scalars<2>(table, Pointwise::lcm, Integers{}, [](auto a, auto b) {
@@ -211,11 +221,11 @@ void add_bitwise(PointwiseTable& table) {
 }
 
 void add_three_inputs(PointwiseTable& table) {
-    where(table, All{}, [](bool condition, auto a, auto b) { return condition ? a : b; });
+    where(table, All{});
     // NaN in any of the three is the result.
     scalars<3>(table, Pointwise::clamp, RealNumbers{}, [](auto x, auto low, auto high) {
-        const auto above = x < low || low != low ? low : x;
-        const auto inside = above > high || high != high ? high : above;
+        const auto above = (x < low) | (low != low) ? low : x;
+        const auto inside = (above > high) | (high != high) ? high : above;
         return x != x ? x : low != low ? low : inside;
     });
     scalars<3>(table, Pointwise::lerp, Fields{}, [](auto a, auto b, auto w) { return interpolate(a, b, w); });

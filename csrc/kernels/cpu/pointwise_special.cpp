@@ -1,6 +1,8 @@
 // Special functions of real numbers, computed in double one element at a time.
 #include <math.h>  // lgamma_r and the Bessel functions are POSIX, outside namespace std
 
+#include <algorithm>
+
 #include "kernels/cpu/pointwise_block.h"
 #include "kernels/simd/math.h"
 
@@ -169,12 +171,12 @@ double bessel_i(int order, double x) {
 }
 
 // exp(x) K_order(x): the integral of exp(-x (cosh t - 1)) cosh(order t) by the trapezoidal rule, whose error
-// falls exponentially with the step.
+// vanishes once the step is half the width of the peak.
 double scaled_bessel_k(int order, double x) {
     if (x == 0) return infinity;
     if (!(x > 0)) return not_a_number;
     if (x == infinity) return 0;
-    constexpr double step = 1.0 / 32;
+    const double step = std::min(0.25, 0.5 / std::sqrt(x));
     double sum = 0.5;
     for (int k = 1;; ++k) {
         const double t = k * step, half = std::sinh(t / 2);
@@ -182,9 +184,7 @@ double scaled_bessel_k(int order, double x) {
         sum += term;
         if (term < epsilon / 8 * sum && x * half * half > order) break;
     }
-    if (x < 1000) return sum * step;
-    const double y = 1 / (8 * x), m = 4.0 * order * order;  // Abramowitz and Stegun 9.7.2
-    return std::sqrt(pi / (2 * x)) * (1 + (m - 1) * y * (1 + (m - 9) * y / 2 * (1 + (m - 25) * y / 3)));
+    return sum * step;
 }
 double bessel_k(int order, double x) {
     return x == infinity ? 0 : scaled_bessel_k(order, x) * std::exp(-x);
