@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 import warnings
+from pathlib import Path
 
 import numpy
 import pytest
@@ -414,8 +415,10 @@ def run(body):
     program = (
         "import os, sys, time\nimport rushlight\nfrom rushlight.utils.data import *\n" + textwrap.dedent(body)
     )
+    environment = {**os.environ, "PYTHONPATH": str(Path(rushlight.__file__).parent.parent)}
+    pipe = subprocess.PIPE
     return subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program], stdout=pipe, stderr=pipe, env=environment, text=True
     )
 
 
