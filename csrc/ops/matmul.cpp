@@ -146,6 +146,34 @@ void check_linear_bias(const Tensor& input, const Tensor& weight, const Tensor& 
           scalar_name(input), " and ", scalar_name(weight));
 }
 
+// multiply for one product without a batch, which spares the small layer the making of views.
+void multiply_linear(const Tensor& result, const Tensor& input, const Tensor& weight, const Tensor& bias,
+                     int64_t rows) {
+    if (result.is_meta() || result.numel() == 0) return;
+    kernels::GemmProblem p;
+    p.dtype = result.dtype();
+    p.m = rows;
+    p.n = weight.sizes()[0];
+    p.k = weight.sizes()[1];
+    p.a = input.raw_data();
+    p.a_row = input.dim() == 2 ? input.strides()[0] : p.k;
+    p.a_column = input.strides().back();
+    p.b = weight.raw_data();
+    p.b_row = weight.strides()[1];
+    p.b_column = weight.strides()[0];
+    p.c = result.raw_data();
+    p.c_row = p.n;
+    p.c_column = 1;
+    if (bias.defined()) {
+        const Dims strides = broadcast_strides(bias.sizes(), bias.strides(), Dims{rows, p.n});
+        p.addend = bias.raw_data();
+        p.addend_row = strides[0];
+        p.addend_column = strides[1];
+    }
+    const GilRelease released(p.m * p.n * std::max<int64_t>(p.k, 1));
+    kernels::gemm(p);
+}
+
 }  // namespace
 
 Tensor mm(const Tensor& self, const Tensor& mat2) {
@@ -470,12 +498,7 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
     Dims sizes = input.sizes();
     sizes.back() = columns;
     const Tensor result = empty(sizes, options_of(input));
-    const Dims row_strides{rank == 2 ? input.strides()[0] : depth, left.strides().back()};
-    multiply(
-        alias(result, Dims{rows, columns}, Dims{columns, 1}, result.offset()),
-        alias(left, Dims{rows, depth}, row_strides, left.offset()),
-        alias(weight, Dims{depth, columns}, Dims{weight.strides()[1], weight.strides()[0]}, weight.offset()),
-        {bias});
+    multiply_linear(result, left, weight, bias, rows);
     const char* const name = rank == 2 ? (bias.defined() ? "AddmmBackward0" : "MmBackward0")
                                        : (bias.defined() ? "ViewBackward0" : "UnsafeViewBackward0");
     return record(name, {bias, input, weight}, result, [&] {
