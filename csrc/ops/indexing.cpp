@@ -667,7 +667,7 @@ Raises RuntimeError where source has too few elements.
 const Register nonzero_op{
     "nonzero(Tensor self) -> Tensor",
     nonzero,
-    {.variants = function | method | out,
+    {.variants = method | out,
      .doc = R"(Coordinates of the elements that are not zero, one row each, in order, as int64.
 
     >>> rushlight.tensor([[0, 1], [2, 0]]).nonzero()

@@ -365,6 +365,8 @@ class EntryCheck:
             reference.run()
         except Exception:  # broadcasting and promotion keep some samples out of place
             return
+        if reference.output.shape != reference.input.shape:
+            return  # addbmm_ alone resizes its input
         call = Call(rushlight, on_copy(self.form(inplace)), sample)
         call.run()
         self.compare_outputs(call, reference, limits)
