@@ -46,6 +46,12 @@ DType total_dtype(const Tensor& self, std::optional<DType> dtype) {
     return is_integral(self.dtype(), true) ? DType::int64 : self.dtype();
 }
 
+// Stands for the logarithm of zero: an infinity would turn into NaN in differences.
+double lowest_number(DType dtype) {
+    if (dtype == DType::float64) return std::numeric_limits<double>::lowest();
+    return dtype == DType::float16 ? -65504 : -3e38;
+}
+
 Tensor reversed_cumsum(const Tensor& self, int64_t dim) {
     return flip(cumsum(flip(self, {dim}), dim), {dim});
 }
@@ -131,8 +137,7 @@ Tensor logcumsumexp(const Tensor& self, int64_t dim) {
                 return flip(logcumsumexp(flip(logs, {dim}), dim), {dim});
             };
             if (is_complex(x.dtype())) return {conj(exp(reversed(log(conj(grad)) - y) + x))};
-            const Tensor zero = wrap_number(0),
-                         nothing = wrap_number(-std::numeric_limits<double>::infinity());
+            const Tensor zero = wrap_number(0), nothing = wrap_number(lowest_number(x.dtype()));
             const Tensor magnitude = log(abs(grad));
             const Tensor positive = where(gt(grad, zero), magnitude, nothing);
             const Tensor negative = where(lt(grad, zero), magnitude, nothing);

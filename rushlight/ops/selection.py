@@ -1,10 +1,9 @@
-"""Distinct elements, positions of nonzero elements and norms: results whose number depends on the arguments."""
+"""Distinct elements and positions of nonzero elements: results whose number depends on the arguments."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import rushlight
 from rushlight import _C, Tensor
 from rushlight.ops.registry import operator
 
@@ -68,40 +67,3 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
             [1, 0]])
     """
     return input.nonzero_numpy() if as_tuple else _C.nonzero(input)
-
-
-@operator(
-    "linalg.vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    out=True,
-)
-def vector_norm(
-    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
-) -> Tensor:
-    """(sum |x|^ord)^(1/ord) over all or given dimensions; inf, -inf and 0 are the limits.
-
-    >>> rushlight.linalg.vector_norm(rushlight.tensor([3.0, -4.0]))
-    tensor(5.)
-    """
-    return _C.linalg_vector_norm(x, ord, dim, keepdim, dtype=dtype)
-
-
-@operator(
-    "norm(Tensor self, Scalar? p='fro', int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    method=True,
-    out=True,
-)
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
-    """Norm of order `p` of the elements, over all or given dimensions: a number, 'fro' (2) or 'nuc'.
-
-    'nuc' is the sum of singular values of matrices. Raises RuntimeError for integers.
-
-    >>> rushlight.norm(rushlight.tensor([3.0, 4.0]))
-    tensor(5.)
-    """
-    if p != "nuc":
-        order = 2 if p is None or p == "fro" else p
-        if isinstance(order, str):
-            raise RuntimeError(f"linalg.matrix_norm: Order {order} not supported.")
-        return _C.linalg_vector_norm(input, order, dim, keepdim, dtype=dtype)
-    dims = list(range(input.dim())) if dim is None else dim
-    return rushlight.linalg.matrix_norm(input, "nuc", dims, keepdim, dtype=dtype)

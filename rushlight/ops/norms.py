@@ -1,0 +1,31 @@
+"""Norms of the elements of a tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight
+from rushlight import _C, Tensor
+from rushlight.ops.registry import operator
+
+
+@operator(
+    "norm(Tensor self, Scalar? p='fro', int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    method=True,
+    out=True,
+)
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+    """Norm of order `p` of the elements, over all or given dimensions: a number, 'fro' (2) or 'nuc'.
+
+    'nuc' is the sum of singular values of matrices. Raises RuntimeError for integers.
+
+    >>> rushlight.norm(rushlight.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    if p != "nuc":
+        order = 2 if p is None or p == "fro" else p
+        if isinstance(order, str):
+            raise RuntimeError(f"linalg.matrix_norm: Order {order} not supported.")
+        return _C.linalg_vector_norm(input, order, dim, keepdim, dtype=dtype)
+    dims = list(range(input.dim())) if dim is None else dim
+    return rushlight.linalg.matrix_norm(input, "nuc", dims, keepdim, dtype=dtype)
