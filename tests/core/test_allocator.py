@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -12,6 +13,14 @@ import rushlight
 
 def stats(name):
     return rushlight.memory_stats()[name]
+
+
+def settles_at(expected, seconds=10):
+    """Whether the count of bytes comes to the expected one, once threads that have ended have reported theirs."""
+    end = time.monotonic() + seconds
+    while stats("allocated_bytes.current") != expected and time.monotonic() < end:
+        time.sleep(0.01)
+    return stats("allocated_bytes.current") == expected
 
 
 def test_bytes_are_counted():
@@ -66,7 +75,7 @@ def test_blocks_may_be_freed_by_another_thread():
     worker = threading.Thread(target=tensors.clear)
     worker.start()
     worker.join()
-    assert stats("allocated_bytes.current") == before
+    assert settles_at(before)
 
 
 def test_threads_leave_nothing_behind():
@@ -81,7 +90,7 @@ def test_threads_leave_nothing_behind():
         worker.start()
     for worker in workers:
         worker.join()
-    assert stats("allocated_bytes.current") == before
+    assert settles_at(before)
 
 
 def test_a_forked_process_allocates():
