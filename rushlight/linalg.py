@@ -1,6 +1,6 @@
 """Linear algebra: rushlight.linalg."""
 
-from rushlight.ops import linalg, products, registry, selection  # noqa: F401
+from rushlight.ops import linalg, norms, products, registry  # noqa: F401
 from rushlight.ops.linear_algebra import LinAlgError  # noqa: F401
 
 globals().update(registry.namespace("linalg"))

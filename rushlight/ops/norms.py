@@ -1,4 +1,4 @@
-"""Norms of the elements of a tensor."""
+"""Norms of vectors, and of the elements of a tensor."""
 
 from __future__ import annotations
 
@@ -7,6 +7,21 @@ from typing import Any
 import rushlight
 from rushlight import _C, Tensor
 from rushlight.ops.registry import operator
+
+
+@operator(
+    "linalg.vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    out=True,
+)
+def vector_norm(
+    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """(sum |x|^ord)^(1/ord) over all or given dimensions; inf, -inf and 0 are the limits.
+
+    >>> rushlight.linalg.vector_norm(rushlight.tensor([3.0, -4.0]))
+    tensor(5.)
+    """
+    return _C.linalg_vector_norm(x, ord, dim, keepdim, dtype=dtype)
 
 
 @operator(
