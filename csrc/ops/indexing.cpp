@@ -413,6 +413,7 @@ Tensor masked_scatter(const Tensor& self, const Tensor& mask, const Tensor& sour
           "masked_scatter: expected self and source to have same dtypes but got",
           info(self.dtype()).scalar_name, " and ", info(source.dtype()).scalar_name);
     const Dims sizes = broadcast(self.sizes(), mask.sizes());
+    if (self.is_meta()) return empty(sizes, options_of(self));
     const Tensor positions = nonzero_positions(expand(mask, sizes));
     check(source.numel() >= positions.numel(), "Number of elements of source < number of ones in mask");
     return put_flat(expand(self, sizes), positions, narrow(flat(source), 0, 0, positions.numel()), false);
