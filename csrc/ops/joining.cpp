@@ -93,19 +93,19 @@ Tensor cat(const TensorList& tensors, int64_t dim) {
 Tensor stack(const TensorList& tensors, int64_t dim) {
     check(!tensors.empty(), "stack expects a non-empty TensorList");
     const int64_t place = wrap_dim(dim, tensors[0].dim() + 1);
-    TensorList expanded;
+    const Dims& sizes = tensors[0].sizes();
     for (size_t i = 0; i < tensors.size(); ++i) {
-        check(tensors[i].sizes() == tensors[0].sizes(), "stack expects each tensor to be equal size, but got ",
-              to_string(tensors[0].sizes()), " at entry 0 and ", to_string(tensors[i].sizes()), " at entry ", i);
-        const GradientsEnabled disabled(false);
-        expanded.push_back(unsqueeze(tensors[i], place));
+        check(tensors[i].sizes() == sizes, "stack expects each tensor to be equal size, but got ", to_string(sizes),
+              " at entry 0 and ", to_string(tensors[i].sizes()), " at entry ", i);
     }
-    Dims sizes = expanded[0].sizes();
-    sizes[place] = static_cast<int64_t>(tensors.size());
-    Tensor result = empty(sizes, {result_type(tensors), tensors[0].device()});
-    for (size_t i = 0; i < expanded.size(); ++i) {
-        const int64_t offset = static_cast<int64_t>(i) * result.strides()[place];
-        copy_data(alias(result, expanded[i].sizes(), result.strides(), offset), expanded[i]);
+    Dims stacked = sizes;
+    stacked.insert(static_cast<size_t>(place), static_cast<int64_t>(tensors.size()));
+    const Tensor result = empty(stacked, {result_type(tensors), tensors[0].device()});
+    Dims strides = result.strides();
+    const int64_t step = strides[place];
+    strides.erase(static_cast<size_t>(place));
+    for (size_t i = 0; i < tensors.size(); ++i) {
+        copy_data(alias(result, sizes, strides, static_cast<int64_t>(i) * step), tensors[i]);
     }
     return record("StackBackward0", tensors, result, [&] {
         return [place](const Tensor& grad) -> Gradients {
