@@ -87,7 +87,7 @@ class RandomSampler(Sampler[int]):
         >>> import rushlight as torch
         >>> from rushlight.utils.data import RandomSampler
         >>> list(RandomSampler(range(4), generator=torch.Generator().manual_seed(0)))
-        [2, 0, 1, 3]
+        [0, 1, 3, 2]
     """
 
     def __init__(
