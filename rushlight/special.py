@@ -28,8 +28,15 @@ _NATIVE = {
     "xlogy": "xlogy",
 }
 
+# Operators that only this namespace has: special_entr and so on.
+_PREFIX = "special_"
+
 _found = {
     name: getattr(_rushlight, native) for name, native in _NATIVE.items() if hasattr(_rushlight, native)
+} | {
+    name.removeprefix(_PREFIX): getattr(_rushlight._C, name)
+    for name in dir(_rushlight._C)
+    if name.startswith(_PREFIX) and not name.endswith("_")
 }
 globals().update(_found | _registry.namespace("special"))
 __all__ = sorted({*_found, *_registry.namespace("special")})

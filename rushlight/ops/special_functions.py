@@ -1,8 +1,7 @@
-"""The special namespace: Bessel, error, gamma, zeta functions and orthogonal polynomials, with their gradients."""
+"""The special namespace's Airy function and orthogonal polynomials, which PyTorch does not differentiate."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,6 @@ from rushlight.ops.registry import operator
 if TYPE_CHECKING:
     from rushlight import Tensor
 
-_pointwise: list[Any] = []
-
 
 def _series() -> Any:
     from rushlight.ops import special_series
@@ -22,52 +19,17 @@ def _series() -> Any:
     return special_series
 
 
-def _define() -> Any:
-    class Pointwise(rushlight.autograd.Function):
-        """A function of arrays in double precision; each input's derivative is a function of the inputs."""
-
-        @staticmethod
-        def forward(ctx: Any, function: Any, derivatives: Any, name: str, *inputs: Tensor) -> Tensor:
-            ctx.derivatives = derivatives
-            ctx.save_for_backward(*inputs)
-            arrays = [to_array(item.to(rushlight.float64)) for item in inputs]
-            return to_tensor(function(*arrays), "float32" if name in _NARROW else name).to(
-                getattr(rushlight, name)
-            )
-
-        @staticmethod
-        def backward(ctx: Any, grad: Tensor) -> Any:
-            inputs = ctx.saved_tensors
-            wide = [item.to(rushlight.float64) for item in inputs]
-            grads = []
-            for item, derivative, needed in zip(inputs, ctx.derivatives, ctx.needs_input_grad[3:]):
-                if not needed:
-                    grads.append(None)
-                elif derivative is None:
-                    raise RuntimeError(
-                        f"the derivative with respect to argument {len(grads)} is not implemented"
-                    )
-                else:
-                    grads.append((grad * derivative(*wide)).sum_to_size(item.shape).to(item.dtype))
-            return None, None, None, *grads
-
-    return Pointwise
-
-
-_NARROW = frozenset({"bfloat16", "float16"})
-
-
 def _tensor(value: Any, other: Any) -> Tensor:
     """A number as a tensor that does not widen the other operand."""
     if isinstance(value, rushlight.Tensor):
-        return value
+        return value.detach()
     wide = rushlight.get_default_dtype() if isinstance(value, float) else rushlight.int64
     dtype = rushlight.result_type(other, value) if isinstance(other, rushlight.Tensor) else wide
     return rushlight.tensor(value, dtype=dtype)
 
 
-def _apply(function: Callable[..., Any], derivatives: tuple[Any, ...], *inputs: Any) -> Tensor:
-    """function over broadcast inputs, integers in the default dtype."""
+def _constant(function: Callable[..., Any], *inputs: Any) -> Tensor:
+    """function of broadcast inputs in double precision, off the graph; integers give the default dtype."""
     first = next(item for item in inputs if isinstance(item, rushlight.Tensor))
     tensors = [_tensor(item, first) for item in inputs]
     dtype = tensors[0].dtype
@@ -77,182 +39,8 @@ def _apply(function: Callable[..., Any], derivatives: tuple[Any, ...], *inputs: 
         raise RuntimeError("special functions of complex arguments are not implemented for 'ComplexFloat'")
     if not dtype.is_floating_point:
         dtype = rushlight.get_default_dtype()
-    if not _pointwise:
-        _pointwise.append(_define())
-    name = str(dtype).rsplit(".", 1)[-1]
-    return _pointwise[0].apply(function, derivatives, name, *tensors)
-
-
-def _constant(function: Callable[..., Any], *inputs: Any) -> Tensor:
-    """A function that PyTorch does not differentiate."""
-    detached = [item.detach() if isinstance(item, rushlight.Tensor) else item for item in inputs]
-    return _apply(function, (None,) * len(inputs), *detached)
-
-
-def _erfc(array: Any) -> Any:
-    return to_array(rushlight.erfc(to_tensor(array, "float64")))
-
-
-def _erfinv(array: Any) -> Any:
-    return to_array(rushlight.erfinv(to_tensor(array, "float64")))
-
-
-# Modified Bessel functions
-
-
-@operator("special.i0e(Tensor self) -> Tensor", out=True)
-def i0e(input: Tensor) -> Tensor:
-    """exp(-|x|) I0(x), I0 the modified Bessel function of the first kind.
-
-    >>> rushlight.special.i0e(rushlight.zeros(1))
-    tensor([1.])
-    """
-    return _apply(lambda x: _series().bessel_ie(x, 0), (lambda x: i1e(x) - x.sgn() * i0e(x),), input)
-
-
-@operator("special.i1(Tensor self) -> Tensor", out=True)
-def i1(input: Tensor) -> Tensor:
-    """I1(x), the modified Bessel function of the first kind of order one.
-
-    >>> rushlight.special.i1(rushlight.zeros(1))
-    tensor([0.])
-    """
-
-    def derivative(x: Tensor) -> Tensor:
-        safe = rushlight.where(x == 0, rushlight.ones_like(x), x)
-        return rushlight.where(x == 0, 0.5, rushlight.i0(safe) - i1(safe) / safe)
-
-    return _apply(lambda x: _series().bessel_i(x, 1), (derivative,), input)
-
-
-@operator("special.i1e(Tensor self) -> Tensor", out=True)
-def i1e(input: Tensor) -> Tensor:
-    """exp(-|x|) I1(x).
-
-    >>> rushlight.special.i1e(rushlight.zeros(1))
-    tensor([0.])
-    """
-
-    def derivative(x: Tensor) -> Tensor:
-        safe = rushlight.where(x == 0, rushlight.ones_like(x), x)
-        return rushlight.where(x == 0, 0.5, i0e(safe) - i1e(safe) * (safe.sgn() + 1 / safe))
-
-    return _apply(lambda x: _series().bessel_ie(x, 1), (derivative,), input)
-
-
-# The normal distribution
-
-
-@operator("special.ndtr(Tensor self) -> Tensor", out=True)
-def ndtr(input: Tensor) -> Tensor:
-    """The distribution function of the standard normal law.
-
-    >>> rushlight.special.ndtr(rushlight.zeros(1))
-    tensor([0.5000])
-    """
-
-    def derivative(x: Tensor) -> Tensor:
-        return (-x * x / 2).exp() / math.sqrt(2 * math.pi)
-
-    return _apply(lambda x: _erfc(-x / math.sqrt(2)) / 2, (derivative,), input)
-
-
-@operator("special.log_ndtr(Tensor self) -> Tensor", out=True)
-def log_ndtr(input: Tensor) -> Tensor:
-    """The logarithm of ndtr, right in the tails.
-
-    >>> rushlight.special.log_ndtr(rushlight.zeros(1))
-    tensor([-0.6931])
-    """
-
-    def derivative(x: Tensor) -> Tensor:
-        return math.sqrt(2 / math.pi) / erfcx(-x / math.sqrt(2))
-
-    return _apply(lambda x: _series().log_ndtr(x, _erfc), (derivative,), input)
-
-
-@operator("special.ndtri(Tensor self) -> Tensor", out=True)
-def ndtri(input: Tensor) -> Tensor:
-    """The inverse of ndtr; nan outside 0 to 1.
-
-    >>> rushlight.special.ndtri(rushlight.tensor([0.5])).abs()
-    tensor([0.])
-    """
-
-    def derivative(p: Tensor) -> Tensor:
-        x = ndtri(p)
-        return math.sqrt(2 * math.pi) * (x * x / 2).exp()
-
-    return _apply(lambda p: _series().ndtri(p, _erfinv, _erfc), (derivative,), input)
-
-
-@operator("special.erfcx(Tensor self) -> Tensor", out=True)
-def erfcx(input: Tensor) -> Tensor:
-    """exp(x^2) erfc(x), the scaled complementary error function.
-
-    >>> rushlight.special.erfcx(rushlight.zeros(1))
-    tensor([1.])
-    """
-
-    def derivative(x: Tensor) -> Tensor:
-        return 2 * x * erfcx(x) - 2 / math.sqrt(math.pi)
-
-    return _apply(lambda x: _series().erfcx(x, _erfc), (derivative,), input)
-
-
-# Entropy and logarithms
-
-
-@operator("special.entr(Tensor self) -> Tensor", out=True)
-def entr(input: Tensor) -> Tensor:
-    """-x log x; zero at zero, -inf below.
-
-    >>> rushlight.special.entr(rushlight.ones(1)).abs()
-    tensor([0.])
-    """
-    x = input if input.is_floating_point() else input.to(rushlight.get_default_dtype())
-    positive = rushlight.where(x > 0, -x * x.log(), rushlight.zeros_like(x))
-    return rushlight.where(x < 0, -math.inf, rushlight.where(x.isnan(), x, positive))
-
-
-@operator("special.xlog1py(Tensor self, Tensor other) -> Tensor", out=True)
-def xlog1py(input: Any, other: Any) -> Tensor:
-    """x log(1 + y), zero where x is zero and y is not nan.
-
-    >>> rushlight.special.xlog1py(rushlight.ones(1), rushlight.zeros(1))
-    tensor([0.])
-    """
-
-    def function(x: Any, y: Any) -> Any:
-        import numpy as np
-
-        with np.errstate(all="ignore"):
-            return np.where(np.isnan(y), np.nan, np.where(x == 0, 0.0, x * np.log1p(y)))
-
-    def left(x: Tensor, y: Tensor) -> Tensor:
-        return rushlight.where((x == 0) & (y <= -1), 0.0, y.log1p())
-
-    return _apply(function, (left, lambda x, y: x / (y + 1)), input, other)
-
-
-# Gamma and zeta functions
-
-
-@operator("special.zeta(Tensor self, Tensor other) -> Tensor", out=True)
-def zeta(input: Any, other: Any) -> Tensor:
-    """The Hurwitz zeta function: the sum of (k + q)^-x over k from zero.
-
-    >>> rushlight.special.zeta(rushlight.tensor([2.0]), rushlight.ones(1))
-    tensor([1.6449])
-    """
-
-    def right(x: Tensor, q: Tensor) -> Tensor:
-        return -x * zeta(x + 1, q)
-
-    return _apply(lambda x, q: _series().zeta(x, q), (None, right), input, other)
-
-
-# Bessel and Airy functions, which PyTorch does not differentiate
+    arrays = [to_array(item.to(rushlight.float64)) for item in tensors]
+    return to_tensor(function(*arrays), "float64").to(dtype)
 
 
 @operator("special.airy_ai(Tensor self) -> Tensor", out=True)
@@ -263,116 +51,6 @@ def airy_ai(input: Tensor) -> Tensor:
     tensor([0.1353])
     """
     return _constant(lambda x: _series().airy_ai(x), input)
-
-
-@operator("special.bessel_j0(Tensor self) -> Tensor", out=True)
-def bessel_j0(input: Tensor) -> Tensor:
-    """The Bessel function of the first kind J0(x).
-
-    >>> rushlight.special.bessel_j0(rushlight.ones(1))
-    tensor([0.7652])
-    """
-    return _constant(lambda x: _series().bessel_j(x, 0), input)
-
-
-@operator("special.bessel_j1(Tensor self) -> Tensor", out=True)
-def bessel_j1(input: Tensor) -> Tensor:
-    """The Bessel function of the first kind J1(x).
-
-    >>> rushlight.special.bessel_j1(rushlight.ones(1))
-    tensor([0.4401])
-    """
-    return _constant(lambda x: _series().bessel_j(x, 1), input)
-
-
-@operator("special.bessel_y0(Tensor self) -> Tensor", out=True)
-def bessel_y0(input: Tensor) -> Tensor:
-    """The Bessel function of the second kind Y0(x).
-
-    >>> rushlight.special.bessel_y0(rushlight.ones(1))
-    tensor([0.0883])
-    """
-    return _constant(lambda x: _series().bessel_y(x, 0), input)
-
-
-@operator("special.bessel_y1(Tensor self) -> Tensor", out=True)
-def bessel_y1(input: Tensor) -> Tensor:
-    """The Bessel function of the second kind Y1(x).
-
-    >>> rushlight.special.bessel_y1(rushlight.ones(1))
-    tensor([-0.7812])
-    """
-    return _constant(lambda x: _series().bessel_y(x, 1), input)
-
-
-@operator("special.modified_bessel_i0(Tensor self) -> Tensor", out=True)
-def modified_bessel_i0(input: Tensor) -> Tensor:
-    """The modified Bessel function of the first kind I0(x).
-
-    >>> rushlight.special.modified_bessel_i0(rushlight.ones(1))
-    tensor([1.2661])
-    """
-    return _constant(lambda x: _series().bessel_i(x, 0), input)
-
-
-@operator("special.modified_bessel_i1(Tensor self) -> Tensor", out=True)
-def modified_bessel_i1(input: Tensor) -> Tensor:
-    """The modified Bessel function of the first kind I1(x).
-
-    >>> rushlight.special.modified_bessel_i1(rushlight.ones(1))
-    tensor([0.5652])
-    """
-    return _constant(lambda x: _series().bessel_i(x, 1), input)
-
-
-@operator("special.modified_bessel_k0(Tensor self) -> Tensor", out=True)
-def modified_bessel_k0(input: Tensor) -> Tensor:
-    """The modified Bessel function of the second kind K0(x).
-
-    >>> rushlight.special.modified_bessel_k0(rushlight.ones(1))
-    tensor([0.4210])
-    """
-    return _constant(lambda x: _series().bessel_k(x, 0), input)
-
-
-@operator("special.modified_bessel_k1(Tensor self) -> Tensor", out=True)
-def modified_bessel_k1(input: Tensor) -> Tensor:
-    """The modified Bessel function of the second kind K1(x).
-
-    >>> rushlight.special.modified_bessel_k1(rushlight.ones(1))
-    tensor([0.6019])
-    """
-    return _constant(lambda x: _series().bessel_k(x, 1), input)
-
-
-@operator("special.scaled_modified_bessel_k0(Tensor self) -> Tensor", out=True)
-def scaled_modified_bessel_k0(input: Tensor) -> Tensor:
-    """exp(x) K0(x).
-
-    >>> rushlight.special.scaled_modified_bessel_k0(rushlight.ones(1))
-    tensor([1.1445])
-    """
-    return _constant(lambda x: _series().bessel_ke(x, 0), input)
-
-
-@operator("special.scaled_modified_bessel_k1(Tensor self) -> Tensor", out=True)
-def scaled_modified_bessel_k1(input: Tensor) -> Tensor:
-    """exp(x) K1(x).
-
-    >>> rushlight.special.scaled_modified_bessel_k1(rushlight.ones(1))
-    tensor([1.6362])
-    """
-    return _constant(lambda x: _series().bessel_ke(x, 1), input)
-
-
-@operator("special.spherical_bessel_j0(Tensor self) -> Tensor", out=True)
-def spherical_bessel_j0(input: Tensor) -> Tensor:
-    """The spherical Bessel function sin(x) / x.
-
-    >>> rushlight.special.spherical_bessel_j0(rushlight.ones(1))
-    tensor([0.8415])
-    """
-    return _constant(lambda x: _series().spherical_bessel_j0(x), input)
 
 
 # Orthogonal polynomials, which PyTorch does not differentiate
