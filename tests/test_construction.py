@@ -70,6 +70,15 @@ def test_tensor_of_dtype(data, dtype):
     assert_same(lambda torch: torch.tensor(data, dtype=getattr(torch, dtype)))
 
 
+NO_NUMBERS = ["a", None, (1, "a"), [None], [(1, 2), 3], [1, (2,)], [{}]]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("data", NO_NUMBERS, ids=repr)
+def test_what_is_no_number_in_any_dtype(data, dtype):
+    assert_same(lambda torch: torch.tensor(data, dtype=getattr(torch, dtype)))
+
+
 CASES = {
     "no data": lambda t: t.tensor(),
     "two arguments": lambda t: t.tensor(1, 2),

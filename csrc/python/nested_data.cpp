@@ -26,6 +26,7 @@ bool is_numpy_scalar(PyObject* object) {
 }
 
 std::optional<DType> numpy_scalar_dtype(PyObject* object) {
+    if (!is_numpy_scalar(object)) return std::nullopt;
     std::string_view name = Py_TYPE(object)->tp_name;
     name.remove_prefix(name.find('.') + 1);
     if (name == "bool" || name == "bool_") return DType::boolean;
@@ -144,10 +145,17 @@ T number_as_integer(PyObject* object) {
                               : integer_from_float<T>(item.to_double());
 }
 
+bool number_as_boolean(PyObject* object) {
+    const bool is_number =
+        PyLong_Check(object) || PyFloat_Check(object) || PyComplex_Check(object) || is_tensor(object);
+    if (is_number || numpy_scalar_dtype(object) == DType::boolean) return from_python<bool>(object);
+    return from_python<bool>(Object::check(PyNumber_Index(object)).get());
+}
+
 template <class T>
 T number_as(PyObject* object) {
     if constexpr (std::is_same_v<T, bool>) {
-        return from_python<bool>(object);
+        return number_as_boolean(object);
     } else if constexpr (std::is_integral_v<T>) {
         return number_as_integer<T>(object);
     } else if constexpr (std::is_floating_point_v<T>) {
@@ -234,9 +242,7 @@ DType nested_dtype(PyObject* data) {
     if (PyBool_Check(data)) return DType::boolean;
     if (PyLong_CheckExact(data)) return DType::int64;
     if (is_tensor(data)) return Tensor::borrow(data).dtype();
-    if (is_numpy_scalar(data)) {
-        if (const std::optional<DType> dtype = numpy_scalar_dtype(data)) return *dtype;
-    }
+    if (const std::optional<DType> dtype = numpy_scalar_dtype(data)) return *dtype;
     if (is_numpy_array(data)) {
         if (const std::optional<DType> dtype = array_dtype(data)) return *dtype;
     }
