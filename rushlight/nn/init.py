@@ -89,7 +89,11 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Any = None,
 ) -> Tensor:
-    """Fills with the normal distribution cut off outside [a, b], by the inverse of its distribution function."""
+    """Fills with the normal distribution cut off outside [a, b], drawing again what falls outside.
+
+    Where the interval holds less than three tenths of the distribution, numbers are drawn evenly from the interval and
+    kept with the probability that the density gives them (Robert, 1995).
+    """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
@@ -97,13 +101,38 @@ def trunc_normal_(
         )
 
     def cumulative(x: float) -> float:
-        return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
+        return (1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0
 
-    low, high = cumulative((a - mean) / std), cumulative((b - mean) / std)
     with rushlight.no_grad():
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_().mul_(std * math.sqrt(2.0)).add_(mean)
-        return tensor.clamp_(min=a, max=b)
+        if cumulative(b) - cumulative(a) >= 0.3:
+            return _truncate_normal(tensor, mean, std, a, b, generator)
+        return _weigh_uniform(tensor, mean, std, a, b, generator)
+
+
+def _truncate_normal(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any) -> Tensor:
+    drawn = tensor.normal_(mean, std, generator=generator)
+    outside = (drawn < a) | (drawn > b)
+    while bool(outside.any()):
+        again = rushlight.empty_like(tensor).normal_(mean, std, generator=generator)
+        drawn = rushlight.where(outside, again, drawn)
+        outside = (drawn < a) | (drawn > b)
+    return tensor if drawn is tensor else tensor.copy_(drawn)
+
+
+def _weigh_uniform(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any) -> Tensor:
+    highest = -0.5 * ((min(max(mean, a), b) - mean) / std) ** 2
+
+    def refused(candidates: Tensor) -> Tensor:
+        chance = candidates.clone().sub_(mean).div_(std).pow_(2).mul_(-0.5).sub_(highest)
+        return rushlight.empty_like(tensor).uniform_(generator=generator).log_() > chance
+
+    drawn = tensor.uniform_(a, b, generator=generator)
+    rejected = refused(drawn)
+    while bool(rejected.any()):
+        again = rushlight.empty_like(tensor).uniform_(a, b, generator=generator)
+        drawn = rushlight.where(rejected, again, drawn)
+        rejected = rejected & refused(again)
+    return tensor if drawn is tensor else tensor.copy_(drawn)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:

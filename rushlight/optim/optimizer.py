@@ -61,6 +61,8 @@ def _with_hooks(step: Callable) -> Callable:
 
     @functools.wraps(step)
     def hooked_step(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        # Hooks see the arguments as the function takes them, the optimizer first.
+        args = (self, *args)
         pre_hooks = (*_global_step_pre_hooks.values(), *self._optimizer_step_pre_hooks.values())
         for hook in pre_hooks:
             result = hook(self, args, kwargs)
@@ -70,7 +72,7 @@ def _with_hooks(step: Callable) -> Callable:
                         f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}."
                     )
                 args, kwargs = result
-        out = step(self, *args, **kwargs)
+        out = step(*args, **kwargs)
         self._opt_called = True
         for hook in (*self._optimizer_step_post_hooks.values(), *_global_step_post_hooks.values()):
             hook(self, args, kwargs)

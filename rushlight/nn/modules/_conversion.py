@@ -32,12 +32,13 @@ def parse_to(args: tuple, kwargs: dict[str, Any]) -> tuple[Any, Any, bool, Any]:
     tensor = given.get("tensor")
     device = given.get("device") if tensor is None else tensor.device
     dtype = given.get("dtype") if tensor is None else tensor.dtype
-    if dtype is not None and not isinstance(dtype, rushlight.dtype):
+    non_blocking = given.get("non_blocking", False)
+    if dtype is not None and not isinstance(dtype, rushlight.dtype) or not isinstance(non_blocking, bool):
         raise _invalid(args, kwargs)
     if device is not None:
         device = rushlight.device(device)
     _check_dtype(dtype)
-    return device, dtype, bool(given.get("non_blocking", False)), given.get("memory_format")
+    return device, dtype, non_blocking, given.get("memory_format")
 
 
 def _check_dtype(dtype: Any) -> None:

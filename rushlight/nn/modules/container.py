@@ -490,7 +490,10 @@ class ParameterDict(Module):
 
     def update(self, parameters: Any) -> None:
         """Adds the values of a mapping (sorted by name unless it keeps an order) or of an iterable of pairs."""
-        for key, value in list(_pairs(parameters, "ParameterDict", "ParametersDict")):
+        pairs = list(_pairs(parameters, "ParameterDict", "ParametersDict"))
+        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
+            pairs.sort()
+        for key, value in pairs:
             self[key] = value
 
     def extra_repr(self) -> str:

@@ -355,16 +355,16 @@ class Module:
         if isinstance(value, Parameter):
             self._forget(name, "parameters", keep="_parameters")
             self.register_parameter(name, value)
-        elif isinstance(value, Module):
-            self._forget(name, "module", keep="_modules")
-            value = _global_hooks.run_registration(_global_hooks.module_registration, self, name, value)
-            self._modules[name] = value
         elif name in attributes.get("_parameters_names", ()):
             if value is not None:
                 raise TypeError(
                     f"cannot assign '{_type_name(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
                 )
             attributes[name] = None
+        elif isinstance(value, Module):
+            self._forget(name, "module", keep="_modules")
+            value = _global_hooks.run_registration(_global_hooks.module_registration, self, name, value)
+            self._modules[name] = value
         elif name in attributes.get("_modules_names", ()):
             if value is not None:
                 raise TypeError(
