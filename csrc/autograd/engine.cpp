@@ -332,6 +332,9 @@ Tensor Backward::fit(Tensor gradient, const Edge& edge, const Node& from, size_t
               " but expected shape compatible with ", to_string(wanted.sizes));
         gradient = autograd_operators.sum_to_size(gradient, wanted.sizes);
     }
+    // What is real has the real part of a complex gradient: the other part is no direction that it can take.
+    if (is_complex(gradient.dtype()) && !is_complex(wanted.dtype))
+        gradient = autograd_operators.real(gradient);
     if (gradient.dtype() != wanted.dtype) gradient = autograd_operators.to_dtype(gradient, wanted.dtype);
     return gradient;
 }

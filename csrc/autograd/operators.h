@@ -10,6 +10,7 @@ struct AutogradOperators {
     void (*add_in_place)(const Tensor&, const Tensor&);
     Tensor (*sum_to_size)(const Tensor&, IntSpan);
     Tensor (*to_dtype)(const Tensor&, DType);
+    Tensor (*real)(const Tensor&);
     Tensor (*clone)(const Tensor&);
     Tensor (*zeros)(IntSpan, TensorOptions);
     Tensor (*ones_like)(const Tensor&);

@@ -1,8 +1,8 @@
 // The operators that autograd itself needs, handed down to its floor.
-#include "autograd/operators.h"
-
-#include "ops/arithmetic.h"
 #include "ops/autograd_support.h"
+
+#include "autograd/operators.h"
+#include "ops/arithmetic.h"
 #include "ops/comparison.h"
 #include "ops/conversion.h"
 #include "ops/reduction.h"
@@ -22,10 +22,11 @@ bool contains_nan(const Tensor& tensor) {
 void provide_autograd_operators() {
     autograd_operators = {
         .add = [](const Tensor& a, const Tensor& b) { return add(a, b); },
-        .add_in_place =
-            [](const Tensor& a, const Tensor& b) { add(a, b, 1, {Destination::Kind::in_place, a}); },
+        .add_in_place = [](const Tensor& a,
+                           const Tensor& b) { add(a, b, 1, {Destination::Kind::in_place, a}); },
         .sum_to_size = [](const Tensor& tensor, IntSpan sizes) { return sum_to_size(tensor, Dims(sizes)); },
         .to_dtype = [](const Tensor& tensor, DType dtype) { return to(tensor, dtype); },
+        .real = [](const Tensor& tensor) { return real(tensor); },
         .clone = [](const Tensor& tensor) { return clone(tensor); },
         .zeros =
             [](IntSpan sizes, TensorOptions options) {

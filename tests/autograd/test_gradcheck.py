@@ -89,3 +89,8 @@ def test_single_precision_is_warned_of():
     x = torch.ones(1, requires_grad=True)
     with pytest.warns(UserWarning, match="not a double precision floating point or complex"):
         gradcheck(lambda x: x * 2, x, raise_exception=False)
+
+
+def test_a_real_input_among_complex_ones_gets_no_warning(recwarn):
+    assert gradgradcheck(lambda x, z: x * z, (real(2), complex_(2)))
+    assert not recwarn
