@@ -242,7 +242,7 @@ HOOKS = {
     ),
     "backward pre": hooked(lambda m, layer, notes: layer.register_full_backward_pre_hook(_seen(notes))),
     "backward pre replaces": hooked(
-        lambda m, layer, notes: layer.register_full_backward_pre_hook(lambda module, go: (go[0] * 5,))
+        lambda m, layer, notes: layer.register_full_backward_pre_hook(lambda module, go: (go[0] * 4,))
     ),
     "global forward": hooked(
         lambda m, layer, notes: m.nn.modules.module.register_module_forward_hook(_seen(notes))

@@ -10,6 +10,14 @@ import rushlight
 from rushlight import Tensor
 
 
+_NO_INPUT_GRADIENT = (
+    "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs require "
+    "gradients. See "
+    "https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.register_full_backward_hook for "
+    "more details."
+)
+
+
 class BackwardHooks:
     """One call of a module under its full backward (pre-)hooks.
 
@@ -49,6 +57,8 @@ class BackwardHooks:
                 grad_outputs = _checked(result, grad_outputs, "Backward pre hook", "grad_output")
         self.grad_outputs = grad_outputs
         if not self.has_input_node:
+            if self.hooks:
+                warnings.warn(_NO_INPUT_GRADIENT, stacklevel=2)
             self._run_hooks((None,) * self.input_count)
         return tuple(grad_outputs[position] for position in self.output_positions)
 
