@@ -29,7 +29,7 @@ def samples(info: Any, training: bool) -> list[Any]:
 
 
 def without_factory(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in kwargs.items() if name not in ("device", "dtype", "options")}
+    return {name: value for name, value in kwargs.items() if name not in ("device", "dtype")}
 
 
 def make(library: Any, name: str, args: Any, kwargs: Any, training: bool) -> Any:

@@ -52,26 +52,28 @@ def linear_cross_entropy(
     reduction: str = "mean",
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
+    options: Any = None,
 ) -> Tensor:
     """`cross_entropy(linear(input, linear_weight, linear_bias), target)`.
 
     input is (N, I) or (I), linear_weight (C, I) or (C, d1, ..., dK, I) for losses of K dimensions.
+    `options`, how PyTorch cuts the work into pieces, changes nothing here.
     """
     class_shape = linear_weight.shape[:-1]
-    flat_bias = None if linear_bias is None else linear_bias.reshape(-1)
-    logits = linear(input, linear_weight.reshape(-1, linear_weight.size(-1)), flat_bias)
+    flat_weight = computing(linear_weight.reshape(-1, linear_weight.size(-1)))
+    flat_bias = None if linear_bias is None else computing(linear_bias.reshape(-1))
+    logits = linear(computing(input), flat_weight, flat_bias)
     if len(class_shape) > 1:
         logits = logits.unflatten(-1, tuple(class_shape))
-    if ignore_index is None:
-        ignore_index = -100
-    return cross_entropy(
+    loss = cross_entropy(
         logits,
-        target,
-        weight,
-        ignore_index=ignore_index,
+        computing(target),
+        None if weight is None else computing(weight),
+        ignore_index=-100 if ignore_index is None else ignore_index,
         reduction=reduction,
         label_smoothing=label_smoothing,
     )
+    return loss.to(input.dtype)
 
 
 def nll_loss(

@@ -365,12 +365,17 @@ def _check_grid(input: Tensor, grid: Tensor, mode: str) -> None:
         raise RuntimeError(f"expected scalar type {first} but found {second}")
 
 
+def _clipped(x: Tensor, size: int) -> Tensor:
+    """Coordinates within the image; on its edges they have no gradient."""
+    return rushlight.where((x > 0) & (x < size - 1), x, x.detach().clamp(0, size - 1))
+
+
 def _edge_rule(padding_mode: str, align_corners: bool) -> Callable[[Tensor, int], Tensor]:
     """What becomes of a coordinate outside the image."""
     if padding_mode == "zeros":
         return lambda x, size: x
     if padding_mode == "border":
-        return lambda x, size: x.clamp(0, size - 1)
+        return _clipped
 
     def reflect(x: Tensor, size: int) -> Tensor:
         low, span = (0.0, size - 1.0) if align_corners else (-0.5, float(size))
@@ -379,7 +384,7 @@ def _edge_rule(padding_mode: str, align_corners: bool) -> Callable[[Tensor, int]
         distance = (x - low).abs()
         flips = (distance / span).floor()
         rest = distance - flips * span
-        return rushlight.where(flips % 2 == 0, rest + low, span - rest + low).clamp(0, size - 1)
+        return _clipped(rushlight.where(flips % 2 == 0, rest + low, span - rest + low), size)
 
     return reflect
 

@@ -189,6 +189,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         weight: Tensor | None = None,
         ignore_index: int | None = None,
         label_smoothing: float = 0.0,
+        options: Any = None,
     ) -> None:
         super().__init__(weight, reduction=reduction)
         self.in_features = in_features
@@ -196,6 +197,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         self.out_features = tuple(out_features)
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
+        self.options = options
         count = num_classes
         for size in self.out_features:
             count *= size
@@ -218,7 +220,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         return (
             f"in_features={self.in_features}, num_classes={self.num_classes}, out_features={self.out_features}, "
             f"bias={self.linear.bias is not None}, reduction={self.reduction}, ignore_index={self.ignore_index}, "
-            f"label_smoothing={self.label_smoothing}, options=None"
+            f"label_smoothing={self.label_smoothing}, options={self.options}"
         )
 
 
