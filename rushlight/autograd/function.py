@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -111,6 +110,8 @@ class Function:
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Carry out the operation and put it on the graph."""
         if kwargs:
+            import inspect
+
             bound = inspect.signature(cls.forward).bind(*args, **kwargs)
             bound.apply_defaults()
             args = bound.args

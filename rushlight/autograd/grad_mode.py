@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
@@ -29,6 +28,8 @@ class _Mode:
         return type(self)()
 
     def __call__(self, function: Function) -> Function:
+        import inspect
+
         if inspect.isgeneratorfunction(function):
             return self._wrap_generator(function)
 
