@@ -40,7 +40,7 @@ UNDEFINED_VALUES = frozenset(
 
 # PyTorch leaves open in which order these put equal elements: they are given inputs without any,
 # bool excepted, where the reference sorts stably.
-ORDERING = frozenset({"sort", "argsort", "msort", "topk", "kthvalue"})
+ORDERING = frozenset({"sort", "argsort", "msort", "topk", "kthvalue", "mode"})
 
 # What PyTorch 2.13 itself gets wrong; shown, but neither passing nor failing here.
 PYTORCH_DEFECTS = {
