@@ -13,7 +13,8 @@
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
-constexpr int64_t block_size = 1024;       // elements of one output read at a time
+constexpr int64_t block_size = 1024;       // elements of one output converted at a time
+constexpr int64_t direct_size = 8192;      // elements of one output read in place at a time
 constexpr int64_t tile_size = 256;         // neighbouring outputs reduced together
 constexpr int64_t parallel_grain = 32768;  // elements worth handing to another thread
 constexpr int max_pieces = 64;             // parts that one output's input is cut into
@@ -195,7 +196,7 @@ class Cursor {
     int64_t run() const { return dims_[last_].size - index_[last_]; }  // left in the fastest dimension
     // As many of `count` as lie together, unless those are so few that they are better gathered.
     int64_t block(int64_t count, bool direct) const {
-        return direct && run() >= 64 ? std::min(run(), count) : count;
+        return direct && run() >= 64 ? std::min(run(), count) : std::min(block_size, count);
     }
     void advance(int64_t count) {  // at most run()
         move(last_, count);
@@ -330,7 +331,7 @@ struct Reducer {
             return reduce_block<C, Op>(source.read(offset, cursor, stride, end - begin, buffer), end - begin);
         Cascade<C, Op, 1> cascade(1);
         for (int64_t count; begin < end; begin += count) {
-            count = cursor.block(std::min(block_size, end - begin), source.direct && stride == 1);
+            count = cursor.block(std::min(direct_size, end - begin), source.direct && stride == 1);
             *cascade.row() = reduce_block<C, Op>(source.read(offset, cursor, stride, count, buffer), count);
             cascade.fold();
         }

@@ -79,7 +79,7 @@ void for_each_tile(const ScanShape& shape, Body&& body) {
 template <class T, class Op>
 void scan_lines(const T* in, T* out, const ScanShape& shape) {
     using C = Accumulator<T>;
-    constexpr int64_t together = 16;
+    constexpr int64_t together = 4;
     const int64_t grain = together * std::max<int64_t>(1, parallel_grain / (together * shape.size));
     parallel_for(0, shape.outer, grain, [&](int64_t first, int64_t last) {
         for (; first < last; first += together) {

@@ -40,7 +40,7 @@ void select(Iterator begin, int64_t size, int64_t count, bool sorted, Less less)
     if (sorted) std::sort(begin, begin + count, less);
 }
 
-constexpr int64_t radix_least = 2048;    // items from which counting beats comparing
+constexpr int64_t radix_least = 256;     // items from which counting beats comparing
 constexpr int64_t radix_most = 1 << 22;  // items whose scratch a thread may keep
 
 struct Keyed {
