@@ -56,7 +56,7 @@ struct IndexKernels {
 
     // Writes the positions of the elements that are not zero, in order, and returns how many there are.
     int64_t (*nonzero)(DType dtype, const void* in, int64_t count, int64_t* positions);
-    // coordinates[i, k]: the k-th coordinate of positions[i] in an array of these sizes.
+    // coordinates[k, i]: the k-th coordinate of positions[i] in an array of these sizes.
     void (*unravel)(const int64_t* positions, int64_t count, const int64_t* sizes, int rank,
                     int64_t* coordinates);
 };

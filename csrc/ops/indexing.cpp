@@ -258,7 +258,7 @@ class Selection {
         int64_t first = -1, last = -1;
         for (size_t i = 0; i < indices.size(); ++i) {
             if (!indices[i].defined()) continue;
-            add(table, static_cast<int64_t>(i), indices[i], shape);
+            add(table, static_cast<int64_t>(i), std::popcount(indexed), indices[i], shape);
             indexed |= uint64_t{1} << i;
             if (first < 0) first = static_cast<int64_t>(i);
             last = static_cast<int64_t>(i);
@@ -290,10 +290,12 @@ class Selection {
             fits, "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
         return shape;
     }
-    void add(const Tensor& table, int64_t dim, const Tensor& item, const Dims& shape) {
+    // `number` counts the index tensors before this one; error messages go by it.
+    void add(const Tensor& table, int64_t dim, int number, const Tensor& item, const Dims& shape) {
         const int64_t size = table.sizes()[dim];
         if (const auto bad = out_of_range(item, -size, size); bad && count_elements(shape) > 0)
-            raise<IndexError>("index ", *bad, " is out of bounds for dimension ", dim, " with size ", size);
+            raise<IndexError>("index ", *bad, " is out of bounds for dimension ", number, " with size ",
+                              size);
         const Tensor full = item.sizes() == shape ? item : contiguous_data(expand(item, shape));
         add_offsets(full, size, table.strides()[dim], points_.offsets);
     }
@@ -511,11 +513,11 @@ Tensor masked_select(const Tensor& self, const Tensor& mask) {
 
 Tensor nonzero(const Tensor& self) {
     const Tensor positions = nonzero_positions(self);
-    const Tensor result = empty(Dims{positions.numel(), self.dim()}, {DType::int64});
+    const Tensor result = empty(Dims{self.dim(), positions.numel()}, {DType::int64});
     if (result.numel() > 0)
         index_kernels().unravel(positions.data<int64_t>(), positions.numel(), self.sizes().data(),
                                 static_cast<int>(self.dim()), result.data<int64_t>());
-    return result;
+    return transpose(result, 0, 1);
 }
 
 Tensor index(const Tensor& self, const TensorList& indices) {

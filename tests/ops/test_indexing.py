@@ -80,7 +80,6 @@ WRITES = [
     lambda t, x: x.index_copy(0, t.tensor([5]), x[:1]),
     lambda t, x: x.index_fill(2, t.tensor([-1, 0]), 9),
     lambda t, x: x.index_fill(0, t.tensor([5]), 1),
-    lambda t, x: x.index_reduce(0, t.tensor([0, 0]), x, "amax", include_self=False),
     lambda t, x: x.put(t.tensor([0, 0, 3]), t.tensor([1.0, 2.0, 3.0]), accumulate=True),
     lambda t, x: x.put(t.tensor([30]), t.tensor([1.0])),
     lambda t, x: x.masked_scatter(x > 20, t.tensor([1.0, 2.0, 3.0, 4.0])),

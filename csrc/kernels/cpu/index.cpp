@@ -301,19 +301,20 @@ int64_t nonzero(DType dtype, const void* in, int64_t count, int64_t* positions) 
 void unravel(const int64_t* positions, int64_t count, const int64_t* sizes, int rank, int64_t* coordinates) {
     if (rank == 0) return;
     const int64_t line = sizes[rank - 1];
+    int64_t* const last = coordinates + (rank - 1) * count;
     int64_t start = -line;
-    for (int64_t i = 0; i < count; ++i, coordinates += rank) {
+    for (int64_t i = 0; i < count; ++i) {
         if (static_cast<uint64_t>(positions[i] - start) < static_cast<uint64_t>(line)) {
-            for (int k = 0; k + 1 < rank; ++k) coordinates[k] = coordinates[k - rank];
+            for (int k = 0; k + 1 < rank; ++k) coordinates[k * count + i] = coordinates[k * count + i - 1];
         } else {
             start = positions[i] / line * line;
             int64_t rest = positions[i] / line;
             for (int k = rank - 2; k >= 0; --k) {
-                coordinates[k] = rest % sizes[k];
+                coordinates[k * count + i] = rest % sizes[k];
                 rest /= sizes[k];
             }
         }
-        coordinates[rank - 1] = positions[i] - start;
+        last[i] = positions[i] - start;
     }
 }
 
