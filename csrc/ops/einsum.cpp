@@ -270,10 +270,15 @@ Tensor tensordot(const Tensor& self, const Tensor& other, const Dims& dims_self,
     check(dims_self.size() == dims_other.size(), "both dimension lists should have same length");
     check(self.dtype() == other.dtype(), "both inputs should have same dtype");
     Dims left_free, right_free, left_sum, right_sum, sizes;
+    Tensor first = self, second = other;
     for (size_t i = 0; i < dims_self.size(); ++i) {
         const int64_t a = self.size(dims_self[i]), b = other.size(dims_other[i]);
-        check(a == b, "contracted dimensions need to match, but first has size ", a, " in dim ", dims_self[i],
-              " and second has size ", b, " in dim ", dims_other[i]);
+        if (b == 1)
+            first = sum(first, Dims{dims_self[i]}, true);
+        else if (a == 1)
+            second = sum(second, Dims{dims_other[i]}, true);
+        check(a == b || a == 1 || b == 1, "contracted dimensions need to match, but first has size ", a,
+              " in dim ", dims_self[i], " and second has size ", b, " in dim ", dims_other[i]);
         left_sum.push_back(wrap_dim(dims_self[i], self.dim()));
         right_sum.push_back(wrap_dim(dims_other[i], other.dim()));
     }
@@ -285,13 +290,13 @@ Tensor tensordot(const Tensor& self, const Tensor& other, const Dims& dims_self,
             sizes.push_back(tensor.size(d));
         }
     };
-    free_dims(self, left_sum, left_free);
-    free_dims(other, right_sum, right_free);
-    const int64_t depth = product_of(self, left_sum);
+    free_dims(first, left_sum, left_free);
+    free_dims(second, right_sum, right_free);
+    const int64_t depth = product_of(first, left_sum);
     const Tensor left =
-        reshape(permute(self, concatenate(left_free, left_sum, {})), {product_of(self, left_free), depth});
-    const Tensor right = reshape(permute(other, concatenate(right_sum, right_free, {})),
-                                 {depth, product_of(other, right_free)});
+        reshape(permute(first, concatenate(left_free, left_sum, {})), {product_of(first, left_free), depth});
+    const Tensor right = reshape(permute(second, concatenate(right_sum, right_free, {})),
+                                 {depth, product_of(second, right_free)});
     return reshape(mm(left, right), sizes);
 }
 

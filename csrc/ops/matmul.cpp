@@ -352,6 +352,31 @@ Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, c
 
 namespace {
 
+// The sum over the batch is one product whose depth runs over batch and inner dimension.
+Tensor addbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta,
+              const Scalar& alpha) {
+    check(batch1.dim() == 3, "batch1 must be a 3D tensor");
+    check(batch2.dim() == 3, "batch2 must be a 3D tensor");
+    check(batch1.sizes()[0] == batch2.sizes()[0], "batch1 and batch2 must have same number of batches, got ",
+          batch1.sizes()[0], " and ", batch2.sizes()[0]);
+    check(batch1.sizes()[2] == batch2.sizes()[1], "Incompatible matrix sizes for bmm (", batch1.sizes()[1],
+          "x", batch1.sizes()[2], " and ", batch2.sizes()[1], "x", batch2.sizes()[2], ")");
+    const int64_t depth = batch1.sizes()[0] * batch1.sizes()[2];
+    const Tensor left = reshape(permute(batch1, {1, 0, 2}), {batch1.sizes()[1], depth});
+    return addmm(self, left, reshape(batch2, {depth, batch2.sizes()[2]}), beta, alpha);
+}
+
+// Unlike its siblings this one gives `self` the shape of the result.
+Tensor addbmm_in_place(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta,
+                       const Scalar& alpha) {
+    const Tensor result = addbmm(self, batch1, batch2, beta, alpha);
+    if (self.sizes() != result.sizes()) {
+        check(!gradients_wanted({self}), "cannot resize variables that require grad");
+        resize_in_place(self, result.sizes());
+    }
+    return write_in_place(self, [&](const Tensor&) { return result; });
+}
+
 Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, const Scalar& beta,
              const Scalar& alpha) {
     check_mv(mat, vec, self);
@@ -605,6 +630,14 @@ constexpr OperatorOptions additive_options{
 const Register addmm_operator{
     "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addmm,
     additive_options};
+const Register addbmm_operator{
+    "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    addbmm,
+    {.variants = function | method | out, .doc = additive_doc, .dtypes = "all but bool"}};
+const Register addbmm_in_place_operator{
+    "addbmm_(Tensor(a!) self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)",
+    addbmm_in_place,
+    {.variants = method, .doc = additive_doc, .dtypes = "all but bool"}};
 const Register baddbmm_operator{
     "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", baddbmm,
     additive_options};

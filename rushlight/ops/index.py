@@ -21,7 +21,7 @@ FUNCTIONS = {
         "matrix_power orgqr ormqr pca_lowrank pinverse qr slogdet svd svd_lowrank triangular_solve"
     ),
     "norms": ("norm"),
-    "products": ("addbmm cdist chain_matmul cross dist inner kron pdist"),
+    "products": ("cdist chain_matmul cross dist inner kron pdist"),
     "selection": ("nonzero unique unique_consecutive"),
     "statistics": ("corrcoef cov histc histogram nanquantile quantile"),
 }
@@ -37,7 +37,7 @@ METHODS = {
         "matrix_power orgqr ormqr pinverse qr slogdet svd triangular_solve"
     ),
     "norms": ("norm"),
-    "products": ("addbmm addbmm_ cross dist inner kron"),
+    "products": ("cross dist inner kron"),
     "selection": ("nonzero unique unique_consecutive"),
     "statistics": ("corrcoef cov histc histogram nanquantile quantile"),
 }

@@ -1,8 +1,8 @@
-"""Products and distances: inner, kron, cross, addbmm, chained dot products, cdist, pdist, dist."""
+"""Products and distances: inner, kron, cross, chained dot products, cdist, pdist, dist."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import rushlight
 from rushlight.ops.registry import operator
@@ -90,37 +90,6 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
             raise RuntimeError("no dimension of size 3 in input")
         dim = dims[0]
     return _cross("linalg.cross", input, other, dim)
-
-
-@operator(
-    "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    method=True,
-    inplace=True,
-    out=True,
-)
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
-    """beta * input + alpha * the sum of the products of pairs of matrices.
-
-    Raises:
-        RuntimeError: where the batches are not of three dimensions or do not fit.
-
-    >>> rushlight.addbmm(rushlight.zeros(1, 1), rushlight.ones(2, 1, 3), rushlight.ones(2, 3, 1))
-    tensor([[6.]])
-    """
-    if batch1.dim() != 3 or batch2.dim() != 3:
-        raise RuntimeError(f"batch{1 if batch1.dim() != 3 else 2} must be a 3D tensor")
-    if batch1.shape[0] != batch2.shape[0]:
-        raise RuntimeError(
-            f"batch1 and batch2 must have same number of batches, got {batch1.shape[0]} and {batch2.shape[0]}"
-        )
-    if not input.is_floating_point() and not input.is_complex():
-        beta, alpha = int(beta), int(alpha)
-    product = rushlight.bmm(batch1, batch2).sum(0, dtype=input.dtype)
-    if alpha != 1:
-        product = product * alpha
-    if beta == 0:
-        return product
-    return (input if beta == 1 else input * beta) + product
 
 
 @operator("chain_matmul(Tensor[] matrices) -> Tensor")

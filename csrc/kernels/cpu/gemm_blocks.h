@@ -89,7 +89,9 @@ struct StridedTarget {
 
 template <class T>
 struct Blocking {
-    static constexpr int64_t depth = 448 * 4 / static_cast<int64_t>(sizeof(Real<T>));
+    // Short for complex numbers, whose real parts are sums of twice as many products, one after another.
+    static constexpr int64_t depth =
+        is_complex_type<T> ? 32 : 448 * 4 / static_cast<int64_t>(sizeof(Real<T>));
     static constexpr int rows_pitch = tile_rows<T> * planes<T>;
 };
 
