@@ -136,7 +136,16 @@ def gradient(
     tensor([1.0000, 1.5000, 2.0000])
     """
     dims = list(range(input.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    for axis in dims:
+        if not -input.dim() <= axis < input.dim():
+            raise IndexError(
+                f"Dimension out of range (expected to be in range of [{-input.dim()}, {input.dim() - 1}], "
+                f"but got {axis})"
+            )
     dims = [axis % input.dim() for axis in dims]
+    for place, axis in enumerate(dims):
+        if axis in dims[:place]:
+            raise RuntimeError(f"dim {axis} appears multiple times in the list of dims")
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     for axis in dims:

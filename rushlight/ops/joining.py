@@ -185,7 +185,9 @@ def tensor_split(
 
 
 def _split_evenly(name: str, input: Tensor, where: Any, dim: int) -> tuple[Tensor, ...]:
-    if isinstance(where, int) and where > 0 and input.shape[dim] % where:
+    if not isinstance(where, int) and not all(isinstance(item, int) for item in where):
+        raise TypeError(f"{name}(): received an invalid combination of arguments.")
+    if isinstance(where, int) and (where <= 0 or input.shape[dim] % where):
         raise RuntimeError(
             f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
             f"{input.shape[dim]} is not divisible by the split_size {where}!"

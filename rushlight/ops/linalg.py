@@ -643,6 +643,19 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
     >>> rushlight.ormqr(rushlight.eye(2), rushlight.zeros(2), rushlight.ones(2, 1)).tolist()
     [[1.0], [1.0]]
     """
+    if input.dim() < 2:
+        raise RuntimeError("torch.ormqr: input must have at least 2 dimensions.")
+    if other.dim() < 2:
+        raise RuntimeError("torch.ormqr: other must have at least 2 dimensions.")
+    side = -2 if left else -1
+    if tau.shape[-1] > input.shape[-1]:
+        raise RuntimeError("torch.ormqr: tau.shape[-1] must be less than or equal to input.shape[-1]")
+    if tau.shape[-1] != min(other.shape[side], input.shape[-1]):
+        raise RuntimeError(
+            f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])"
+        )
+    if input.shape[-2] != other.shape[side]:
+        raise RuntimeError(f"torch.ormqr: input.shape[-2] must be equal to other.shape[{side}]")
     if not left:
         return ormqr(input, tau, other.mH, True, not transpose).mH
     count = tau.shape[-1]

@@ -49,6 +49,11 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 def _cross(name: str, input: Tensor, other: Tensor, dim: int) -> Tensor:
     if input.dim() != other.dim():
         raise RuntimeError(f"{name}: inputs must have the same number of dimensions.")
+    if not -input.dim() <= dim < input.dim():
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-input.dim()}, {input.dim() - 1}], "
+            f"but got {dim})"
+        )
     if input.shape[dim] != 3 or other.shape[dim] != 3:
         raise RuntimeError(
             f"{name}: inputs dimension {dim} must have length 3. Got {input.shape[dim]} and {other.shape[dim]}"
