@@ -314,8 +314,7 @@ def unfold(
     if min(blocks) < 1:
         raise RuntimeError(
             f"Given input with spatial size ({size[0]}, {size[1]}), kernel_size=({kernel[0]}, {kernel[1]}), "
-            f"dilation=({dilation[0]}, {dilation[1]}), padding=({padding[0]}, {padding[1]}), "
-            f"stride=({stride[0]}, {stride[1]}), calculated shape of the array of sliding blocks as "
+            f"dilation=({dilation[0]}, {dilation[1]}), padding=({padding[0]}, {padding[1]}), calculated shape of the array of sliding blocks as "
             f"({blocks[0]}, {blocks[1]}), but its components must be at least one."
         )
     padded = _C.constant_pad_nd(batch, [padding[1], padding[1], padding[0], padding[0]], 0)

@@ -223,7 +223,7 @@ def _unpool(
     if positions.numel() and not bool(((positions >= 0) & (positions < volume)).all()):
         wrong = positions[(positions < 0) | (positions >= volume)][0]
         raise RuntimeError(
-            f"Found an invalid max index: {int(wrong)} (output volumes are of size {'x'.join(map(str, size))}"
+            f"Found an invalid max index: {int(wrong)} (output volumes are of size {'x'.join(map(str, size))})"
         )
     flat = input.new_zeros((*lead, volume)).scatter(-1, positions, input.flatten(-count))
     return flat.reshape(*lead, *size)
@@ -245,7 +245,9 @@ def _unpooled_size(input: Tensor, kernel: Any, stride: Any, padding: Any, output
     for d in range(count):
         low, high = default[d] - stride[d], default[d] + stride[d]
         if not low < given[d] < high:
-            raise ValueError(f"invalid output_size {given} (dim {d} must be between {low} and {high})")
+            raise ValueError(
+                f'invalid output_size "{tuple(given)}" (dim {d} must be between {low} and {high})'
+            )
     return given
 
 

@@ -71,14 +71,16 @@ def _target_size(
     space = list(input.shape[2:])
     shapes = (
         "Input and {0} must have the same number of spatial dimensions, but got input with spatial dimensions of {1} and "
-        "{2} {3}. Please provide input tensor in (N, C, d1, d2, ...,dK) format and {0} in ({4}1, {4}2, ...,{4}K) format."
+        "{2} {3}. Please provide input tensor in (N, C, d1, d2, ...,dK) format and {4} in ({5}1, {5}2, ...,{5}K) format."
     )
     if size is not None:
         if recompute:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
         if isinstance(size, (list, tuple)):
             if len(size) != count:
-                raise ValueError(shapes.format("output size", space, "output size of", tuple(size), "o"))
+                raise ValueError(
+                    shapes.format("output", space, "output size of", tuple(size), "output size", "o")
+                )
             if not all(isinstance(one, int) for one in size):
                 raise TypeError(
                     "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but got "
@@ -91,7 +93,9 @@ def _target_size(
     if isinstance(scale_factor, (list, tuple)):
         if len(scale_factor) != count:
             raise ValueError(
-                shapes.format("scale_factor", space, "scale_factor of shape", tuple(scale_factor), "s")
+                shapes.format(
+                    "scale_factor", space, "scale_factor of shape", tuple(scale_factor), "scale_factor", "s"
+                )
             )
         scales = [float(scale) for scale in scale_factor]
     else:

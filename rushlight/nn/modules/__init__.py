@@ -39,6 +39,7 @@ from .batchnorm import (
     InstanceNorm2d,
     InstanceNorm3d,
 )
+from .channelshuffle import ChannelShuffle
 from .container import (
     ModuleDict,
     ModuleList,
@@ -54,6 +55,10 @@ from .conv import (
     ConvTranspose2d,
     ConvTranspose3d,
 )
+from .distance import (
+    CosineSimilarity,
+    PairwiseDistance,
+)
 from .dropout import (
     AlphaDropout,
     Dropout,
@@ -65,6 +70,10 @@ from .dropout import (
 from .flatten import (
     Flatten,
     Unflatten,
+)
+from .fold import (
+    Fold,
+    Unfold,
 )
 from .linear import (
     Bilinear,
@@ -120,6 +129,10 @@ from .padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from .pixelshuffle import (
+    PixelShuffle,
+    PixelUnshuffle,
+)
 from .pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -142,18 +155,6 @@ from .pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
-from .rearrangement import (
-    ChannelShuffle,
-    CosineSimilarity,
-    Fold,
-    PairwiseDistance,
-    PixelShuffle,
-    PixelUnshuffle,
-    Unfold,
-    Upsample,
-    UpsamplingBilinear2d,
-    UpsamplingNearest2d,
-)
 from .rnn import (
     GRU,
     LSTM,
@@ -174,6 +175,11 @@ from .transformer import (
     TransformerDecoderLayer,
     TransformerEncoder,
     TransformerEncoderLayer,
+)
+from .upsampling import (
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
 )
 
 __all__ = [

@@ -9,7 +9,6 @@ from typing import Any
 import rushlight
 from rushlight import Tensor
 
-
 _NO_INPUT_GRADIENT = (
     "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs require "
     "gradients. See "

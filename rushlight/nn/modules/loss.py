@@ -9,6 +9,7 @@ from rushlight import Tensor
 
 from .. import functional as F
 from .._functional._arguments import reduction_name
+from .distance import PairwiseDistance
 from .linear import Linear
 from .module import Module
 
@@ -475,8 +476,6 @@ class TripletMarginWithDistanceLoss(_Loss):
             raise ValueError(
                 f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
             )
-        from .rearrangement import PairwiseDistance
-
         self.distance_function = PairwiseDistance() if distance_function is None else distance_function
         self.margin = margin
         self.swap = swap
