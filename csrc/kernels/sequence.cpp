@@ -5,6 +5,8 @@
 #include <cmath>
 #include <type_traits>
 
+#include "core/threads.h"
+
 namespace rl::kernels {
 namespace {
 
@@ -52,16 +54,29 @@ void arange_integers(T* output, int64_t count, int64_t start, int64_t step) {
     for (int64_t i = 0; i < count; ++i) output[i] = static_cast<T>(start + i * step);
 }
 
-// PyTorch rounds the first element of each 32-byte register, and counts from there.
-template <class T>
-void arange_floats(T* output, int64_t count, double start, double step) {
+// PyTorch rounds the first element of each 32-byte register, and counts from there; what does not fill two
+// registers is computed one by one.
+template <class T, class Number>
+void arange_floats(T* output, int64_t count, Number start, Number step) {
     constexpr int64_t lanes = 32 / sizeof(T);
     const int64_t in_registers = count / (2 * lanes) * (2 * lanes);
-    for (int64_t i = 0; i < count; ++i) {
-        const int64_t first = i < in_registers ? i / lanes * lanes : i;
-        const double base = to_double(from_double<T>(std::fma(step, static_cast<double>(first), start)));
-        output[i] = from_double<T>(std::fma(step, static_cast<double>(i - first), base));
-    }
+    const auto at = [=](int64_t i) {
+        return from_double<T>(std::fma(double{step}, static_cast<double>(i), double{start}));
+    };
+    parallel_for(0, in_registers / lanes, 1024, [=](int64_t begin, int64_t end) {
+        for (int64_t block = begin; block < end; ++block) {
+            const double base = to_double(at(block * lanes));
+            T* const target = output + block * lanes;
+            for (int64_t lane = 0; lane < lanes; ++lane) {
+                // In double, a sum rounded twice differs from PyTorch's; rounded to a narrower type it does
+                // not.
+                const auto moved = static_cast<double>(lane);
+                target[lane] = from_double<T>(std::is_same_v<T, double> ? std::fma(double{step}, moved, base)
+                                                                        : double{step} * moved + base);
+            }
+        }
+    });
+    for (int64_t i = in_registers; i < count; ++i) output[i] = at(i);
 }
 
 // start + step * i, or counted back from the end in the second half.

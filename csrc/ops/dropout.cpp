@@ -86,7 +86,8 @@ Rectified rectify(const Tensor& self, double lower, double upper, bool training,
     check<NotImplemented>(is_floating(self.dtype()), "\"rrelu_with_noise_out_cpu\" not implemented for '",
                           info(self.dtype()).scalar_name, "'");
     const Tensor input = contiguous_data(self);
-    const Tensor result = empty(self.sizes(), options_of(self)), factor = empty(self.sizes(), options_of(self));
+    const Tensor result = empty(self.sizes(), options_of(self)),
+                 factor = empty(self.sizes(), options_of(self));
     if (result.is_meta() || result.numel() == 0) return {result, factor};
     // Without training the slope is fixed: its draws come from a generator of their own and do not matter.
     Generator unused;
@@ -94,15 +95,19 @@ Rectified rectify(const Tensor& self, double lower, double upper, bool training,
     const GilRelease released(result.numel());
     Generator& source = !training ? unused : generator != nullptr ? *generator : default_generator();
     const std::lock_guard lock(source.mutex);
-    kernels::random_kernels().rrelu(source, self.dtype(), result.raw_data(), factor.raw_data(), input.raw_data(),
-                                    result.numel(), training ? lower : slope, training ? upper : slope);
+    kernels::random_kernels().rrelu(source, self.dtype(), result.raw_data(), factor.raw_data(),
+                                    input.raw_data(), result.numel(), training ? lower : slope,
+                                    training ? upper : slope);
     return {result, factor};
 }
 
-Tensor rrelu(const Tensor& self, const Scalar& lower, const Scalar& upper, bool training, Generator* generator) {
+Tensor rrelu(const Tensor& self, const Scalar& lower, const Scalar& upper, bool training,
+             Generator* generator) {
     const Rectified rectified = rectify(self, lower.to_double(), upper.to_double(), training, generator);
     return record("RreluWithNoiseBackward0", {self}, rectified.result, [&] {
-        return [factor = Saved(rectified.factor)](const Tensor& grad) -> Gradients { return {grad * factor.get()}; };
+        return [factor = Saved(rectified.factor)](const Tensor& grad) -> Gradients {
+            return {grad * factor.get()};
+        };
     });
 }
 
@@ -114,21 +119,29 @@ Tensor rrelu_with_noise(const Tensor& self, const Tensor& noise, const Scalar& l
         noise.bump_version();
     }
     return record("RreluWithNoiseBackward0", {self}, rectified.result, [&] {
-        return [factor = Saved(rectified.factor)](const Tensor& grad) -> Gradients { return {grad * factor.get()}; };
+        return [factor = Saved(rectified.factor)](const Tensor& grad) -> Gradients {
+            return {grad * factor.get()};
+        };
     });
 }
 
-Tensor rrelu_(const Tensor& self, const Scalar& lower, const Scalar& upper, bool training, Generator* generator) {
-    return write_in_place(self, [&](const Tensor& original) { return rrelu(original, lower, upper, training, generator); });
+Tensor rrelu_(const Tensor& self, const Scalar& lower, const Scalar& upper, bool training,
+              Generator* generator) {
+    return write_in_place(
+        self, [&](const Tensor& original) { return rrelu(original, lower, upper, training, generator); });
 }
 
 }  // namespace
 
-Tensor dropout(const Tensor& input, double p, bool train) { return drop(input, p, train, {}, false); }
+Tensor dropout(const Tensor& input, double p, bool train) {
+    return drop(input, p, train, {}, false);
+}
 
 namespace {
 
-constexpr OperatorOptions drops(const char* doc) { return {.variants = function, .doc = doc, .dtypes = "floating"}; }
+constexpr OperatorOptions drops(const char* doc) {
+    return {.variants = function, .doc = doc, .dtypes = "floating"};
+}
 
 const Register dropout_op{"dropout(Tensor input, float p, bool train) -> Tensor", dropout, drops(R"(
 Sets elements to zero with probability p and divides the others by 1 - p; the input itself when not training
@@ -138,23 +151,27 @@ Sets elements to zero with probability p and divides the others by 1 - p; the in
 tensor([1., 1.])
 )")};
 const Register dropout_in_place{"dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)",
-    drop_op<false, false, true>, drops("`dropout` in place.")};
+                                drop_op<false, false, true>, drops("`dropout` in place.")};
 const Register feature_dropout_op{"feature_dropout(Tensor input, float p, bool train) -> Tensor",
-    drop_op<true, false, false>, drops("`dropout` of whole channels, the second dimension.")};
-const Register feature_dropout_in_place{"feature_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)",
-    drop_op<true, false, true>, drops("`feature_dropout` in place.")};
-const Register alpha_dropout_op{"alpha_dropout(Tensor input, float p, bool train) -> Tensor",
-    drop_op<false, true, false>,
+                                  drop_op<true, false, false>,
+                                  drops("`dropout` of whole channels, the second dimension.")};
+const Register feature_dropout_in_place{
+    "feature_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)", drop_op<true, false, true>,
+    drops("`feature_dropout` in place.")};
+const Register alpha_dropout_op{
+    "alpha_dropout(Tensor input, float p, bool train) -> Tensor", drop_op<false, true, false>,
     drops("Dropout that keeps mean and variance of SELU networks (Klambauer et al., 2017).")};
 const Register alpha_dropout_in_place{"alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)",
-    drop_op<false, true, true>, drops("`alpha_dropout` in place.")};
+                                      drop_op<false, true, true>, drops("`alpha_dropout` in place.")};
 const Register feature_alpha_dropout_op{"feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor",
-    drop_op<true, true, false>, drops("`alpha_dropout` of whole channels.")};
+                                        drop_op<true, true, false>,
+                                        drops("`alpha_dropout` of whole channels.")};
 const Register feature_alpha_dropout_in_place{
     "feature_alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)", drop_op<true, true, true>,
     drops("`feature_alpha_dropout` in place.")};
 const Register native_dropout_op{"native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)",
-    native_dropout, drops("`dropout`, and the mask of the elements that were kept.")};
+                                 native_dropout,
+                                 drops("`dropout`, and the mask of the elements that were kept.")};
 const Register rrelu_op{
     "rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, "
     "Generator? generator=None) -> Tensor",
@@ -172,8 +189,10 @@ const Register rrelu_in_place{
 const Register rrelu_with_noise_op{
     "rrelu_with_noise(Tensor self, Tensor(b!) noise, Scalar lower=0.125, Scalar upper=0.3333333333333333, "
     "bool training=False, Generator? generator=None) -> Tensor",
-    rrelu_with_noise, {.variants = 0, .doc = "`rrelu` that also writes the slopes it used into `noise`.",
-                       .dtypes = "floating"}};
+    rrelu_with_noise,
+    {.variants = 0,
+     .doc = "`rrelu` that also writes the slopes it used into `noise`.",
+     .dtypes = "floating"}};
 
 }  // namespace
 }  // namespace rl::ops

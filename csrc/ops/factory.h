@@ -7,8 +7,9 @@
 #include "ops/registry.h"
 
 // They end a schema and, in this order, a C++ function: dtype, layout, device, pin_memory, requires_grad.
-#define RUSHLIGHT_FACTORY_SCHEMA \
-    "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool requires_grad=False"
+#define RUSHLIGHT_FACTORY_SCHEMA                                                                     \
+    "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool " \
+    "requires_grad=False"
 
 namespace rl::ops {
 
@@ -22,7 +23,8 @@ struct Factory {
     // What to make: as asked, else as `out` is, else as given here.
     TensorOptions options(DType type = default_dtype(), Device place = default_device()) const {
         check(!pin_memory.value_or(false),
-              "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is available on "
+              "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is "
+              "available on "
               "this system.");
         const bool has_out = destination.kind == Destination::Kind::out;
         if (has_out) {

@@ -15,7 +15,9 @@ namespace rl::ops {
 namespace {
 
 // A tensor of shape [0] joins anything, for the sake of old programs.
-bool is_skipped(const Tensor& tensor) { return tensor.dim() == 1 && tensor.numel() == 0; }
+bool is_skipped(const Tensor& tensor) {
+    return tensor.dim() == 1 && tensor.numel() == 0;
+}
 
 Dims check_joinable(const TensorList& tensors, int64_t& dim) {
     check<ValueError>(!tensors.empty(), "torch.cat(): expected a non-empty list of Tensors");
@@ -30,13 +32,13 @@ Dims check_joinable(const TensorList& tensors, int64_t& dim) {
     sizes[dim] = 0;
     for (size_t i = 0; i < tensors.size(); ++i) {
         if (is_skipped(tensors[i])) continue;
-        check(tensors[i].dim() == model->dim(), "Tensors must have same number of dimensions: got ", model->dim(),
-              " and ", tensors[i].dim());
+        check(tensors[i].dim() == model->dim(), "Tensors must have same number of dimensions: got ",
+              model->dim(), " and ", tensors[i].dim());
         for (int64_t d = 0; d < model->dim(); ++d) {
             if (d == dim) continue;
             check(tensors[i].sizes()[d] == sizes[d], "Sizes of tensors must match except in dimension ", dim,
-                  ". Expected size ", sizes[d], " but got size ", tensors[i].sizes()[d], " for tensor number ", i,
-                  " in the list.");
+                  ". Expected size ", sizes[d], " but got size ", tensors[i].sizes()[d],
+                  " for tensor number ", i, " in the list.");
         }
         sizes[dim] += tensors[i].sizes()[dim];
     }
@@ -54,9 +56,9 @@ Tensor join(const TensorList& tensors, int64_t dim, const Dims& sizes) {
     const TensorOptions options{result_type(tensors), tensors[0].device()};
     const MemoryFormat channels_last =
         sizes.size() == 4 ? MemoryFormat::channels_last : MemoryFormat::channels_last_3d;
-    const Tensor result =
-        all_channels_last(tensors) ? empty_strided(sizes, strides_for(sizes, channels_last), options)
-                                   : empty(sizes, options);
+    const Tensor result = all_channels_last(tensors)
+                              ? empty_strided(sizes, strides_for(sizes, channels_last), options)
+                              : empty(sizes, options);
     int64_t start = 0;
     for (const Tensor& tensor : tensors) {
         if (is_skipped(tensor)) continue;
@@ -81,7 +83,8 @@ Tensor cat(const TensorList& tensors, int64_t dim) {
                 if (!needs[i]) {
                     parts.push_back(Tensor());
                 } else {
-                    parts.push_back(skipped ? zeros(Dims{0}, options_of(grad)) : narrow(grad, dim, start, lengths[i]));
+                    parts.push_back(skipped ? zeros(Dims{0}, options_of(grad))
+                                            : narrow(grad, dim, start, lengths[i]));
                 }
                 if (!skipped) start += lengths[i];
             }
@@ -95,8 +98,8 @@ Tensor stack(const TensorList& tensors, int64_t dim) {
     const int64_t place = wrap_dim(dim, tensors[0].dim() + 1);
     const Dims& sizes = tensors[0].sizes();
     for (size_t i = 0; i < tensors.size(); ++i) {
-        check(tensors[i].sizes() == sizes, "stack expects each tensor to be equal size, but got ", to_string(sizes),
-              " at entry 0 and ", to_string(tensors[i].sizes()), " at entry ", i);
+        check(tensors[i].sizes() == sizes, "stack expects each tensor to be equal size, but got ",
+              to_string(sizes), " at entry 0 and ", to_string(tensors[i].sizes()), " at entry ", i);
     }
     Dims stacked = sizes;
     stacked.insert(static_cast<size_t>(place), static_cast<int64_t>(tensors.size()));
@@ -166,7 +169,8 @@ Tensor tile(const Tensor& self, const Dims& dims) {
 // 0, 0, 1, 1, 1, ...: each index as often as `repeats` says.
 Tensor repeated_indices(const Tensor& repeats, const std::optional<int64_t>& output_size) {
     check<NotImplemented>(repeats.dtype() == DType::int64 || repeats.dtype() == DType::int32,
-                          "\"repeat_interleave_cpu\" not implemented for '", info(repeats.dtype()).scalar_name, "'");
+                          "\"repeat_interleave_cpu\" not implemented for '",
+                          info(repeats.dtype()).scalar_name, "'");
     check(repeats.dim() == 1, "repeat_interleave only accept 1D vector as repeat");
     const Tensor counts = contiguous_data(repeats, DType::int64);
     const int64_t* const count = counts.data<int64_t>();
@@ -202,8 +206,9 @@ Tensor repeat_interleave_int(const Tensor& self, int64_t repeats, const std::opt
     const Tensor input = self.dim() == 0 || !dim ? reshape(self, {-1}) : self;
     const int64_t along = dim ? wrap_dim(*dim, input.dim()) : 0;
     Dims sizes = input.sizes(), spread;
-    check(!output_size || *output_size == sizes[along] * repeats, "repeat_interleave: Invalid output_size, expected ",
-          sizes[along] * repeats, " but got ", output_size.value_or(0));
+    check(!output_size || *output_size == sizes[along] * repeats,
+          "repeat_interleave: Invalid output_size, expected ", sizes[along] * repeats, " but got ",
+          output_size.value_or(0));
     for (int64_t d = 0; d < input.dim(); ++d) {
         spread.push_back(sizes[d]);
         if (d == along) spread.push_back(repeats);
@@ -224,7 +229,8 @@ Tensor repeat_interleave(const Tensor& self, int64_t repeats, const std::optiona
 
 namespace {
 
-const Register cat_op{"cat(Tensor[] tensors, int dim=0) -> Tensor", cat, {.variants = function | out, .doc = R"(
+const Register cat_op{
+    "cat(Tensor[] tensors, int dim=0) -> Tensor", cat, {.variants = function | out, .doc = R"(
 The tensors one after the other along a dimension; types promote. Raises RuntimeError where other sizes differ,
 ValueError for an empty list.
 
@@ -233,18 +239,22 @@ tensor([[0., 0.],
         [1., 1.],
         [1., 1.]])
 )"}};
-const Register concat_op{"concat(Tensor[] tensors, int dim=0) -> Tensor", cat,
-    {.variants = function | out, .doc = "Another name of `cat`."}};
-const Register concatenate_op{"concatenate(Tensor[] tensors, int dim=0) -> Tensor", cat,
-    {.variants = function | out, .doc = "Another name of `cat`."}};
-const Register stack_op{"stack(Tensor[] tensors, int dim=0) -> Tensor", stack, {.variants = function | out, .doc = R"(
+const Register concat_op{"concat(Tensor[] tensors, int dim=0) -> Tensor",
+                         cat,
+                         {.variants = function | out, .doc = "Another name of `cat`."}};
+const Register concatenate_op{"concatenate(Tensor[] tensors, int dim=0) -> Tensor",
+                              cat,
+                              {.variants = function | out, .doc = "Another name of `cat`."}};
+const Register stack_op{
+    "stack(Tensor[] tensors, int dim=0) -> Tensor", stack, {.variants = function | out, .doc = R"(
 Tensors of equal shape along a new dimension. Raises RuntimeError where shapes differ.
 
 >>> torch.stack([torch.tensor([1, 2]), torch.tensor([3, 4])], dim=1)
 tensor([[1, 3],
         [2, 4]])
 )"}};
-const Register repeat_op{"repeat(Tensor self, int[] repeats) -> Tensor", repeat, {.variants = method, .doc = R"(
+const Register repeat_op{
+    "repeat(Tensor self, int[] repeats) -> Tensor", repeat, {.variants = method, .doc = R"(
 A copy with each dimension repeated; more counts than dimensions add dimensions in front.
 
 >>> torch.tensor([1, 2]).repeat(2, 2)
@@ -260,7 +270,8 @@ tensor([[1, 1],
 )"}};
 const Register repeat_interleave_int_op{
     "repeat_interleave.self_int(Tensor self, int repeats, int? dim=None, *, int? output_size=None) -> Tensor",
-    repeat_interleave_int, {.doc = R"(
+    repeat_interleave_int,
+    {.doc = R"(
 Each index of a dimension (of all elements in a row, where none is given) repeated: as often as one number says, or
 each as often as a tensor of counts says. Raises RuntimeError for negative counts.
 
@@ -268,11 +279,14 @@ each as often as a tensor of counts says. Raises RuntimeError for negative count
 tensor([1, 2, 2, 2])
 )"}};
 const Register repeat_interleave_tensor_op{
-    "repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor",
-    repeat_interleave_tensor, {.doc = "Each index as often as a tensor says."}};
-const Register repeat_indices_op{"repeat_interleave.Tensor(Tensor repeats, *, int? output_size=None) -> Tensor",
-    repeat_indices, {.variants = function, .doc = "Indices, each as often as the tensor says.",
-                     .differentiable = false}};
+    "repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, int? output_size=None) -> "
+    "Tensor",
+    repeat_interleave_tensor,
+    {.doc = "Each index as often as a tensor says."}};
+const Register repeat_indices_op{
+    "repeat_interleave.Tensor(Tensor repeats, *, int? output_size=None) -> Tensor",
+    repeat_indices,
+    {.variants = function, .doc = "Indices, each as often as the tensor says.", .differentiable = false}};
 
 }  // namespace
 }  // namespace rl::ops

@@ -1,4 +1,5 @@
-// Random tensors: filling in place, and new tensors filled so. The numbers are those of PyTorch's CPU generator.
+// Random tensors: filling in place, and new tensors filled so. The numbers are those of PyTorch's CPU
+// generator.
 #include "ops/random.h"
 
 #include <algorithm>
@@ -26,7 +27,9 @@ using MaybeBool = std::optional<bool>;
 using MaybeFormat = std::optional<MemoryFormat>;
 using kernels::random_kernels;
 
-Generator& chosen(Generator* generator) { return generator != nullptr ? *generator : default_generator(); }
+Generator& chosen(Generator* generator) {
+    return generator != nullptr ? *generator : default_generator();
+}
 
 // The dimensions from the outermost in memory to the innermost: the order in which elements are drawn.
 Dims memory_order(const Tensor& tensor) {
@@ -87,14 +90,15 @@ void check_floating(const Tensor& self, const char* kernel) {
                           info(self.dtype()).scalar_name, "'");
 }
 void check_real(const Tensor& self, const char* kernel, bool boolean_too = true) {
-    check<NotImplemented>(!is_complex(self.dtype()) && (boolean_too || !is_boolean(self.dtype())), "\"", kernel,
-                          "\" not implemented for '", info(self.dtype()).scalar_name, "'");
+    check<NotImplemented>(!is_complex(self.dtype()) && (boolean_too || !is_boolean(self.dtype())), "\"",
+                          kernel, "\" not implemented for '", info(self.dtype()).scalar_name, "'");
 }
 void check_continuous(const Tensor& self, const char* name) {
-    check<NotImplemented>(is_floating(self.dtype()), name,
-                          " distribution is a continuous probability distribution. dtype must be a floating point but "
-                          "you specified ",
-                          info(self.dtype()).scalar_name);
+    check<NotImplemented>(
+        is_floating(self.dtype()), name,
+        " distribution is a continuous probability distribution. dtype must be a floating point but "
+        "you specified ",
+        info(self.dtype()).scalar_name);
 }
 
 // A complex tensor as a real one with pairs in a last dimension, off the graph.
@@ -109,7 +113,8 @@ void draw_normal(const Tensor& self, double mean, double std, Generator* generat
     const bool blocked = count >= smallest_block && self.is_contiguous();
     draw_into(self, generator, [&](Generator& source, void* memory) {
         const auto& kernels = random_kernels();
-        (blocked ? kernels.normal_blocked : kernels.normal_serial)(source, self.dtype(), memory, count, mean, std);
+        (blocked ? kernels.normal_blocked : kernels.normal_serial)(source, self.dtype(), memory, count, mean,
+                                                                   std);
     });
 }
 
@@ -187,12 +192,14 @@ Tensor bernoulli_tensor_(const Tensor& self, const Tensor& p, Generator* generat
     check_real(self, "bernoulli_tensor_cpu_self_");
     check(can_broadcast_to(p.sizes(), self.sizes()), "output with shape ", to_string(self.sizes()),
           " doesn't match the broadcast shape ", to_string(p.sizes()));
-    const Tensor spread = alias(p, self.sizes(), broadcast_strides(p.sizes(), p.strides(), self.sizes()), p.offset());
+    const Tensor spread =
+        alias(p, self.sizes(), broadcast_strides(p.sizes(), p.strides(), self.sizes()), p.offset());
     const Tensor chances = contiguous_data(permuted_alias(spread, memory_order(self)));
     if (!p.is_meta() && chances.numel() > 0) {
         const GradientsEnabled disabled(false);
         check(amin(chances).item().to_double() >= 0 && amax(chances).item().to_double() <= 1,
-              "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be improved?  If "
+              "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be "
+              "improved?  If "
               "so, please report an enhancement request to PyTorch.)");
     }
     return draw_in_place("BernoulliBackward2", self, generator, [&](Generator& source, void* memory) {
@@ -207,9 +214,8 @@ Tensor bernoulli(const Tensor& self, Generator* generator) {
         const GradientsEnabled disabled(false);
         bernoulli_tensor_(result, self, generator);
     }
-    return record("BernoulliBackward0", {self}, result, [] {
-        return [](const Tensor& grad) -> Gradients { return {grad * Scalar(0.0)}; };
-    });
+    return record("BernoulliBackward0", {self}, result,
+                  [] { return [](const Tensor& grad) -> Gradients { return {grad * Scalar(0.0)}; }; });
 }
 Tensor bernoulli_p(const Tensor& self, double p, Generator* generator) {
     return bernoulli_(empty_like(self), p, generator);
@@ -223,16 +229,26 @@ struct Bounds {
 };
 Bounds bounds_of(DType dtype) {
     switch (dtype) {
-        case DType::boolean: return {"bool", 0, 1, 0};
-        case DType::uint8: return {"unsigned char", 0, 255, 0};
-        case DType::int8: return {"signed char", -128, 127, 0};
-        case DType::int16: return {"short", -32768, 32767, 0};
-        case DType::int32: return {"int", -0x1p31, 0x1p31 - 1, 0};
-        case DType::int64: return {"long", -0x1p63, 0x1p63, 0};
-        case DType::float16: return {"c10::Half", -65504, 65504, 11};
-        case DType::bfloat16: return {"c10::BFloat16", -0x1.fep127, 0x1.fep127, 8};
-        case DType::float32: return {"float", -0x1.fffffep127, 0x1.fffffep127, 24};
-        default: return {"double", -0x1.fffffffffffffp1023, 0x1.fffffffffffffp1023, 53};
+        case DType::boolean:
+            return {"bool", 0, 1, 0};
+        case DType::uint8:
+            return {"unsigned char", 0, 255, 0};
+        case DType::int8:
+            return {"signed char", -128, 127, 0};
+        case DType::int16:
+            return {"short", -32768, 32767, 0};
+        case DType::int32:
+            return {"int", -0x1p31, 0x1p31 - 1, 0};
+        case DType::int64:
+            return {"long", -0x1p63, 0x1p63, 0};
+        case DType::float16:
+            return {"c10::Half", -65504, 65504, 11};
+        case DType::bfloat16:
+            return {"c10::BFloat16", -0x1.fep127, 0x1.fep127, 8};
+        case DType::float32:
+            return {"float", -0x1.fffffep127, 0x1.fffffep127, 24};
+        default:
+            return {"double", -0x1.fffffffffffffp1023, 0x1.fffffffffffffp1023, 53};
     }
 }
 
@@ -241,11 +257,11 @@ void check_bound(const Bounds& bounds, int64_t value, const char* what) {
     check(number >= bounds.lowest && number <= bounds.highest, what, " is out of bounds for ", bounds.name);
     const double exact = std::ldexp(1.0, bounds.exact_bits);
     if (bounds.exact_bits == 0 || std::abs(number) <= exact) return;
-    const std::string warning =
-        message(what, " is out of bounds [-(2^", bounds.exact_bits, "), 2^", bounds.exact_bits,
-                "]. Due to precision limitations ", bounds.name,
-                " can support discrete uniform distribution only within this range. This warning will become an error "
-                "in version 1.7 release, please fix the code in advance");
+    const std::string warning = message(what, " is out of bounds [-(2^", bounds.exact_bits, "), 2^",
+                                        bounds.exact_bits, "]. Due to precision limitations ", bounds.name,
+                                        " can support discrete uniform distribution only within this range. "
+                                        "This warning will become an error "
+                                        "in version 1.7 release, please fix the code in advance");
     if (PyErr_WarnEx(PyExc_UserWarning, warning.c_str(), 1) != 0) throw PythonError();
 }
 
@@ -255,7 +271,8 @@ Tensor draw_integers(const Tensor& self, uint64_t range, int64_t base, Generator
     });
 }
 
-Tensor random_from_(const Tensor& self, int64_t from, const std::optional<int64_t>& to, Generator* generator) {
+Tensor random_from_(const Tensor& self, int64_t from, const std::optional<int64_t>& to,
+                    Generator* generator) {
     check_real(self, "random_from_to_range_calc");
     const Bounds bounds = bounds_of(self.dtype());
     if (to) {
@@ -267,7 +284,8 @@ Tensor random_from_(const Tensor& self, int64_t from, const std::optional<int64_
     if (from == std::numeric_limits<int64_t>::min()) return draw_integers(self, 0, 0, generator);
     check_bound(bounds, from, "from");
     const double last = bounds.exact_bits > 0 ? std::ldexp(1.0, bounds.exact_bits) : bounds.highest;
-    const uint64_t highest = last >= 0x1p63 ? std::numeric_limits<int64_t>::max() : static_cast<uint64_t>(last);
+    const uint64_t highest =
+        last >= 0x1p63 ? std::numeric_limits<int64_t>::max() : static_cast<uint64_t>(last);
     return draw_integers(self, highest - static_cast<uint64_t>(from) + 1, from, generator);
 }
 Tensor random_to_(const Tensor& self, int64_t to, Generator* generator) {
@@ -290,14 +308,17 @@ Tensor randn_op(const Dims& size, Generator* generator, MaybeDType dtype, MaybeL
     const Factory factory{dtype, device, pin_memory, requires_grad, destination};
     return factory.finish(normal_(empty(size, factory.options()), 0, 1, generator));
 }
-Tensor randint_low(int64_t low, int64_t high, const Dims& size, Generator* generator, MaybeDType dtype, MaybeLayout,
-                   MaybeDevice device, MaybeBool pin_memory, bool requires_grad, const Destination& destination) {
+Tensor randint_low(int64_t low, int64_t high, const Dims& size, Generator* generator, MaybeDType dtype,
+                   MaybeLayout, MaybeDevice device, MaybeBool pin_memory, bool requires_grad,
+                   const Destination& destination) {
     const Factory factory{dtype, device, pin_memory, requires_grad, destination};
     return factory.finish(random_from_(empty(size, factory.options(DType::int64)), low, high, generator));
 }
-Tensor randint_high(int64_t high, const Dims& size, Generator* generator, MaybeDType dtype, MaybeLayout layout,
-                    MaybeDevice device, MaybeBool pin_memory, bool requires_grad, const Destination& destination) {
-    return randint_low(0, high, size, generator, dtype, layout, device, pin_memory, requires_grad, destination);
+Tensor randint_high(int64_t high, const Dims& size, Generator* generator, MaybeDType dtype,
+                    MaybeLayout layout, MaybeDevice device, MaybeBool pin_memory, bool requires_grad,
+                    const Destination& destination) {
+    return randint_low(0, high, size, generator, dtype, layout, device, pin_memory, requires_grad,
+                       destination);
 }
 
 Tensor randperm(int64_t n, Generator* generator, MaybeDType dtype, MaybeLayout, MaybeDevice device,
@@ -308,7 +329,8 @@ Tensor randperm(int64_t n, Generator* generator, MaybeDType dtype, MaybeLayout, 
     const Bounds bounds = bounds_of(result.dtype());
     if (bounds.exact_bits > 0) {
         const auto limit = static_cast<int64_t>(std::ldexp(1.0, bounds.exact_bits)) + 1;
-        check(n <= limit, "n cannot be greater than ", limit, " for ", info(result.dtype()).scalar_name, " type.");
+        check(n <= limit, "n cannot be greater than ", limit, " for ", info(result.dtype()).scalar_name,
+              " type.");
     } else {
         check(static_cast<double>(n) <= bounds.highest, "value cannot be converted to type ",
               info(result.dtype()).name, "_t without overflow");
@@ -337,14 +359,16 @@ Tensor randn_like(const Tensor& self, MaybeDType dtype, MaybeLayout, MaybeDevice
     return factory.finish(normal_(memory_like(self, factory, memory_format), 0, 1, generator));
 }
 Tensor randint_like_low(const Tensor& self, int64_t low, int64_t high, MaybeDType dtype, MaybeLayout,
-                        MaybeDevice device, MaybeBool pin_memory, bool requires_grad, MaybeFormat memory_format,
-                        Generator* generator) {
+                        MaybeDevice device, MaybeBool pin_memory, bool requires_grad,
+                        MaybeFormat memory_format, Generator* generator) {
     const Factory factory{dtype, device, pin_memory, requires_grad};
     return factory.finish(random_from_(memory_like(self, factory, memory_format), low, high, generator));
 }
-Tensor randint_like_high(const Tensor& self, int64_t high, MaybeDType dtype, MaybeLayout layout, MaybeDevice device,
-                         MaybeBool pin_memory, bool requires_grad, MaybeFormat memory_format, Generator* generator) {
-    return randint_like_low(self, 0, high, dtype, layout, device, pin_memory, requires_grad, memory_format, generator);
+Tensor randint_like_high(const Tensor& self, int64_t high, MaybeDType dtype, MaybeLayout layout,
+                         MaybeDevice device, MaybeBool pin_memory, bool requires_grad,
+                         MaybeFormat memory_format, Generator* generator) {
+    return randint_like_low(self, 0, high, dtype, layout, device, pin_memory, requires_grad, memory_format,
+                            generator);
 }
 
 // mean + std * a standard normal draw; the gradient to both is zero.
@@ -371,8 +395,8 @@ void check_deviations(const Tensor& std) {
 }
 
 Tensor normal_tensor_float(const Tensor& mean, double std, Generator* generator) {
-    return scaled_normal("NormalBackward1", normal_(empty(mean.sizes(), options_of(mean)), 0, std, generator), mean,
-                         Tensor());
+    return scaled_normal("NormalBackward1", normal_(empty(mean.sizes(), options_of(mean)), 0, std, generator),
+                         mean, Tensor());
 }
 Tensor normal_float_tensor(double mean, const Tensor& std, Generator* generator) {
     check_deviations(std);
@@ -383,7 +407,8 @@ Tensor normal_float_tensor(double mean, const Tensor& std, Generator* generator)
 Tensor normal_tensor_tensor(const Tensor& mean, const Tensor& std, Generator* generator) {
     check_deviations(std);
     const Dims sizes = broadcast(mean.sizes(), std.sizes());
-    return scaled_normal("NormalBackward3", normal_(empty(sizes, options_of(mean)), 0, 1, generator), mean, std);
+    return scaled_normal("NormalBackward3", normal_(empty(sizes, options_of(mean)), 0, 1, generator), mean,
+                         std);
 }
 Tensor normal_float_float(double mean, double std, const Dims& size, Generator* generator, MaybeDType dtype,
                           MaybeLayout, MaybeDevice device, MaybeBool pin_memory, bool requires_grad,
@@ -403,9 +428,8 @@ Tensor poisson(const Tensor& self, Generator* generator) {
     draw_into(result, generator, [&](Generator& source, void* memory) {
         random_kernels().poisson(source, result.dtype(), memory, result.numel(), rates.raw_data());
     });
-    return record("PoissonBackward0", {self}, result, [] {
-        return [](const Tensor& grad) -> Gradients { return {grad * Scalar(0.0)}; };
-    });
+    return record("PoissonBackward0", {self}, result,
+                  [] { return [](const Tensor& grad) -> Gradients { return {grad * Scalar(0.0)}; }; });
 }
 
 void check_weights(const Tensor& weights, int64_t samples, bool replacement) {
@@ -440,8 +464,9 @@ Tensor multinomial(const Tensor& self, int64_t num_samples, bool replacement, Ge
     const Tensor result = empty(sizes, {DType::int64, self.device()});
     const Tensor cumulative = empty(Dims{categories}, {DType::float64, self.device()});
     draw_into(result, generator, [&](Generator& source, void* memory) {
-        random_kernels().multinomial(source, weights.dtype(), weights.raw_data(), weights.numel() / categories,
-                                     categories, static_cast<int64_t*>(memory), num_samples, cumulative.raw_data());
+        random_kernels().multinomial(source, weights.dtype(), weights.raw_data(),
+                                     weights.numel() / categories, categories, static_cast<int64_t*>(memory),
+                                     num_samples, cumulative.raw_data());
     });
     return result;
 }
@@ -457,14 +482,16 @@ constexpr OperatorOptions makes_like(const char* doc) {
 }
 
 const Register normal_in_place{
-    "normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generator=None) -> Tensor(a!)", normal_,
-    fills("Fills with draws from the normal distribution. Raises RuntimeError for a negative std.")};
+    "normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generator=None) -> Tensor(a!)",
+    normal_, fills("Fills with draws from the normal distribution. Raises RuntimeError for a negative std.")};
 const Register uniform_in_place{
-    "uniform_(Tensor(a!) self, float from=0, float to=1, *, Generator? generator=None) -> Tensor(a!)", uniform_,
-    fills("Fills with draws from the uniform distribution over [from, to). Raises RuntimeError where from > to.")};
+    "uniform_(Tensor(a!) self, float from=0, float to=1, *, Generator? generator=None) -> Tensor(a!)",
+    uniform_,
+    fills("Fills with draws from the uniform distribution over [from, to). Raises RuntimeError where from > "
+          "to.")};
 const Register bernoulli_tensor_in_place{
-    "bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)", bernoulli_tensor_,
-    fills("Fills with ones, each with its own probability, and zeros.")};
+    "bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)",
+    bernoulli_tensor_, fills("Fills with ones, each with its own probability, and zeros.")};
 const Register bernoulli_in_place{
     "bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)", bernoulli_,
     fills("Fills with ones, with probability p, and zeros. Raises RuntimeError for p outside [0, 1].")};
@@ -472,32 +499,36 @@ const Register exponential_in_place{
     "exponential_(Tensor(a!) self, float lambd=1, *, Generator? generator=None) -> Tensor(a!)", exponential_,
     fills("Fills with draws from the exponential distribution of rate lambd > 0.")};
 const Register cauchy_in_place{
-    "cauchy_(Tensor(a!) self, float median=0, float sigma=1, *, Generator? generator=None) -> Tensor(a!)", cauchy_,
-    fills("Fills with draws from the Cauchy distribution.")};
+    "cauchy_(Tensor(a!) self, float median=0, float sigma=1, *, Generator? generator=None) -> Tensor(a!)",
+    cauchy_, fills("Fills with draws from the Cauchy distribution.")};
 const Register log_normal_in_place{
-    "log_normal_(Tensor(a!) self, float mean=1, float std=2, *, Generator? generator=None) -> Tensor(a!)", log_normal_,
-    fills("Fills with exponentials of draws from the normal distribution.")};
+    "log_normal_(Tensor(a!) self, float mean=1, float std=2, *, Generator? generator=None) -> Tensor(a!)",
+    log_normal_, fills("Fills with exponentials of draws from the normal distribution.")};
 const Register geometric_in_place{
     "geometric_(Tensor(a!) self, float p, *, Generator? generator=None) -> Tensor(a!)", geometric_,
     fills("Fills with the number of trials up to the first success, each of probability p in (0, 1).")};
-const Register random_in_place{"random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)", random_all_,
+const Register random_in_place{
+    "random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)", random_all_,
     fills("Fills with whole numbers: all that the type holds exactly, below `to`, or in [from, to).")};
-const Register random_to_in_place{"random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)",
-    random_to_, fills("Whole numbers below `to`.")};
+const Register random_to_in_place{
+    "random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)", random_to_,
+    fills("Whole numbers below `to`.")};
 const Register random_from_in_place{
-    "random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)", random_from_,
-    fills("Whole numbers in [from, to).")};
+    "random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)",
+    random_from_, fills("Whole numbers in [from, to).")};
 
-const Register rand_registered{
-    "rand(int[] size, *, Generator? generator=None, " RUSHLIGHT_FACTORY_SCHEMA ") -> Tensor", rand_op, makes(R"(
+const Register rand_registered{"rand(int[] size, *, Generator? generator=None, " RUSHLIGHT_FACTORY_SCHEMA
+                               ") -> Tensor",
+                               rand_op, makes(R"(
 A tensor of uniform draws from [0, 1).
 
 >>> _ = torch.manual_seed(0)
 >>> torch.rand(3)
 tensor([0.4963, 0.7682, 0.0885])
 )")};
-const Register randn_registered{
-    "randn(int[] size, *, Generator? generator=None, " RUSHLIGHT_FACTORY_SCHEMA ") -> Tensor", randn_op, makes(R"(
+const Register randn_registered{"randn(int[] size, *, Generator? generator=None, " RUSHLIGHT_FACTORY_SCHEMA
+                                ") -> Tensor",
+                                randn_op, makes(R"(
 A tensor of draws from the standard normal distribution.
 
 >>> _ = torch.manual_seed(0)
@@ -505,19 +536,21 @@ A tensor of draws from the standard normal distribution.
 tensor([ 1.5410, -0.2934, -2.1788])
 )")};
 const Register randint_low_registered{
-    "randint.low(int low, int high, int[] size, *, Generator? generator=None, " RUSHLIGHT_FACTORY_SCHEMA ") -> Tensor",
+    "randint.low(int low, int high, int[] size, *, Generator? generator=None, " RUSHLIGHT_FACTORY_SCHEMA
+    ") -> Tensor",
     randint_low, makes("Whole numbers in [low, high).")};
 const Register randint_registered{
-    "randint(int high, int[] size, *, Generator? generator=None, " RUSHLIGHT_FACTORY_SCHEMA ") -> Tensor", randint_high,
-    makes(R"(
+    "randint(int high, int[] size, *, Generator? generator=None, " RUSHLIGHT_FACTORY_SCHEMA ") -> Tensor",
+    randint_high, makes(R"(
 A tensor of whole numbers drawn from [0, high) or [low, high), int64 unless another type is given.
 
 >>> _ = torch.manual_seed(0)
 >>> torch.randint(10, (3,))
 tensor([4, 9, 3])
 )")};
-const Register randperm_registered{
-    "randperm(int n, *, Generator? generator=None, " RUSHLIGHT_FACTORY_SCHEMA ") -> Tensor", randperm, makes(R"(
+const Register randperm_registered{"randperm(int n, *, Generator? generator=None, " RUSHLIGHT_FACTORY_SCHEMA
+                                   ") -> Tensor",
+                                   randperm, makes(R"(
 The numbers from 0 to n - 1 in random order, int64 unless another type is given.
 
 >>> _ = torch.manual_seed(0)
@@ -542,7 +575,8 @@ const Register randint_like_low_registered{
     randint_like_low, makes_like("`randint` with the size, type and device of another tensor.")};
 
 const Register normal_tensor_tensor_registered{
-    "normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor", normal_tensor_tensor,
+    "normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
+    normal_tensor_tensor,
     {.variants = function | out, .doc = R"(
 Draws from normal distributions whose mean and std are tensors, broadcast together, or numbers; with two numbers a
 size is needed. Raises RuntimeError for a negative std.
@@ -551,26 +585,31 @@ size is needed. Raises RuntimeError for a negative std.
 tensor([0., 0., 0.])
 )"}};
 const Register normal_tensor_float_registered{
-    "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor", normal_tensor_float,
+    "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor",
+    normal_tensor_float,
     {.variants = function | out, .doc = "Draws around the elements of a tensor."}};
 const Register normal_float_tensor_registered{
-    "normal.float_Tensor(float mean, Tensor std, *, Generator? generator=None) -> Tensor", normal_float_tensor,
+    "normal.float_Tensor(float mean, Tensor std, *, Generator? generator=None) -> Tensor",
+    normal_float_tensor,
     {.variants = function | out, .doc = "Draws with the deviations of a tensor."}};
 const Register normal_float_float_registered{
-    "normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, " RUSHLIGHT_FACTORY_SCHEMA
-    ") -> Tensor",
+    "normal.float_float(float mean, float std, int[] size, *, Generator? "
+    "generator=None, " RUSHLIGHT_FACTORY_SCHEMA ") -> Tensor",
     normal_float_float, makes("Draws of one mean and std.")};
-const Register bernoulli_registered{"bernoulli(Tensor self, *, Generator? generator=None) -> Tensor", bernoulli,
-    {.variants = function | method | out, .doc = R"(
+const Register bernoulli_registered{"bernoulli(Tensor self, *, Generator? generator=None) -> Tensor",
+                                    bernoulli,
+                                    {.variants = function | method | out, .doc = R"(
 Ones with the probabilities that the elements of the input are (or with one probability p), zeros otherwise.
 
 >>> torch.bernoulli(torch.tensor([0., 1.]))
 tensor([0., 1.])
 )"}};
-const Register bernoulli_p_registered{"bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor",
-    bernoulli_p, {.doc = "Ones with probability p.", .differentiable = false}};
-const Register poisson_registered{"poisson(Tensor self, Generator? generator=None) -> Tensor", poisson,
-    {.variants = function, .doc = R"(
+const Register bernoulli_p_registered{
+    "bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor",
+    bernoulli_p,
+    {.doc = "Ones with probability p.", .differentiable = false}};
+const Register poisson_registered{
+    "poisson(Tensor self, Generator? generator=None) -> Tensor", poisson, {.variants = function, .doc = R"(
 Draws from Poisson distributions whose rates are the elements of the input. Raises RuntimeError for a negative rate.
 
 Products of uniform draws (Knuth, 1969) below a rate of 10, transformed rejection (Hörmann, 1993) from there on.
@@ -579,14 +618,19 @@ Products of uniform draws (Knuth, 1969) below a rate of 10, transformed rejectio
 tensor([0., 0.])
 )"}};
 const Register multinomial_registered{
-    "multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor",
-    multinomial, {.variants = function | method | out, .doc = R"(
+    "multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> "
+    "Tensor",
+    multinomial,
+    {.variants = function | method | out,
+     .doc = R"(
 Category numbers, int64, drawn with the weights in the last dimension of a vector or matrix. Raises RuntimeError for
 weights that are negative, not finite or all zero, and for more samples than categories without replacement.
 
 >>> torch.multinomial(torch.tensor([0., 1., 0.]), 2, replacement=True)
 tensor([1, 1])
-)", .differentiable = false, .dtypes = "floating"}};
+)",
+     .differentiable = false,
+     .dtypes = "floating"}};
 
 }  // namespace
 }  // namespace rl::ops

@@ -16,7 +16,8 @@ namespace rl::ops {
 
 Tensor flip(const Tensor& self, const Dims& dims) {
     const uint64_t mask = dim_mask(dims, self.dim(), false);
-    const Tensor result = empty_strided(self.sizes(), strides_like(self.sizes(), self.strides()), options_of(self));
+    const Tensor result =
+        empty_strided(self.sizes(), strides_like(self.sizes(), self.strides()), options_of(self));
     if (!result.is_meta() && result.numel() > 0) {
         Dims strides = self.strides();
         int64_t offset = 0;
@@ -31,9 +32,8 @@ Tensor flip(const Tensor& self, const Dims& dims) {
         const GilRelease released(result.numel());
         kernels::convert(static_cast<int>(result.dim()), result.sizes().data(), target, source);
     }
-    return record("FlipBackward0", {self}, result, [&] {
-        return [dims](const Tensor& grad) -> Gradients { return {flip(grad, dims)}; };
-    });
+    return record("FlipBackward0", {self}, result,
+                  [&] { return [dims](const Tensor& grad) -> Gradients { return {flip(grad, dims)}; }; });
 }
 
 namespace {
@@ -68,8 +68,8 @@ Tensor roll_one(const Tensor& self, int64_t shift, int64_t dim) {
 Tensor roll(const Tensor& self, const Dims& shifts, const Dims& dims) {
     check(!shifts.empty(), "`shifts` required");
     const bool flat = dims.empty() && shifts.size() == 1;
-    check(flat || shifts.size() == dims.size(), "shifts and dimensions must align. shifts: ", shifts.size(), ", dims:",
-          dims.size());
+    check(flat || shifts.size() == dims.size(), "shifts and dimensions must align. shifts: ", shifts.size(),
+          ", dims:", dims.size());
     Tensor result = self;
     {
         const GradientsEnabled disabled(false);
@@ -102,10 +102,18 @@ Tensor rot90(const Tensor& self, int64_t k, const Dims& dims) {
     {
         const GradientsEnabled disabled(false);
         switch (turns) {
-            case 1: result = clone(transpose(flip(self, {second}), first, second)); break;
-            case 2: result = flip(self, {first, second}); break;
-            case 3: result = clone(transpose(flip(self, {first}), first, second)); break;
-            default: result = clone(self); break;
+            case 1:
+                result = clone(transpose(flip(self, {second}), first, second));
+                break;
+            case 2:
+                result = flip(self, {first, second});
+                break;
+            case 3:
+                result = clone(transpose(flip(self, {first}), first, second));
+                break;
+            default:
+                result = clone(self);
+                break;
         }
     }
     return record("Rot90Backward0", {self}, result, [&] {
@@ -126,14 +134,20 @@ Tensor triangle_of(const Tensor& self, int64_t diagonal, bool upper) {
                           self.numel() / (rows * columns), rows, columns, diagonal, upper);
     }
     return record(upper ? "TriuBackward0" : "TrilBackward0", {self}, result, [&] {
-        return [diagonal, upper](const Tensor& grad) -> Gradients { return {triangle_of(grad, diagonal, upper)}; };
+        return [diagonal, upper](const Tensor& grad) -> Gradients {
+            return {triangle_of(grad, diagonal, upper)};
+        };
     });
 }
 
 }  // namespace
 
-Tensor tril(const Tensor& self, int64_t diagonal) { return triangle_of(self, diagonal, false); }
-Tensor triu(const Tensor& self, int64_t diagonal) { return triangle_of(self, diagonal, true); }
+Tensor tril(const Tensor& self, int64_t diagonal) {
+    return triangle_of(self, diagonal, false);
+}
+Tensor triu(const Tensor& self, int64_t diagonal) {
+    return triangle_of(self, diagonal, true);
+}
 
 Tensor diag_embed(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
     const int64_t first = wrap_dim(dim1, self.dim() + 1), second = wrap_dim(dim2, self.dim() + 1);
@@ -186,7 +200,9 @@ Tensor trace(const Tensor& self) {
 
 namespace {
 
-Tensor diagflat(const Tensor& self, int64_t offset) { return diag_embed(reshape(self, {-1}), offset); }
+Tensor diagflat(const Tensor& self, int64_t offset) {
+    return diag_embed(reshape(self, {-1}), offset);
+}
 
 const Register flip_op{"flip(Tensor self, int[] dims) -> Tensor", flip, {.doc = R"(
 A copy with the order of the given dimensions reversed.
@@ -210,32 +226,37 @@ tensor([[2, 4],
         [1, 3]])
 )"}};
 constexpr unsigned everywhere = function | method | in_place | out;
-const Register tril_op{"tril(Tensor self, int diagonal=0) -> Tensor", tril, {.variants = everywhere, .doc = R"(
+const Register tril_op{
+    "tril(Tensor self, int diagonal=0) -> Tensor", tril, {.variants = everywhere, .doc = R"(
 The elements on and below a diagonal of the last two dimensions, zeros elsewhere.
 
 >>> torch.ones(2, 2).tril()
 tensor([[1., 0.],
         [1., 1.]])
 )"}};
-const Register triu_op{"triu(Tensor self, int diagonal=0) -> Tensor", triu, {.variants = everywhere, .doc = R"(
+const Register triu_op{
+    "triu(Tensor self, int diagonal=0) -> Tensor", triu, {.variants = everywhere, .doc = R"(
 The elements on and above a diagonal of the last two dimensions, zeros elsewhere.
 
 >>> torch.ones(2, 2).triu(1)
 tensor([[0., 1.],
         [0., 0.]])
 )"}};
-const Register diag_op{"diag(Tensor self, int diagonal=0) -> Tensor", diag,
-    {.variants = function | method | out, .doc = R"(
+const Register diag_op{
+    "diag(Tensor self, int diagonal=0) -> Tensor", diag, {.variants = function | method | out, .doc = R"(
 A matrix with a vector on a diagonal, or a copy of the diagonal of a matrix.
 
 >>> torch.tensor([1, 2]).diag()
 tensor([[1, 0],
         [0, 2]])
 )"}};
-const Register diag_embed_op{"diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor", diag_embed,
+const Register diag_embed_op{
+    "diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor",
+    diag_embed,
     {.doc = "Matrices, in dimensions dim1 and dim2, with the last dimension of the input on a diagonal."}};
-const Register diagflat_op{"diagflat(Tensor self, int offset=0) -> Tensor", diagflat,
-    {.doc = "A matrix with all elements of the input on a diagonal."}};
+const Register diagflat_op{"diagflat(Tensor self, int offset=0) -> Tensor",
+                           diagflat,
+                           {.doc = "A matrix with all elements of the input on a diagonal."}};
 const Register trace_op{"trace(Tensor self) -> Tensor", trace, {.doc = R"(
 The sum of the main diagonal of a matrix.
 

@@ -35,8 +35,8 @@ Tensor select(const Tensor& self, int64_t dim, int64_t index) {
     check<IndexError>(self.dim() > 0, "select() cannot be applied to a 0-dim tensor.");
     const int64_t d = wrap_dim(dim, self.dim());
     const int64_t size = self.sizes()[d];
-    check<IndexError>(index >= -size && index < size, "select(): index ", index, " out of range for tensor of size ",
-                      to_string(self.sizes()), " at dimension ", d);
+    check<IndexError>(index >= -size && index < size, "select(): index ", index,
+                      " out of range for tensor of size ", to_string(self.sizes()), " at dimension ", d);
     const int64_t at = index < 0 ? index + size : index;
     Dims sizes, strides;
     for (int64_t k = 0; k < self.dim(); ++k) {
@@ -53,7 +53,8 @@ Tensor select(const Tensor& self, int64_t dim, int64_t index) {
     });
 }
 
-Tensor slice(const Tensor& self, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) {
+Tensor slice(const Tensor& self, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
+             int64_t step) {
     check<IndexError>(self.dim() > 0, "slice() cannot be applied to a 0-dim tensor.");
     const int64_t d = wrap_dim(dim, self.dim());
     check(step > 0, "slice step must be positive");
@@ -67,9 +68,8 @@ Tensor slice(const Tensor& self, int64_t dim, std::optional<int64_t> start, std:
     strides[d] *= step;
     return record_view("SliceBackward0", self, alias(self, sizes, strides, offset), [&] {
         return [whole = self.sizes(), d, first, last, step](const Tensor& grad) -> Gradients {
-            return {place("SliceBackwardBackward0", grad, whole, [=](const Tensor& tensor) {
-                return slice(tensor, d, first, last, step);
-            })};
+            return {place("SliceBackwardBackward0", grad, whole,
+                          [=](const Tensor& tensor) { return slice(tensor, d, first, last, step); })};
         };
     });
 }
@@ -78,10 +78,11 @@ Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
     check(self.dim() > 0, "narrow() cannot be applied to a 0-dim tensor.");
     check(length >= 0, "narrow(): length must be non-negative.");
     const int64_t size = self.size(dim);
-    check<IndexError>(start >= -size && start <= size, "start out of range (expected to be in range of [", -size, ", ",
-                      size, "], but got ", start, ")");
+    check<IndexError>(start >= -size && start <= size, "start out of range (expected to be in range of [",
+                      -size, ", ", size, "], but got ", start, ")");
     const int64_t first = start < 0 ? start + size : start;
-    check(first <= size - length, "start (", first, ") + length (", length, ") exceeds dimension size (", size, ").");
+    check(first <= size - length, "start (", first, ") + length (", length, ") exceeds dimension size (",
+          size, ").");
     return slice(self, dim, first, first + length);
 }
 
@@ -138,7 +139,8 @@ Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step)
     const int64_t d = wrap_dim(dimension, self.dim());
     const int64_t whole = self.dim() == 0 ? 1 : self.sizes()[d];
     check(size >= 0, "size is ", size, " but must be >= 0");
-    check(size <= whole, "maximum size for tensor at dimension ", dimension, " is ", whole, " but size is ", size);
+    check(size <= whole, "maximum size for tensor at dimension ", dimension, " is ", whole, " but size is ",
+          size);
     check(step > 0, "step is ", step, " but must be > 0");
     Dims sizes = self.sizes(), strides = self.strides();
     const int64_t stride = self.dim() == 0 ? 1 : strides[d];
@@ -168,7 +170,9 @@ struct Geometry {
         return reach;
     }
 };
-Geometry geometry_of(const Tensor& tensor) { return {tensor.sizes(), tensor.strides(), tensor.offset()}; }
+Geometry geometry_of(const Tensor& tensor) {
+    return {tensor.sizes(), tensor.strides(), tensor.offset()};
+}
 
 // Adds the elements of `source` into zeroed memory by one geometry and reads that memory by another.
 Tensor transfer(const Tensor& source, const Geometry& from, const Geometry& to) {
@@ -194,11 +198,12 @@ Tensor transfer(const Tensor& source, const Geometry& from, const Geometry& to) 
 
 }  // namespace
 
-Tensor as_strided(const Tensor& self, const Dims& size, const Dims& stride, std::optional<int64_t> storage_offset) {
+Tensor as_strided(const Tensor& self, const Dims& size, const Dims& stride,
+                  std::optional<int64_t> storage_offset) {
     check(size.size() == stride.size(), "mismatch in length of strides and shape");
     for (const int64_t extent : size) {
-        check(extent >= 0, "Storage size calculation overflowed with sizes=", to_string(size), " and strides=",
-              to_string(stride));
+        check(extent >= 0, "Storage size calculation overflowed with sizes=", to_string(size),
+              " and strides=", to_string(stride));
     }
     const Tensor result = over_storage(self->storage, size, stride, storage_offset.value_or(self.offset()),
                                        self.dtype(), self.device());
@@ -211,12 +216,13 @@ Tensor as_strided(const Tensor& self, const Dims& size, const Dims& stride, std:
 
 namespace {
 
-Tensor as_strided_(const Tensor& self, const Dims& size, const Dims& stride, std::optional<int64_t> storage_offset) {
+Tensor as_strided_(const Tensor& self, const Dims& size, const Dims& stride,
+                   std::optional<int64_t> storage_offset) {
     return take_geometry(self, as_strided(self, size, stride, storage_offset));
 }
 
-Tensor slice_op_function(const Tensor& self, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
-                         int64_t step) {
+Tensor slice_op_function(const Tensor& self, int64_t dim, std::optional<int64_t> start,
+                         std::optional<int64_t> end, int64_t step) {
     return slice(self, dim, start, end, step);
 }
 
@@ -238,7 +244,8 @@ TensorList pieces(const char* name, const Tensor& self, const Dims& lengths, int
         start += length;
     }
     record(name, {self}, parts, [&] {
-        return [lengths, dim, whole = self.sizes(), options = options_of(self)](const Gradients& grads) -> Gradients {
+        return [lengths, dim, whole = self.sizes(),
+                options = options_of(self)](const Gradients& grads) -> Gradients {
             TensorList filled;
             for (size_t i = 0; i < lengths.size(); ++i) {
                 Dims sizes = whole;
@@ -277,12 +284,14 @@ TensorList split_with_sizes(const Tensor& self, const Dims& split_sizes, int64_t
     const int64_t d = wrap_dim(dim, self.dim());
     int64_t total = 0;
     for (const int64_t length : split_sizes) {
-        check(length >= 0, "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=",
+        check(length >= 0,
+              "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=",
               to_string(split_sizes));
         total += length;
     }
-    check(total == self.sizes()[d], "split_with_sizes expects split_sizes to sum exactly to ", self.sizes()[d],
-          " (input tensor's size at dimension ", dim, "), but got split_sizes=", to_string(split_sizes));
+    check(total == self.sizes()[d], "split_with_sizes expects split_sizes to sum exactly to ",
+          self.sizes()[d], " (input tensor's size at dimension ", dim,
+          "), but got split_sizes=", to_string(split_sizes));
     return pieces("SplitWithSizesBackward0", self, split_sizes, d);
 }
 
@@ -329,24 +338,29 @@ tensor([1, 3])
 )"}};
 const Register slice_op{
     "slice.Tensor(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor(a)",
-    slice_op_function, {.variants = 0, .doc = "The view `self[..., start:end:step, ...]` along one dimension."}};
-const Register narrow_op{"narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)", narrow, {.doc = R"(
+    slice_op_function,
+    {.variants = 0, .doc = "The view `self[..., start:end:step, ...]` along one dimension."}};
+const Register narrow_op{
+    "narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)", narrow, {.doc = R"(
 The view of `length` indices of a dimension from `start` on. Raises RuntimeError or IndexError out of range.
 
 >>> torch.arange(5).narrow(0, 1, 3)
 tensor([1, 2, 3])
 )"}};
-const Register narrow_tensor_op{"narrow.Tensor(Tensor(a) self, int dim, Tensor start, int length) -> Tensor(a)",
-    narrow_tensor, {.doc = "`narrow` from where a zero-dim integer tensor says."}};
-const Register diagonal_op{"diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)", diagonal,
-    {.doc = R"(
+const Register narrow_tensor_op{
+    "narrow.Tensor(Tensor(a) self, int dim, Tensor start, int length) -> Tensor(a)",
+    narrow_tensor,
+    {.doc = "`narrow` from where a zero-dim integer tensor says."}};
+const Register diagonal_op{
+    "diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)", diagonal, {.doc = R"(
 The view of the diagonal of two dimensions, put last; a positive offset is above the main diagonal.
 
 >>> torch.tensor([[1, 2], [3, 4]]).diagonal()
 tensor([1, 4])
 )"}};
-const Register unfold_op{"unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)", unfold,
-    {.variants = method, .doc = R"(
+const Register unfold_op{"unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)",
+                         unfold,
+                         {.variants = method, .doc = R"(
 The view of all windows of `size` indices of a dimension, `step` apart; a window's indices come last.
 
 >>> torch.arange(5).unfold(0, 3, 2)
@@ -354,7 +368,8 @@ tensor([[0, 1, 2],
         [2, 3, 4]])
 )"}};
 const Register as_strided_op{
-    "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)", as_strided,
+    "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
+    as_strided,
     {.doc = R"(
 The view with any sizes, strides and offset into the storage. Raises RuntimeError where it would reach outside.
 
@@ -363,9 +378,11 @@ tensor([[0, 2],
         [1, 3]])
 )"}};
 const Register as_strided_in_place{
-    "as_strided_(Tensor(a!) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a!)", as_strided_,
+    "as_strided_(Tensor(a!) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a!)",
+    as_strided_,
     {.doc = "Gives this tensor itself other sizes, strides and offset."}};
-const Register split_op{"split.Tensor(Tensor(a) self, int split_size, int dim=0) -> Tensor(a)[]", split, {.doc = R"(
+const Register split_op{
+    "split.Tensor(Tensor(a) self, int split_size, int dim=0) -> Tensor(a)[]", split, {.doc = R"(
 Views of a dimension cut into pieces of split_size indices, of which the last may be shorter, or into pieces of
 the sizes given. Raises RuntimeError where these do not add up.
 
@@ -373,9 +390,11 @@ the sizes given. Raises RuntimeError where these do not add up.
 (tensor([0, 1]), tensor([2, 3]), tensor([4]))
 )"}};
 const Register split_sizes_op{"split.sizes(Tensor(a) self, int[] split_size, int dim=0) -> Tensor(a)[]",
-    split_with_sizes, {.doc = "`split_with_sizes`."}};
+                              split_with_sizes,
+                              {.doc = "`split_with_sizes`."}};
 const Register split_with_sizes_op{
-    "split_with_sizes(Tensor(a) self, int[] split_sizes, int dim=0) -> Tensor(a)[]", split_with_sizes,
+    "split_with_sizes(Tensor(a) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
+    split_with_sizes,
     {.doc = "Views of a dimension cut into pieces of the given sizes, which add up to the whole."}};
 const Register chunk_op{"chunk(Tensor(a) self, int chunks, int dim=0) -> Tensor(a)[]", chunk, {.doc = R"(
 Views of a dimension cut into at most `chunks` pieces of equal size; the last may be shorter.

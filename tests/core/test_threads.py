@@ -46,9 +46,7 @@ def test_a_count_must_be_positive():
 def test_several_python_threads_at_once(thread_count):
     rushlight.set_num_threads(3)
     results = []
-    workers = [
-        threading.Thread(target=lambda: results.extend(total() for _ in range(20))) for _ in range(4)
-    ]
+    workers = [threading.Thread(target=lambda: results.extend(total() for _ in range(20))) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -102,7 +100,12 @@ def test_the_environment_sets_the_count(variables, count):
     environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")} | variables
     program = "import rushlight; print(rushlight.get_num_threads())"
     output = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert int(output.stdout) == count
 

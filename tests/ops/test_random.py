@@ -1,5 +1,7 @@
 """The random stream: number for number that of PyTorch's CPU generator."""
 
+# ruff: noqa: B023 (the lambdas are called within the round of the loop that makes them)
+
 from __future__ import annotations
 
 import math
