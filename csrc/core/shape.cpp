@@ -226,13 +226,12 @@ std::optional<Dims> view_strides(IntSpan old_sizes, IntSpan old_strides, IntSpan
     return target < 0 ? std::optional<Dims>(strides) : std::nullopt;
 }
 
-std::string to_string(IntSpan values) {
-    std::string text = "[";
-    for (size_t i = 0; i < values.size(); ++i) {
-        if (i > 0) text += ", ";
-        text += std::to_string(values[i]);
-    }
-    return text + "]";
+std::ostream& operator<<(std::ostream& out, ShapeText text) {
+    out << '[';
+    for (size_t i = 0; i < text.values.size(); ++i) out << (i > 0 ? ", " : "") << text.values[i];
+    return out << ']';
 }
+
+ShapeText::operator std::string() const { return message(*this); }
 
 }  // namespace rl

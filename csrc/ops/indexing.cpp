@@ -279,7 +279,7 @@ class Selection {
         bool fits = true;
         for (const Tensor& item : indices) {
             if (!item.defined()) continue;
-            shapes += (shapes.empty() ? "" : ", ") + to_string(item.sizes());
+            shapes += message(shapes.empty() ? "" : ", ", to_string(item.sizes()));
             for (size_t i = 0; i < std::min(shape.size(), item.sizes().size()); ++i) {
                 const int64_t a = shape[shape.size() - 1 - i], b = item.sizes()[item.sizes().size() - 1 - i];
                 fits = fits && (a == b || a == 1 || b == 1);

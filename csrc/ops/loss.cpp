@@ -63,7 +63,7 @@ void check_nll_shapes(const Tensor& self, const Tensor& target, const Tensor& we
     check(!weight.defined() || (weight.dim() == 1 && weight.numel() == classes),
           "weight tensor should be defined either for all ", classes,
           " classes or no classes but got weight tensor of shape: ",
-          weight.defined() ? to_string(weight.sizes()) : "");
+          weight.defined() ? to_string(weight.sizes()) : ShapeText{});
 }
 
 // Contiguous int64 targets; throws IndexError where one that is not ignored is no class.
@@ -186,7 +186,7 @@ Tensor cross_entropy_of_probabilities(const Tensor& self, const Tensor& target, 
     check(!weight.defined() || (weight.dim() == 1 && weight.numel() == classes),
           "cross_entropy: weight tensor should be defined either for all ", classes,
           " classes or no classes but got weight tensor of shape: ",
-          weight.defined() ? to_string(weight.sizes()) : "");
+          weight.defined() ? to_string(weight.sizes()) : ShapeText{});
     const Tensor wanted =
         smoothing == 0 ? target
                        : target * Scalar(1 - smoothing) + Scalar(smoothing / static_cast<double>(classes));

@@ -203,11 +203,11 @@ RowPlan layer_plan(const Tensor& input, const Dims& normalized_shape, const Tens
           "one element, but got normalized_shape = []");
     check(!weight.defined() || weight.sizes() == normalized_shape,
           "Expected weight to be of same shape as normalized_shape, but got weight of shape ",
-          weight.defined() ? to_string(weight.sizes()) : "",
+          weight.defined() ? to_string(weight.sizes()) : ShapeText{},
           " and normalized_shape = ", to_string(normalized_shape));
     check(!bias.defined() || bias.sizes() == normalized_shape,
           "Expected bias to be of same shape as normalized_shape, but got bias of shape ",
-          bias.defined() ? to_string(bias.sizes()) : "",
+          bias.defined() ? to_string(bias.sizes()) : ShapeText{},
           " and normalized_shape = ", to_string(normalized_shape));
     const int64_t leading = input.dim() - static_cast<int64_t>(normalized_shape.size());
     bool fits = leading >= 0;
@@ -288,7 +288,7 @@ RowPlan group_plan(const Tensor& input, int64_t groups, double eps) {
 void check_channel_weight(const char* name, const Tensor& weight, const Tensor& input) {
     check(!weight.defined() || (weight.dim() == 1 && weight.numel() == input.sizes()[1]), "Expected ", name,
           " to be a vector of size equal to the number of channels in input, but got ", name, " of shape ",
-          weight.defined() ? to_string(weight.sizes()) : "", " and input of shape ",
+          weight.defined() ? to_string(weight.sizes()) : ShapeText{}, " and input of shape ",
           to_string(input.sizes()));
 }
 

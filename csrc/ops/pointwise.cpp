@@ -96,8 +96,8 @@ Device common_device(const PointwiseRule& rule, TensorSpan inputs) {
         if (chosen->is_wrapped_number() || (chosen->dim() == 0 && input.dim() > 0)) chosen = &input;
     }
     for (const Tensor& input : inputs) {
-        check(input.device().type == chosen->device().type || input.dim() == 0,
-              "Expected all tensors to be on the same device, but found at least two devices, ",
+        if (input.device().type == chosen->device().type || input.dim() == 0) continue;
+        raise("Expected all tensors to be on the same device, but found at least two devices, ",
               to_string(chosen->device()), " and ", to_string(input.device()),
               "! (when checking argument in method wrapper_CPU_", rule_name(rule), ")");
     }
@@ -139,8 +139,9 @@ Tensor separate(const Tensor& input, const Tensor& target) {
 void run_kernel(const PointwiseRule& rule, TensorSpan inputs, DType common, const Parameters& parameters,
                 const Tensor& target) {
     const Compute compute = kernels::compute_type(common);
-    check<NotImplemented>(kernels::supports(rule.kernel, compute), "\"", rule_name(rule),
-                          "_cpu\" not implemented for '", info(common).scalar_name, "'");
+    if (!kernels::supports(rule.kernel, compute)) {
+        raise<NotImplemented>("\"", rule_name(rule), "_cpu\" not implemented for '", info(common).scalar_name, "'");
+    }
     if (target.is_meta() || target.numel() == 0) return;
     std::array<Dims, 3> strides;
     std::array<kernels::Operand, 3> operands;
@@ -240,7 +241,7 @@ void prepare_out(const Tensor& out, IntSpan sizes, DType result) {
             "the required output shape %s. This behavior is deprecated, and in a future PyTorch release "
             "outputs will not be resized unless they have zero elements. You can explicitly reuse an out "
             "tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
-            to_string(out.sizes()).c_str(), to_string(sizes).c_str()) != 0) {
+            std::string(to_string(out.sizes())).c_str(), std::string(to_string(sizes)).c_str()) != 0) {
         throw PythonError();
     }
     resize_in_place(out, sizes);

@@ -82,7 +82,7 @@ void check_scatter(const Tensor& self, int64_t dim, const Tensor& index, const T
     if (fits) return;
     check(!src.defined(), "Expected index ", to_string(index.sizes()), " to be no larger than self ",
           to_string(self.sizes()), " apart from dimension ", dim, " and to be no larger size than src ",
-          src.defined() ? to_string(src.sizes()) : "");
+          src.defined() ? to_string(src.sizes()) : ShapeText{});
     raise("Expected index ", to_string(index.sizes()), " to be no larger than self ", to_string(self.sizes()),
           " apart from dimension ", dim);
 }
