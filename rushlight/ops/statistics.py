@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from rushlight import Tensor
 
 
-def _check_weights(name: str, weights: Tensor, count: int) -> None:
+def _check_dimensions(name: str, weights: Tensor) -> None:
     if weights.dim() > 1:
         raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {weights.dim()}")
+
+
+def _check_values(name: str, weights: Tensor, count: int) -> None:
     if weights.numel() != count:
         raise RuntimeError(
             f"cov(): expected {name} to have the same numel as there are observations in the input "
             f"but got {weights.numel()} != {count}"
         )
-
-
-def _check_signs(name: str, weights: Tensor) -> None:
     if bool((weights < 0).any()):
         raise RuntimeError(f"cov(): {name} cannot be negative")
 
@@ -57,21 +57,21 @@ def cov(
         rows = rows.to(rushlight.get_default_dtype())
     weights = None
     if fweights is not None:
-        _check_weights("fweights", fweights, count)
+        _check_dimensions("fweights", fweights)
         if fweights.is_floating_point() or fweights.is_complex() or fweights.dtype == rushlight.bool:
             raise RuntimeError(
                 f"cov(): expected fweights to have integral dtype but got fweights with {fweights.dtype} dtype"
             )
-        _check_signs("fweights", fweights)
+        _check_values("fweights", fweights, count)
         weights = fweights
     if aweights is not None:
-        _check_weights("aweights", aweights, count)
+        _check_dimensions("aweights", aweights)
         if not aweights.is_floating_point():
             raise RuntimeError(
                 "cov(): expected aweights to have floating point dtype but got aweights with "
                 f"{aweights.dtype} dtype"
             )
-        _check_signs("aweights", aweights)
+        _check_values("aweights", aweights, count)
         weights = aweights if weights is None else weights * aweights
     total = count if weights is None else weights.sum()
     if weights is None:
