@@ -557,17 +557,19 @@ def losses(module, optimizer_name, **options):
     return values[:100]
 
 
+# At ten times these rates a rounding error decides which units die, and PyTorch's losses differ by a percent between
+# its own instruction sets.
 @pytest.mark.parametrize(
     ("optimizer", "options"),
     [
         ("SGD", {"lr": 1e-3}),
-        ("SGD", {"lr": 1e-2, "momentum": 0.9}),
-        ("Adam", {"lr": 1e-3}),
-        ("AdamW", {"lr": 1e-3, "weight_decay": 0.01}),
+        ("SGD", {"lr": 1e-3, "momentum": 0.9}),
+        ("Adam", {"lr": 1e-4}),
+        ("AdamW", {"lr": 1e-4, "weight_decay": 0.01}),
     ],
     ids=str,
 )
 def test_same_seed_same_losses_for_100_steps(optimizer, options):
     theirs, ours = (losses(module, optimizer, **options) for module in MODULES)
-    assert ours == pytest.approx(theirs, rel=1e-4)
+    assert ours == pytest.approx(theirs, rel=1e-5)
     assert ours[-1] < ours[0]
