@@ -96,6 +96,11 @@ _SUBMODULES = frozenset(
     }
 )
 _LAZY = {
+    **{
+        name: "rushlight.nn.functional"
+        for name in "bilinear channel_shuffle cosine_similarity pairwise_distance pdist pixel_shuffle "
+        "pixel_unshuffle".split()
+    },
     "save": "rushlight.serialization",
     "load": "rushlight.serialization",
     "set_printoptions": "rushlight._tensor_str",
