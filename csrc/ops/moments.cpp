@@ -61,8 +61,10 @@ std::tuple<Tensor, Tensor> run_moments(const Tensor& self, const MomentsRequest&
         .reduced_rank = static_cast<int>(geometry.reduced.size()),
         .correction = request.correction,
     };
-    const GilRelease released(self.numel());
-    kernels::moments(arguments);
+    {
+        const GilRelease released(self.numel());
+        kernels::moments(arguments);
+    }
     return {variance, mean};
 }
 

@@ -42,6 +42,22 @@ inline To convert(From value) {
     }
 }
 
+// Sums and products; those of integers wrap around.
+template <class T>
+T add(T a, T b) {
+    if constexpr (std::is_same_v<T, int64_t>)
+        return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+    else
+        return a + b;
+}
+template <class T>
+T multiply(T a, T b) {
+    if constexpr (std::is_same_v<T, int64_t>)
+        return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+    else
+        return a * b;
+}
+
 // As visit_dtype, over the types that real floating-point kernels take.
 template <class Visit>
 decltype(auto) visit_floating(DType dtype, Visit&& visit) {

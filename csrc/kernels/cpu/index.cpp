@@ -67,19 +67,13 @@ struct Combined {  // in the compute type, rounded at each step
 struct Add {
     template <class C>
     static C combine(C a, C b) {
-        if constexpr (std::is_integral_v<C>)
-            return static_cast<C>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-        else
-            return a + b;
+        return add(a, b);
     }
 };
 struct Multiply {
     template <class C>
     static C combine(C a, C b) {
-        if constexpr (std::is_integral_v<C>)
-            return static_cast<C>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-        else
-            return a * b;
+        return multiply(a, b);
     }
 };
 struct Maximum {

@@ -72,7 +72,7 @@ struct Sum {
     static constexpr C identity = C(0);
     template <class V>
     static V apply(V a, V b) {
-        return a + b;
+        return add(a, b);
     }
 };
 template <class C>
@@ -83,7 +83,7 @@ struct Product {
         if constexpr (is_complex_type<V>)
             return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
         else
-            return a * b;
+            return multiply(a, b);
     }
 };
 template <class C>

@@ -26,7 +26,7 @@ struct Sum {
     }
     template <class C>
     static C next(C total, C x) {
-        return total + x;
+        return add(total, x);
     }
 };
 struct Product {
@@ -36,7 +36,7 @@ struct Product {
     }
     template <class C>
     static C next(C total, C x) {
-        return total * x;
+        return multiply(total, x);
     }
 };
 struct LogSumExp {
