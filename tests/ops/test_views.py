@@ -63,10 +63,6 @@ def arrange(framework):
     return framework.arange(24.0).reshape(2, 3, 4).clone().requires_grad_()
 
 
-def node_names(tensor):
-    return type(tensor.grad_fn).__name__ if tensor.grad_fn is not None else None
-
-
 def assert_same(actual, expected):
     assert tuple(actual.shape) == tuple(expected.shape)
     assert actual.stride() == expected.stride()
