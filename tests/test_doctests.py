@@ -43,4 +43,8 @@ def native_examples():
 
 @pytest.mark.parametrize("entry", native_examples())
 def test_operator(entry):
-    run(doctest.DocTestParser().get_doctest(entry["doc"], dict(GLOBALS), entry["name"], entry["file"], entry["line"]))
+    run(
+        doctest.DocTestParser().get_doctest(
+            entry["doc"], dict(GLOBALS), entry["name"], entry["file"], entry["line"]
+        )
+    )

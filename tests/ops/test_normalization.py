@@ -55,7 +55,9 @@ FUNCTIONS = {
     "softmax": lambda t, x, w, b: x.softmax(1),
     "log_softmax": lambda t, x, w, b: x.log_softmax(-1),
     "cross_entropy": lambda t, x, w, b: t.nn.functional.cross_entropy(x[:, :, 0], t.tensor([1, 0, -100, 5])),
-    "cross_entropy_nd": lambda t, x, w, b: t.nn.functional.cross_entropy(x, t.from_numpy(TARGET), w.detach().exp()),
+    "cross_entropy_nd": lambda t, x, w, b: t.nn.functional.cross_entropy(
+        x, t.from_numpy(TARGET), w.detach().exp()
+    ),
     "smoothed": lambda t, x, w, b: t.nn.functional.cross_entropy(
         x, t.from_numpy(TARGET), w.detach().exp(), label_smoothing=0.3
     ),

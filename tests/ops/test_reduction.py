@@ -93,11 +93,15 @@ def test_every_instruction_set(isa):
         "print([result.tolist() for result in results])"
     )
     environment = {**os.environ, "RUSHLIGHT_ISA": isa}
-    ours = subprocess.run([sys.executable, "-c", code], env=environment, check=False, capture_output=True, text=True)
+    ours = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=False, capture_output=True, text=True
+    )
     if ours.returncode != 0 and "RUSHLIGHT_ISA" in ours.stderr:
         pytest.skip(f"this processor has no {isa}")
     command = [sys.executable, "-c", code.replace("rushlight", "torch")]
-    assert ours.stdout == subprocess.run(command, check=False, capture_output=True, text=True).stdout, ours.stderr
+    assert ours.stdout == subprocess.run(command, check=False, capture_output=True, text=True).stdout, (
+        ours.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,7 +179,8 @@ ZEROS = [[0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [1.0, 2.0, 3.0]]
 
 
 @pytest.mark.parametrize(
-    "function", ["prod()", "prod(1)", "prod(0, True)", "cumprod(1)", "amax(1)", "norm(3, 1)", "var(1)", "std()"]
+    "function",
+    ["prod()", "prod(1)", "prod(0, True)", "cumprod(1)", "amax(1)", "norm(3, 1)", "var(1)", "std()"],
 )
 def test_gradients_where_elements_are_zero(function):
     def run(t):

@@ -6,6 +6,7 @@ import operator
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import rushlight
@@ -313,14 +314,15 @@ class EntryCheck:
         """Rushlight's second gradient against finite differences of its first."""
         if not self.entry.supports_gradgrad:
             return
-        call = Call(rushlight, self.function, sample)
-        leaves = call.copier.leaves
+        wrapper = translate(self.entry.gradcheck_wrapper, TensorCopier(rushlight))  # makes inputs Hermitian
+        call = Call(rushlight, partial(wrapper, self.function), sample)
 
         def function(*_: Any) -> tuple[Any, ...]:
             call.run()
             return tuple(call.differentiable_outputs())
 
-        rushlight.autograd.gradgradcheck(function, leaves, gen_non_contig_grad_outputs=False)
+        if function():
+            rushlight.autograd.gradgradcheck(function, call.copier.leaves)
 
     def forms(self, sample: Any, limits: dict[str, float]) -> Iterator[tuple[str, Callable[[], None]]]:
         """The method, in-place and out= forms that PyTorch has for this sample."""
