@@ -21,20 +21,18 @@ constexpr int width = 8;
 constexpr int width = 4;
 #endif
 typedef float Vector __attribute__((vector_size(width * sizeof(float))));
-constexpr int chains = 12;  // independent sums, more than the latency needs
+constexpr int chains = CHAINS;
 constexpr long steps = 40000000;
 
 static void work(float* sink) {
-    Vector sums[chains] = {};
     Vector factor = {}, term = {};
     factor += 0.999f;
     term += 0.001f;
+    Vector DECLARED;
     for (long step = 0; step < steps; ++step) {
-        for (int chain = 0; chain < chains; ++chain) sums[chain] = sums[chain] * factor + term;
-        asm volatile("" : "+x"(factor));
+        STEPS
     }
-    Vector total = {};
-    for (const Vector& sum : sums) total += sum;
+    const Vector total = TOTAL;
     for (int lane = 0; lane < width; ++lane) *sink += total[lane];
 }
 
@@ -50,13 +48,36 @@ int main(int, char** arguments) {
 }
 """
 
+_CHAINS = 12  # independent sums, more than the latency needs; each in a register, none derived from another
+
+
+def _program() -> str:
+    """The source with the chains written out."""
+    names = [f"sum{chain}" for chain in range(_CHAINS)]
+    step = ' {0} = {0} * factor + term; asm volatile("" : "+v"({0}));'
+    return (
+        _SOURCE.replace("DECLARED", ", ".join(f"{name} = {{}}" for name in names))
+        .replace("STEPS", "".join(step.format(name) for name in names))
+        .replace("TOTAL", " + ".join(names))
+        .replace("CHAINS", str(_CHAINS))
+    )
+
 
 def fused_multiply_add_peak(threads: int) -> float | None:
     """Floating-point operations a second, or None where no compiler is at hand."""
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, "peak.cpp"), Path(folder, "peak")
-        source.write_text(_SOURCE)
-        command = ["c++", "-O3", "-march=native", "-ffast-math", "-pthread", str(source), "-o", str(program)]
+        source.write_text(_program())
+        command = [
+            "c++",
+            "-O3",
+            "-march=native",
+            "-ffp-contract=fast",
+            "-pthread",
+            str(source),
+            "-o",
+            str(program),
+        ]
         try:
             subprocess.run(command, check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError):
