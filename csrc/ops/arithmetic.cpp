@@ -141,7 +141,7 @@ const PointwiseRule trunc_div_rule{.schema = "div_trunc",
                                    .gradients = {{zero_gradient, zero_gradient}}};
 
 Tensor no_floor_divide_gradient(const Tensor&, const PointwiseSaved&) {
-    raise<NotImplemented>("derivative for aten::floor_divide is not implemented");
+    raise<Error>("derivative for aten::floor_divide is not implemented");
 }
 const PointwiseRule floor_divide_rule{
     .schema = "div_floor",

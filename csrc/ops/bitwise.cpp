@@ -34,20 +34,26 @@ const PointwiseOperator bitwise_not{{.schema = "bitwise_not(Tensor self) -> Tens
 
 namespace {
 
-const PointwiseOperator left_shift{
-    {.schema = "bitwise_left_shift(Tensor|Scalar self, Tensor|Scalar other) -> Tensor",
-     .kernel = Pointwise::bitwise_left_shift,
-     .variants = all_variants,
-     .doc = "Integers shifted left by a number of bits.\n\n"
-            ">>> torch.bitwise_left_shift(torch.tensor([1, 2]), 3)\n"
-            "tensor([ 8, 16])"}};
-const PointwiseOperator right_shift{
-    {.schema = "bitwise_right_shift(Tensor|Scalar self, Tensor|Scalar other) -> Tensor",
-     .kernel = Pointwise::bitwise_right_shift,
-     .variants = all_variants,
-     .doc = "Integers shifted right by a number of bits; the sign stays.\n\n"
-            ">>> torch.bitwise_right_shift(torch.tensor([8, -8]), 1)\n"
-            "tensor([ 4, -4])"}};
+const PointwiseRule left_shift_rule{.schema = "lshift", .kernel = Pointwise::bitwise_left_shift};
+Tensor left_shift(const Tensor& self, const Tensor& other, const Destination& destination) {
+    return pointwise(left_shift_rule, {self, other}, {}, destination);
+}
+const Register left_shift_op{"bitwise_left_shift(Tensor|Scalar self, Tensor|Scalar other) -> Tensor",
+                             left_shift,
+                             {.variants = all_variants,
+                              .doc = "Integers shifted left by a number of bits.\n\n"
+                                     ">>> torch.bitwise_left_shift(torch.tensor([1, 2]), 3)\n"
+                                     "tensor([ 8, 16])"}};
+const PointwiseRule right_shift_rule{.schema = "rshift", .kernel = Pointwise::bitwise_right_shift};
+Tensor right_shift(const Tensor& self, const Tensor& other, const Destination& destination) {
+    return pointwise(right_shift_rule, {self, other}, {}, destination);
+}
+const Register right_shift_op{"bitwise_right_shift(Tensor|Scalar self, Tensor|Scalar other) -> Tensor",
+                              right_shift,
+                              {.variants = all_variants,
+                               .doc = "Integers shifted right by a number of bits; the sign stays.\n\n"
+                                      ">>> torch.bitwise_right_shift(torch.tensor([8, -8]), 1)\n"
+                                      "tensor([ 4, -4])"}};
 
 // Python's reflected operators.
 const Register rand_method{"__rand__(Tensor self, Tensor|Scalar other) -> Tensor",
@@ -61,11 +67,11 @@ const Register rxor_method{"__rxor__(Tensor self, Tensor|Scalar other) -> Tensor
                            {.variants = method, .doc = "``other ^ self``."}};
 const Register rlshift_method{
     "__rlshift__(Tensor self, Tensor|Scalar other) -> Tensor",
-    +[](const Tensor& self, const Tensor& other) { return left_shift(other, self); },
+    +[](const Tensor& self, const Tensor& other) { return left_shift(other, self, {}); },
     {.variants = method, .doc = "``other << self``."}};
 const Register rrshift_method{
     "__rrshift__(Tensor self, Tensor|Scalar other) -> Tensor",
-    +[](const Tensor& self, const Tensor& other) { return right_shift(other, self); },
+    +[](const Tensor& self, const Tensor& other) { return right_shift(other, self, {}); },
     {.variants = method, .doc = "``other >> self``."}};
 
 const PointwiseOperator gcd{{.schema = "gcd(Tensor self, Tensor other) -> Tensor",

@@ -1,6 +1,10 @@
 // Copies: other types, other memory, constants in the shape of another tensor.
 #include "ops/conversion.h"
 
+#include <cmath>
+#include <limits>
+#include <utility>
+
 #include "ops/gradients.h"
 #include "ops/registry.h"
 
@@ -81,13 +85,49 @@ Tensor copy_(const Tensor& self, const Tensor& source) {
           " doesn't match the broadcast shape ", to_string(sizes));
     check<NotImplemented>(!source.is_meta() || self.is_meta(), "Cannot copy out of meta tensor; no data!");
     if (self.is_same(source)) return self;
+    check_overlap(source, self);
     warn_discarded_imaginary(source.dtype(), self.dtype());
     return overwrite("CopyBackwards", self, source, [&] {
         const bool shared = self->storage.get() == source->storage.get();
         copy_data(self, shared ? contiguous_data(clone(detached_data(source))) : source);
     });
 }
+void check_fits(const Scalar& value, DType dtype) {
+    constexpr const char* names[dtype_count] = {"bool",    "uint8_t",   "int8_t",        "int16_t", "int",
+                                                "int64_t", "c10::Half", "c10::BFloat16", "float",   "double"};
+    if (is_boolean(dtype) || is_complex(dtype)) return;
+    const auto [low, high] = [&]() -> std::pair<double, double> {
+        switch (dtype) {
+            case DType::uint8:
+                return {-255, 255};  // negative numbers wrap
+            case DType::int8:
+                return {-0x1p7, 0x1p7 - 1};
+            case DType::int16:
+                return {-0x1p15, 0x1p15 - 1};
+            case DType::int32:
+                return {-0x1p31, 0x1p31 - 1};
+            case DType::int64:
+                return {-0x1p63, 0x1p63 - 1025};  // the largest double below 2^63
+            case DType::float16:
+                return {-65504, 65504};
+            case DType::bfloat16:
+                return {-0x1.fep127, 0x1.fep127};
+            case DType::float32:
+                return {-std::numeric_limits<float>::max(), std::numeric_limits<float>::max()};
+            default:
+                return {-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
+        }
+    }();
+    const double number = value.to_double();
+    const bool wide = dtype == DType::int64 && value.is_integral();
+    const bool inside =
+        wide || (number >= low && number <= high) || (is_floating(dtype) && !std::isfinite(number));
+    check(inside && value.to_complex().imag() == 0, "value cannot be converted to type ",
+          names[static_cast<int>(dtype)], " without overflow");
+}
+
 Tensor fill_(const Tensor& self, const Scalar& value) {
+    check_fits(value, self.dtype());
     return overwrite("FillBackward0", self, Tensor(), [&] { fill_data(self, value); });
 }
 Tensor zero_(const Tensor& self) {

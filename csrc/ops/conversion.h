@@ -16,6 +16,10 @@ Tensor clone(const Tensor& self, MemoryFormat format);
 Tensor contiguous(const Tensor& self);
 Tensor contiguous(const Tensor& self, MemoryFormat format);
 
+// Throws Error with PyTorch's wording where a number cannot be an element of the type: out of range, or
+// complex.
+void check_fits(const Scalar& value, DType dtype);
+
 // Writes source, broadcast and converted, into self; and constants. On the graph. Return self.
 Tensor copy_(const Tensor& self, const Tensor& source);
 Tensor fill_(const Tensor& self, const Scalar& value);

@@ -505,7 +505,7 @@ const PointwiseOperator copysign{
             "tensor([-1., -2.])"}};
 
 Tensor no_gradient(const Tensor&, const PointwiseSaved&) {
-    raise<NotImplemented>("derivative for this operator is not implemented");
+    raise<Error>("derivative for aten::heaviside is not implemented");
 }
 constexpr InputGradient missing_gradient{uses_nothing, no_gradient};
 const PointwiseRule nextafter_rule{.schema = "nextafter",

@@ -127,13 +127,19 @@ bool same_geometry(const Tensor& a, const Tensor& b) {
            item_size(a.dtype()) == item_size(b.dtype());
 }
 
-// An input that shares memory with the target other than element by element is read from a copy.
+// An input that shares memory with the target in a way that is hard to follow is read from a copy.
 Tensor separate(const Tensor& input, const Tensor& target) {
     if (input->storage.get() != target->storage.get() || same_geometry(input, target)) return input;
+    check_overlap(input, target);
     const Tensor copy = empty_like(input);
     copy_data(copy, input);
     copy->wrapped_number = input.is_wrapped_number();
     return copy;
+}
+
+// Whether storing in a type changes what was computed: an out= tensor of a wider type must not skip that.
+bool rounds_or_wraps(DType dtype) {
+    return item_size(dtype) < 4 && dtype != DType::boolean;
 }
 
 void run_kernel(const PointwiseRule& rule, TensorSpan inputs, DType common, const Parameters& parameters,
@@ -143,6 +149,12 @@ void run_kernel(const PointwiseRule& rule, TensorSpan inputs, DType common, cons
         raise<NotImplemented>("\"", rule_name(rule), "_cpu\" not implemented for '", info(common).scalar_name, "'");
     }
     if (target.is_meta() || target.numel() == 0) return;
+    if (const DType result = result_dtype(rule, common);
+        result != target.dtype() && rounds_or_wraps(result)) {
+        const Tensor staged = empty(target.sizes(), {result, target.device()});
+        run_kernel(rule, inputs, common, parameters, staged);
+        return copy_data(target, staged);
+    }
     std::array<Dims, 3> strides;
     std::array<kernels::Operand, 3> operands;
     std::array<Tensor, 3> separated;
@@ -223,6 +235,21 @@ Tensor pointwise_in_place(const PointwiseRule& rule, TensorSpan inputs, const Pa
 }
 
 }  // namespace
+
+void check_overlap(const Tensor& input, const Tensor& target) {
+    if (input->storage.get() != target->storage.get()) return;
+    if (!is_dense(input.sizes(), input.strides()) || !is_dense(target.sizes(), target.strides())) return;
+    const int64_t first = input.offset() * item_size(input.dtype()),
+                  begin = target.offset() * item_size(target.dtype());
+    const int64_t last = first + input.numel() * item_size(input.dtype());
+    const int64_t end = begin + target.numel() * item_size(target.dtype());
+    const bool apart = last <= begin || end <= first || first == last || begin == end;
+    const bool same = first == begin && last == end && input.strides() == target.strides();
+    check(apart || same,
+          "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+          "single memory "
+          "location. Please clone() the tensor before performing the operation.");
+}
 
 void prepare_out(const Tensor& out, IntSpan sizes, DType result) {
     check(can_cast(result, out.dtype()), "result type ", info(result).scalar_name,

@@ -105,6 +105,10 @@ class PointwiseOperator : public PointwiseFunction {
                       std::source_location where = std::source_location::current());
 };
 
+// Throws Error with PyTorch's wording where writing `target` would change elements of `input` that are still
+// to be read: both are dense, share memory, and are not the same element by element.
+void check_overlap(const Tensor& input, const Tensor& target);
+
 // Writes `source`, broadcast and converted, into the memory of `target`; knows nothing of gradients.
 void copy_data(const Tensor& target, const Tensor& source);
 // Sets every element of the memory of `target`; knows nothing of gradients.

@@ -52,8 +52,11 @@ Tensor where_op(const Tensor& condition, const Tensor& self, const Tensor& other
     return where_into(condition, self, other, destination);
 }
 TensorList where_nonzero(const Tensor& condition) {
-    return unbind(nonzero(condition), 1);
+    TensorList indices = unbind(nonzero(condition), 1);
+    for (Tensor& index : indices) index = contiguous(index);
+    return indices;
 }
+
 constexpr const char* where_doc =
     "``input`` where the condition is true, else ``other``; the three broadcast. With the condition alone, "
     "the indices\n"
@@ -66,6 +69,7 @@ const Register where_self{"where.self(Tensor condition, Tensor|Scalar input, Ten
 const Register where_indices{"where(Tensor condition) -> Tensor[]",
                              where_nonzero,
                              {.variants = function, .doc = where_doc, .differentiable = false}};
+
 // masked_fill
 
 // Inputs in the order of the kernel: mask, value, self.
@@ -98,8 +102,7 @@ void check_mask(const Tensor& mask) {
 Tensor masked_fill_number(const Tensor& self, const Tensor& mask, const Scalar& value,
                           const Destination& destination) {
     check_mask(mask);
-    check(is_complex(self.dtype()) || !value.is_complex(), "value cannot be converted to type ",
-          is_integral(self.dtype(), true) ? "int64_t" : "float", " without overflow");
+    check_fits(value, self.dtype());
     return pointwise(masked_fill_scalar_rule, {mask, scalar_tensor(value, self.dtype(), self.device()), self},
                      {}, destination);
 }

@@ -21,10 +21,15 @@ constexpr double root_pi = 1 / std::numbers::inv_sqrtpi;
 constexpr double root_two_pi = root_pi * std::numbers::sqrt2;
 using Saves = PointwiseSaved;
 
-Tensor missing(const Tensor&, const Saves&) {
-    raise<NotImplemented>("the derivative for this input is not implemented");
-}
-constexpr InputGradient missing_gradient{uses_nothing, missing};
+// Derivatives that PyTorch does not have either.
+template <const char* const& name>
+constexpr InputGradient missing_gradient{uses_nothing, [](const Tensor&, const Saves&) -> Tensor {
+                                             raise<NotImplemented>("the derivative for '", name,
+                                                                   "' is not implemented.");
+                                         }};
+constexpr const char* igamma_input = "igamma: input";
+constexpr const char* igammac_input = "igammac: input";
+constexpr const char* zeta_input = "zeta";
 
 }  // namespace
 
@@ -109,7 +114,7 @@ Tensor incomplete_gamma_slope(const Tensor& a, const Tensor& x) {
 const PointwiseOperator igamma{{.schema = "igamma(Tensor self, Tensor other) -> Tensor",
                                 .kernel = Pointwise::igamma,
                                 .node = "IgammaBackward0",
-                                .gradients = {{missing_gradient,
+                                .gradients = {{missing_gradient<igamma_input>,
                                                {uses_first | uses_second,
                                                 [](const Tensor& grad, const Saves& saved) {
                                                     return grad * incomplete_gamma_slope(saved.first(),
@@ -122,7 +127,7 @@ const PointwiseOperator igamma{{.schema = "igamma(Tensor self, Tensor other) -> 
 const PointwiseOperator igammac{{.schema = "igammac(Tensor self, Tensor other) -> Tensor",
                                  .kernel = Pointwise::igammac,
                                  .node = "IgammacBackward0",
-                                 .gradients = {{missing_gradient,
+                                 .gradients = {{missing_gradient<igammac_input>,
                                                 {uses_first | uses_second,
                                                  [](const Tensor& grad, const Saves& saved) {
                                                      return neg(grad) * incomplete_gamma_slope(
@@ -137,7 +142,7 @@ const PointwiseOperator zeta{{.schema = "special_zeta(Tensor|Scalar self, Tensor
                               .kernel = Pointwise::zeta,
                               .promotion = Promotion::to_float,
                               .node = "SpecialZetaBackward0",
-                              .gradients = {{missing_gradient,
+                              .gradients = {{missing_gradient<zeta_input>,
                                              {uses_first | uses_second,
                                               [](const Tensor& grad, const Saves& saved) {
                                                   const Tensor x = saved.first();

@@ -184,13 +184,13 @@ void add_two_inputs(PointwiseTable& table) {
     scalars<2>(table, Pointwise::fmod, Reals{}, [](auto a, auto b) { return std::fmod(a, b); });
     scalars<2>(table, Pointwise::pow, Integers{}, [](auto a, auto b) { return integer_power(a, b); });
     scalars<2>(table, Pointwise::maximum, BoolAndReals{},
-               [](auto a, auto b) { return (a > b) | (a != a) ? a : b; });
+               [](auto a, auto b) { return (a < b) | (b != b) ? b : a; });
     scalars<2>(table, Pointwise::minimum, BoolAndReals{},
-               [](auto a, auto b) { return (a < b) | (a != a) ? a : b; });
+               [](auto a, auto b) { return (a > b) | (b != b) ? b : a; });
     scalars<2>(table, Pointwise::fmax, BoolAndReals{},
-               [](auto a, auto b) { return (a > b) | (b != b) ? a : b; });
+               [](auto a, auto b) { return (a < b) | (a != a) ? b : a; });
     scalars<2>(table, Pointwise::fmin, BoolAndReals{},
-               [](auto a, auto b) { return (a < b) | (b != b) ? a : b; });
+               [](auto a, auto b) { return (a > b) | (a != a) ? b : a; });
     scalars<2>(table, Pointwise::gcd, Integers{},
                [](auto a, auto b) { return greatest_common_divisor(a, b); });
     scalars<2>(table, Pointwise::lcm, Integers{}, [](auto a, auto b) {
