@@ -44,8 +44,10 @@ struct ReductionGeometry {
         check(self.dim() <= kernels::max_reduce_rank, "only tensors with up to 64 dims are supported");
         const Dims out_strides = contiguous_strides(reduced_sizes(self.sizes(), mask, true));
         for (int64_t i = 0; i < self.dim(); ++i) {
-            const kernels::ReduceDim dim{self.sizes()[i], self.strides()[i], out_strides[i]};
-            ((mask >> i & 1) != 0 ? reduced : kept).push_back(dim);
+            if ((mask >> i & 1) != 0)
+                reduced.push_back({self.sizes()[i], self.strides()[i], 0});
+            else
+                kept.push_back({self.sizes()[i], self.strides()[i], out_strides[i]});
         }
     }
     InlineVector<kernels::ReduceDim, 5> kept;
