@@ -283,8 +283,9 @@ Tensor convolve_named(const Tensor& input, const Tensor& weight, const Tensor& b
     if (padding == "valid") return convolve<spatial>(input, weight, bias, stride, Dims{0}, dilation, groups);
     for (const int64_t step : stride)
         check(step == 1, "padding='same' is not supported for strided convolutions");
-    check(weight.dim() == spatial + 2, "Expected ", spatial + 2, "-dimensional weight for ",
-          convolution_names[spatial - 1], ", but got weight of size ", to_string(weight.sizes()));
+    check(weight.dim() == spatial + 2, "Expected ", weight.dim(), "-dimensional input for ", weight.dim(),
+          "-dimensional weight ", to_string(weight.sizes()), ", but got ", input.dim(),
+          "-dimensional input of size ", to_string(input.sizes()), " instead");
     Dims before, extra(size_t{2} * spatial, 0);
     bool uneven = false;
     const Dims spread = expand_list(dilation, spatial, "dilation");

@@ -71,8 +71,9 @@ std::string times(const Dims& sizes) {
     return text;
 }
 
-void check_window_values(const std::string& owner, const std::vector<Window>& windows) {
-    if (windows.size() == 1) {
+// max_pool1d has words of its own where no gradient is wanted.
+void check_window_values(const std::string& owner, const std::vector<Window>& windows, bool own_words) {
+    if (own_words) {
         const Window& w = windows[0];
         check(w.kernel > 0, owner, "() kernel_size must be greater than zero, but got ", w.kernel);
         check(w.stride > 0, owner, "() stride must be greater than zero, but got ", w.stride);
@@ -110,33 +111,36 @@ Dims pooled_sizes(const std::string& owner, const Tensor& self, const std::vecto
     bool fits = true;
     for (int64_t d = 0; d < spatial; ++d) {
         input.push_back(self.size(d - spatial));
-        output.push_back(
-            std::max<int64_t>(pooled_size(input.back(), windows[static_cast<size_t>(d)], ceil_mode), 0));
+        output.push_back(pooled_size(input.back(), windows[static_cast<size_t>(d)], ceil_mode));
         fits = fits && output.back() > 0;
     }
-    if (spatial == 1) {
-        check(fits, owner, "() Invalid computed output size: ", output.back());
-    } else {
-        check(fits, "Given input size: (", times(input), "). Calculated output size: (", times(output),
-              "). Output size is too small");
-    }
+    check(fits || owner != "max_pool1d", owner, "() Invalid computed output size: ", output.back());
+    check(fits, "Given input size: (", spatial == 1 ? "1x" : "", times(input), "). Calculated output size: (",
+          spatial == 1 ? "1x" : "", times(output), "). Output size is too small");
     return Dims(output.begin() + 1, output.end());
 }
 
 void check_rank(const std::string& owner, const Tensor& self, int64_t spatial) {
     const int64_t rank = self.dim();
+    bool filled = true;
+    for (int64_t d = std::max<int64_t>(0, rank - spatial - 1); d < rank; ++d)
+        filled = filled && self.size(d) > 0;
     if (spatial == 1) {
-        check(rank == 2 || rank == 3, owner,
-              ": Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size ",
-              "for input, but got:", to_string(self.sizes()));
+        check((rank == 2 || rank == 3) && filled, owner,
+              ": Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:",
+              to_string(self.sizes()));
         return;
     }
     check(rank == spatial + 1 || rank == spatial + 2, "non-empty ", spatial + 1, "D or ", spatial + 2,
           "D (batch mode) tensor expected for input");
-    for (int64_t d = rank - spatial - 1; d < rank; ++d)
-        check(self.size(d) > 0, "Expected ", spatial + 1, "D or ", spatial + 2,
-              "D (batch mode) tensor with optional 0 dim batch size for input, but got:",
-              to_string(self.sizes()));
+    if (spatial == 3) {
+        check(filled, owner,
+              ": Expected input's non-batch dimensions to have positive length, but input has a shape ",
+              "of ", to_string(self.sizes()));
+    }
+    check(
+        filled, "Expected ", spatial + 1, "D or ", spatial + 2,
+        "D (batch mode) tensor with optional 0 dim batch size for input, but got:", to_string(self.sizes()));
 }
 
 void check_pooled_type(const Tensor& self, const std::string& owner) {
@@ -175,8 +179,8 @@ Tensor avg_pool(const Tensor& self, const Dims& kernel_size, const Dims& stride,
               "-dimensional tensor for argument #1 'self' (while checking arguments for avg_pool1d)");
     }
     check(!divisor_override || *divisor_override != 0, "divisor must be not zero");
+    check_window_values(owner, windows, false);
     check_rank(owner, self, spatial);
-    check_window_values(owner, windows);
     check_pooled_type(self, owner);
     const Dims sizes = pooled_sizes(owner, self, windows, ceil_mode);
     AxisMaps maps;
@@ -205,6 +209,7 @@ Dims check_adaptive(const std::string& owner, const Tensor& self, const Dims& ou
         check(rank == 2 || rank == 3, "Expected 2 to 3 dimensions, but got ", rank,
               "-dimensional tensor for argument #1 'self' (while checking arguments for ", owner, ")");
     }
+    check(spatial > 1 || output_size.size() == 1, "'output_size' should contain one int");
     check(output_size.size() == static_cast<size_t>(spatial) || output_size.size() == 1, owner,
           ": output_size must be ", spatial);
     check(rank == spatial + 1 || rank == spatial + 2, owner, "(): Expected ", spatial + 1, "D or ",
@@ -216,6 +221,9 @@ Dims check_adaptive(const std::string& owner, const Tensor& self, const Dims& ou
         output_size.size() == 1 ? Dims(static_cast<size_t>(spatial), output_size[0]) : output_size;
     std::string listed;
     for (const int64_t size : sizes) listed += (listed.empty() ? "" : ", ") + std::to_string(size);
+    for (const int64_t size : sizes)
+        check(size >= 0 || *colon == '\0', "Trying to create tensor with negative dimension ", size, ": [",
+              listed, "]");
     for (const int64_t size : sizes)
         check(size >= 0, owner, ": elements of output_size must be greater than or equal to 0 but received {",
               listed, "}");
@@ -295,7 +303,7 @@ std::tuple<Tensor, Tensor> max_pool_with_indices(const Tensor& self, const Dims&
     const std::string owner = name_of("max_pool", spatial);
     const std::vector<Window> windows = read_windows(owner, spatial, kernel_size, stride, padding, dilation);
     if (spatial == 1) check_rank(owner, self, spatial);
-    check_window_values(owner, windows);
+    check_window_values(owner, windows, spatial == 1 && !gradients_wanted({self}));
     check_rank(owner, self, spatial);
     check_pooled_type(self, owner);
     const Dims sizes = pooled_sizes(owner, self, windows, ceil_mode);

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import rushlight
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 from ._arguments import computing
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
@@ -54,9 +54,7 @@ def interpolate(
     result = computing(input)
     if mode in _SMOOTH_MODES and input.dtype == rushlight.uint8:
         result = input.float()
-    for dim in reversed(range(count)):
-        scale = None if scales is None else scales[dim]
-        result = _resize(result, dim + 2, size[dim], scale, mode, align_corners, antialias)
+    result = _C.resize_grid(result, size, scales, mode, bool(align_corners), antialias)
     if result.dtype != input.dtype:
         result = result.round().clamp(0, 255) if input.dtype == rushlight.uint8 else result
         result = result.to(input.dtype)
@@ -130,98 +128,12 @@ def _check_sizes(input: Tensor, size: list[int]) -> None:
         )
 
 
-def _resize(
-    input: Tensor,
-    dim: int,
-    size: int,
-    scale: float | None,
-    mode: str,
-    align_corners: bool | None,
-    antialias: bool,
-) -> Tensor:
-    """Resizes one dimension: each element of the result is a weighted sum of a few elements."""
-    old = input.size(dim)
-    if mode.startswith("nearest"):
-        if old == size and scale is None:
-            return input
-        ratio = 1 / scale if scale else old / size
-        centre = 0.5 if mode == "nearest-exact" else 0.0
-        places = ((_steps(size, rushlight.float32, input) + centre) * ratio).floor().long()
-        return input.index_select(dim, places.clamp(max=old - 1))
-    dtype = rushlight.float64 if input.dtype == rushlight.float64 else rushlight.float32
-    if align_corners:
-        ratio = (old - 1) / (size - 1) if size > 1 else 0.0
-    else:
-        ratio = 1 / scale if scale else old / size
-    steps = _steps(size, dtype, input)
-    if antialias or mode == "lanczos":
-        places, weights = _filter_taps(steps, ratio, old, mode, antialias)
-    else:
-        source = steps * ratio if align_corners else (steps + 0.5) * ratio - 0.5
-        places, weights = _cubic_taps(source) if mode == "bicubic" else _linear_taps(source.clamp(min=0))
-    places = places.clamp(0, old - 1)
-    shape = (-1, *(1,) * (input.dim() - 1 - dim))
-    total = None
-    for tap in range(places.size(1)):
-        term = input.index_select(dim, places[:, tap]) * weights[:, tap].to(input.dtype).reshape(shape)
-        total = term if total is None else total + term
-    return total
-
-
-def _steps(size: int, dtype: Any, input: Tensor) -> Tensor:
-    return rushlight.arange(size, device=input.device).to(dtype)
-
-
-def _linear_taps(source: Tensor) -> tuple[Tensor, Tensor]:
-    low = source.floor()
-    weight = source - low
-    return rushlight.stack([low, low + 1], 1).long(), rushlight.stack([1 - weight, weight], 1)
-
-
-def _cubic_taps(source: Tensor) -> tuple[Tensor, Tensor]:
-    low = source.floor().unsqueeze(1)
-    around = rushlight.arange(-1, 3, device=source.device)
-    return low.long() + around, _cubic(source.unsqueeze(1) - low - around, -0.75)
-
-
 def _cubic(distance: Tensor, a: float) -> Tensor:
     """Keys' cubic convolution (Keys, 1981)."""
     x = distance.abs()
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
     return rushlight.where(x <= 1, near, rushlight.where(x < 2, far, rushlight.zeros_like(x)))
-
-
-def _triangle(distance: Tensor) -> Tensor:
-    return (1 - distance.abs()).clamp(min=0)
-
-
-def _lanczos(distance: Tensor) -> Tensor:
-    window = distance.sinc() * (distance / 3).sinc()
-    return window.masked_fill(distance.abs() >= 3, 0)
-
-
-# The filters of image libraries: half their width, and the function.
-_FILTERS: dict[str, tuple[float, Callable[[Tensor], Tensor]]] = {
-    "bilinear": (1.0, _triangle),
-    "bicubic": (2.0, lambda distance: _cubic(distance, -0.5)),
-    "lanczos": (3.0, _lanczos),
-}
-
-
-def _filter_taps(steps: Tensor, ratio: float, old: int, mode: str, antialias: bool) -> tuple[Tensor, Tensor]:
-    """Taps of a filter that is as wide as a pixel of the smaller image, with weights that add up to 1."""
-    half_width, function = _FILTERS[mode]
-    widening = max(ratio, 1.0) if antialias else 1.0
-    support = half_width * widening
-    centre = (steps + 0.5) * ratio
-    first = (centre - support + 0.5).long().clamp(min=0)
-    end = (centre + support + 0.5).long().clamp(max=old)
-    width = int((end - first).max())
-    places = first.unsqueeze(1) + rushlight.arange(width, device=steps.device)
-    weights = function((places - centre.unsqueeze(1) + 0.5) / widening)
-    weights = weights.masked_fill(places >= end.unsqueeze(1), 0)
-    return places, weights / weights.sum(1, keepdim=True)
 
 
 def upsample(
