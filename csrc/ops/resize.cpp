@@ -35,7 +35,7 @@ const Register resize_op{
 const Register resize_as_op{
     "resize_as_(Tensor(a!) self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor(a!)",
     resize_as_,
-    {.variants = method,
+    {.variants = function | method,
      .doc = "Gives the tensor the size of another, as by resize_.",
      .differentiable = false}};
 
