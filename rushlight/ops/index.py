@@ -20,9 +20,9 @@ FUNCTIONS = {
         "cholesky cholesky_inverse cholesky_solve det geqrf inverse logdet lu lu_solve lu_unpack matrix_exp "
         "matrix_power orgqr ormqr pca_lowrank pinverse qr slogdet svd svd_lowrank triangular_solve"
     ),
-    "norms": ("norm"),
+    "norms": ("norm renorm"),
     "products": ("cdist chain_matmul cross dist inner kron pdist"),
-    "selection": ("nonzero unique unique_consecutive"),
+    "selection": ("nonzero nonzero_static unique unique_consecutive"),
     "statistics": ("corrcoef cov histc histogram nanquantile quantile"),
 }
 
@@ -36,8 +36,8 @@ METHODS = {
         "cholesky cholesky_inverse cholesky_solve det geqrf inverse logdet lu lu_solve matrix_exp "
         "matrix_power orgqr ormqr pinverse qr slogdet svd triangular_solve"
     ),
-    "norms": ("norm"),
+    "norms": ("norm renorm renorm_"),
     "products": ("cross dist inner kron"),
-    "selection": ("nonzero unique unique_consecutive"),
+    "selection": ("nonzero nonzero_static unique unique_consecutive"),
     "statistics": ("corrcoef cov histc histogram nanquantile quantile"),
 }

@@ -44,3 +44,31 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
         return _C.linalg_vector_norm(input, order, dim, keepdim, dtype=dtype)
     dims = list(range(input.dim())) if dim is None else dim
     return rushlight.linalg.matrix_norm(input, "nuc", dims, keepdim, dtype=dtype)
+
+
+@operator(
+    "renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor", method=True, inplace=True, out=True
+)
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """The slices along `dim` scaled down, where their norm of order `p` is larger, to the norm `maxnorm`.
+
+    Raises:
+        RuntimeError: for fewer than two dimensions, `p` that is not positive, or negative `maxnorm`.
+
+    >>> rushlight.renorm(rushlight.tensor([[3.0, 4.0], [0.0, 1.0]]), 2, 0, 1.0)
+    tensor([[0.6000, 0.8000],
+            [0.0000, 1.0000]])
+    """
+    if p <= 0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    if input.dim() < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.dim()} dimensions")
+    input = input.clone()  # the in-place form overwrites the original, which the gradient needs
+    others = [d for d in range(input.dim()) if d != dim % input.dim()]
+    wide = rushlight.float32 if input.dtype in (rushlight.float16, rushlight.bfloat16) else None
+    source = input if wide is None else input.to(wide)
+    norms = _C.linalg_vector_norm(source, p, others, True)
+    factors = rushlight.where(norms > maxnorm, maxnorm / (norms + 1e-7), 1.0)
+    return (source * factors).to(input.dtype).contiguous()

@@ -67,3 +67,20 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
             [1, 0]])
     """
     return input.nonzero_numpy() if as_tuple else _C.nonzero(input)
+
+
+@operator("nonzero_static(Tensor self, *, int size, int fill_value=-1) -> Tensor", method=True)
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
+    """As `nonzero`, with exactly `size` rows: the first ones, or filled up with rows of `fill_value`.
+
+    Raises RuntimeError for a negative size.
+
+    >>> rushlight.nonzero_static(rushlight.tensor([0, 1]), size=2)
+    tensor([[ 1],
+            [-1]])
+    """
+    if size < 0:
+        raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
+    found = _C.nonzero(input)[:size]
+    missing = size - found.shape[0]
+    return _C.cat([found, found.new_full((missing, input.dim()), fill_value)])
