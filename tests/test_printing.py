@@ -9,7 +9,20 @@ import torch
 
 import rushlight
 
-DTYPES = "float32 float64 float16 bfloat16 int64 int32 int16 uint8 int8 bool complex64 complex128".split()
+DTYPES = [
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "uint8",
+    "int8",
+    "bool",
+    "complex64",
+    "complex128",
+]
 
 
 class Named(torch.Tensor):
