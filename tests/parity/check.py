@@ -74,12 +74,12 @@ def nearer(mine: torch.Tensor, theirs: torch.Tensor, truth: torch.Tensor) -> boo
     truth, theirs = truth.detach().resolve_conj(), theirs.detach().resolve_conj()
     if mine.shape != truth.shape or not (truth.is_floating_point() or truth.is_complex()):
         return False
-    broken = truth.isfinite() & ~theirs.isfinite()
-    error, allowed = (widen(item[~broken]) - truth[~broken] for item in (mine, theirs))
+    near = truth.isfinite() & theirs.isfinite()
+    error, allowed = (widen(item[near]) - truth[near] for item in (mine, theirs))
     if error.numel() and not bool(error.abs().max() <= 2 * allowed.abs().max()):
         return False
-    rounded = truth[broken].to(mine.dtype)
-    return all(map(torch.isclose, mine[broken], rounded))
+    rounded = truth[~near].to(mine.dtype)
+    return bool(torch.isclose(mine[~near], rounded, equal_nan=True).all())
 
 
 def compare_values(actual: torch.Tensor, expected: torch.Tensor, limits: dict[str, float]) -> None:
