@@ -109,20 +109,24 @@ struct Minimum {
     }
 };
 
-// Eight vectors of running results, joined in a tree at the end.
+// Eight vectors of running results where there is enough for them, joined in a tree at the end.
 template <class C, class Op>
 C reduce_vectors(const C* x, int64_t count) {
     constexpr int64_t width = Vec<C>::size, group = 8 * width;
-    Vec<C> total[8];
-    for (int v = 0; v < 8; ++v) total[v] = Vec<C>::load(x + v * width);
-    int64_t i = group;
-    for (; i + group <= count; i += group)
-        for (int v = 0; v < 8; ++v) total[v] = Op::apply(total[v], Vec<C>::load(x + i + v * width));
-    for (int v = 0; i + width <= count; ++v, i += width) total[v] = Op::apply(total[v], Vec<C>::load(x + i));
-    for (int half = 4; half > 0; half /= 2)
-        for (int v = 0; v < half; ++v) total[v] = Op::apply(total[v], total[v + half]);
+    Vec<C> joined = Vec<C>::load(x);
+    int64_t i = width;
+    if (count >= group) {
+        Vec<C> total[8];
+        for (int v = 0; v < 8; ++v) total[v] = Vec<C>::load(x + v * width);
+        for (i = group; i + group <= count; i += group)
+            for (int v = 0; v < 8; ++v) total[v] = Op::apply(total[v], Vec<C>::load(x + i + v * width));
+        for (int half = 4; half > 0; half /= 2)
+            for (int v = 0; v < half; ++v) total[v] = Op::apply(total[v], total[v + half]);
+        joined = total[0];
+    }
+    for (; i + width <= count; i += width) joined = Op::apply(joined, Vec<C>::load(x + i));
     C lanes[width];
-    total[0].store(lanes);
+    joined.store(lanes);
     for (int64_t l = 0; i + l < count; ++l) lanes[l] = Op::apply(lanes[l], x[i + l]);
     for (int64_t half = width / 2; half > 0; half /= 2)
         for (int64_t l = 0; l < half; ++l) lanes[l] = Op::apply(lanes[l], lanes[l + half]);
@@ -132,7 +136,7 @@ C reduce_vectors(const C* x, int64_t count) {
 template <class C, class Op>
 C reduce_block(const C* x, int64_t count) {
     if constexpr (std::is_arithmetic_v<C> && sizeof(C) >= 4)
-        if (count >= 8 * Vec<C>::size) return reduce_vectors<C, Op>(x, count);
+        if (count >= Vec<C>::size) return reduce_vectors<C, Op>(x, count);
     constexpr int64_t lanes = std::max<int64_t>(4, 256 / sizeof(C));
     C total[lanes];
     if (count < lanes) {
@@ -318,13 +322,21 @@ struct Reducer {
         const int64_t grain = std::max<int64_t>(1, parallel_grain / std::max<int64_t>(1, reduced_count));
         parallel_for(0, kept_count, grain, [&](int64_t first, int64_t last) {
             Cursor cursor(a.kept, a.kept_rank, first);
-            for (; first < last; ++first, cursor.advance(1))
-                finish(cursor.out, 0, reduce_range(cursor.in, 0, reduced_count));
+            C totals[tile_size];
+            for (int64_t count; first < last; first += count) {
+                count = std::min({cursor.run(), last - first, tile_size});
+                const int64_t out = cursor.out;
+                for (int64_t j = 0; j < count; ++j, cursor.advance(1))
+                    totals[j] = reduce_range(cursor.in, 0, reduced_count);
+                finish(out, a.kept[a.kept_rank - 1].out_stride, totals, count);
+            }
         });
     }
 
     C reduce_range(int64_t offset, int64_t begin, int64_t end) const {
         const int64_t stride = a.reduced[a.reduced_rank - 1].in_stride;
+        if (source.direct && stride == 1 && a.reduced_rank == 1 && end - begin <= direct_size)
+            return reduce_block<C, Op>(static_cast<const C*>(source.base) + offset + begin, end - begin);
         Cursor cursor(a.reduced, a.reduced_rank, begin);
         C buffer[block_size];
         if (end - begin <= block_size)
