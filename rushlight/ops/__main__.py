@@ -28,7 +28,7 @@ def _show_native(entry: dict[str, Any]) -> str:
         f"  source    {entry['file']}:{entry['line']}",
         f"  forms     {_forms(entry)}",
         f"  gradient  {gradient}",
-        "  devices   cpu",
+        "  devices   cpu, meta",
         f"  dtypes    {entry['dtypes'] or 'all'}",
     ]
     return "\n".join([*lines, "", *(f"  {line}".rstrip() for line in entry["doc"].strip().splitlines())])
@@ -42,7 +42,7 @@ def _show_composite(item: registry.Composite) -> str:
         f"  source    {_relative(item.file)}:{item.line}",
         f"  forms     {', '.join(forms)}",
         "  gradient  by composition of its parts",
-        "  devices   cpu",
+        "  devices   cpu, meta",
         "  dtypes    those of its parts",
     ]
     return "\n".join([*lines, "", *(f"  {line}".rstrip() for line in item.doc.splitlines())])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -9,6 +10,12 @@ import time
 import pytest
 
 import rushlight
+
+
+@pytest.fixture(autouse=True)
+def no_garbage():
+    """What earlier tests left for the collector must not go while this one counts."""
+    gc.collect()
 
 
 def stats(name):
