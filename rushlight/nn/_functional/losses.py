@@ -60,6 +60,7 @@ def linear_cross_entropy(
     `options`, how PyTorch cuts the work into pieces, changes nothing here.
     """
     class_shape = linear_weight.shape[:-1]
+    _check_linear_cross_entropy(input, linear_weight, target, linear_bias, ignore_index)
     flat_weight = computing(linear_weight.reshape(-1, linear_weight.size(-1)))
     flat_bias = None if linear_bias is None else computing(linear_bias.reshape(-1))
     logits = linear(computing(input), flat_weight, flat_bias)
@@ -74,6 +75,32 @@ def linear_cross_entropy(
         label_smoothing=label_smoothing,
     )
     return loss.to(input.dtype)
+
+
+def _check_linear_cross_entropy(
+    input: Tensor, linear_weight: Tensor, target: Tensor, linear_bias: Tensor | None, ignore_index: int | None
+) -> None:
+    weight_shape, class_shape = tuple(linear_weight.shape), tuple(linear_weight.shape[:-1])
+    if input.dim() not in (1, 2):
+        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.dim()}")
+    if linear_weight.dim() < 2:
+        raise RuntimeError(
+            f"expected linear_weight with dimensionality at least 2, got {linear_weight.dim()}"
+        )
+    if input.size(-1) != linear_weight.size(-1):
+        raise RuntimeError(
+            f"expected equal input and linear_weight last dimensions (in_features), got {input.size(-1)} and "
+            f"{linear_weight.size(-1)}, respectively"
+        )
+    if len(class_shape) > 1 and input.dim() == 1:
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape {weight_shape} requires batched input, "
+            f"(N, {input.size(-1)}), got unbatched input with shape {tuple(input.shape)}"
+        )
+    if linear_bias is not None and tuple(linear_bias.shape) != class_shape:
+        raise RuntimeError(f"expected linear_bias shape {class_shape}, got {tuple(linear_bias.shape)}")
+    if target.is_floating_point() and ignore_index is not None:
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
 
 
 def nll_loss(
@@ -384,7 +411,7 @@ def soft_margin_loss(
     """log(1 + exp(-target * input)) for targets 1 and -1."""
     if size_average is not None or reduce is not None:
         reduction = reduction_name(size_average, reduce, reduction)
-    return reduced(-_C.log_sigmoid(target * input), reduction)
+    return reduced(-_C.log_sigmoid(input * target), reduction)
 
 
 def multilabel_soft_margin_loss(
@@ -451,6 +478,12 @@ def cosine_embedding_loss(
     return reduced(loss, reduction)
 
 
+def _check_labels_are_long(target: Tensor) -> None:
+    if target.dtype != rushlight.int64:
+        name = target.type().rpartition(".")[2].removesuffix("Tensor")
+        raise RuntimeError(f"expected scalar type Long but found {name}")
+
+
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -467,6 +500,7 @@ def multi_margin_loss(
     """
     if size_average is not None or reduce is not None:
         reduction = reduction_name(size_average, reduce, reduction)
+    reduction_number(reduction)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
@@ -485,6 +519,7 @@ def multi_margin_loss(
         )
     if weight is not None and weight.numel() != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+    _check_labels_are_long(target)
     labels = target.reshape(-1, 1)
     if labels.numel() and not bool(((labels >= 0) & (labels < classes)).all()):
         raise RuntimeError("target out of range")
@@ -511,6 +546,7 @@ def multilabel_margin_loss(
     """
     if size_average is not None or reduce is not None:
         reduction = reduction_name(size_average, reduce, reduction)
+    reduction_number(reduction)
     if input.dim() > 2 or input.numel() == 0 and input.size(-1) == 0:
         raise RuntimeError(
             f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
@@ -521,6 +557,7 @@ def multilabel_margin_loss(
         raise RuntimeError(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
+    _check_labels_are_long(target)
     labels = target.reshape(samples.shape)
     if labels.numel() and not bool(((labels >= -1) & (labels < classes)).all()):
         raise RuntimeError("argument #2 'target' is out of range")
