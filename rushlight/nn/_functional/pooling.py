@@ -114,9 +114,9 @@ def _output_size(input: Tensor, output_size: Any, count: int) -> list[int]:
     """The adaptive output size, None standing for the input's size."""
     if isinstance(output_size, int) or output_size is None:
         output_size = (output_size,) * count
-    if len(output_size) > input.dim():
+    if len(output_size) >= input.dim():
         raise ValueError(f"Input dimension should be at least {len(output_size) + 1}, but got {input.dim()}")
-    sizes = input.shape[-len(output_size) :]
+    sizes = input.shape[input.dim() - len(output_size) :]
     return [own if given is None else given for given, own in zip(output_size, sizes, strict=True)]
 
 
