@@ -112,8 +112,10 @@ def max_pool3d(
 
 def _output_size(input: Tensor, output_size: Any, count: int) -> list[int]:
     """The adaptive output size, None standing for the input's size."""
-    if isinstance(output_size, int) or output_size is None:
-        output_size = (output_size,) * count
+    if isinstance(output_size, int):
+        return [output_size] * count
+    if output_size is None:
+        output_size = (None,) * count
     if len(output_size) >= input.dim():
         raise ValueError(f"Input dimension should be at least {len(output_size) + 1}, but got {input.dim()}")
     sizes = input.shape[input.dim() - len(output_size) :]
