@@ -117,7 +117,7 @@ def _output_size(input: Tensor, output_size: Any, count: int) -> list[int]:
     if output_size is None:
         output_size = (None,) * count
     if len(output_size) >= input.dim():
-        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}, but got {input.dim()}")
+        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
     sizes = input.shape[input.dim() - len(output_size) :]
     return [own if given is None else given for given, own in zip(output_size, sizes, strict=True)]
 
