@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
 from .process import Report, reports
-from .worklist import DTYPES
+from .worklist import DTYPES, entries
 
 _SHORT = {
     "float32": "f32",
@@ -55,7 +56,8 @@ def main() -> int:
     heading = " ".join(f"{_SHORT[str(dtype).removeprefix('torch.')]:>4}" for dtype in DTYPES)
     print(f"{'entry':<52} {'exists':<6} {heading}  first failure")
     done: list[Report] = []
-    for report in reports(options.only, options.jobs, options.cap, options.second, options.limit):
+    names = [name for name in entries() if re.search(options.only, name)]
+    for report in reports(names, options.jobs, options.cap, options.second, options.limit):
         done.append(report)
         failed = report.fails
         shown = not (options.failures or options.missing)
