@@ -504,16 +504,6 @@ Compute result_compute(Pointwise op, Compute compute) {
     return compute;
 }
 
-bool run_contiguous(Pointwise op, Compute compute, const Parameters& parameters, int64_t count, void* output,
-                    const void* const* inputs) {
-    int sizes[3];
-    const int n_inputs = input_count(op);
-    for (int i = 0; i < n_inputs; ++i) sizes[i] = item_size(dtype_of_compute(input_compute(op, compute, i)));
-    const int output_size = item_size(dtype_of_compute(result_compute(op, compute)));
-    return run_block_parallel(block_function(op, compute), parameters, count, static_cast<char*>(output),
-                              output_size, inputs, sizes, n_inputs);
-}
-
 bool run(const Program& program, int ndim, const int64_t* sizes, const Operand* operands) {
     return run_loop(program, Loop(ndim, sizes, operands, program.n_outputs + program.n_inputs));
 }

@@ -14,7 +14,6 @@ namespace rl::kernels {
 // compute types integer[0]), i0 is integer[0] whatever the type.
 enum class Pointwise : uint16_t {
     // arithmetic, one input
-    positive,
     neg,
     abs,
     sign,
@@ -24,8 +23,6 @@ enum class Pointwise : uint16_t {
     sqrt,
     rsqrt,
     conj_physical,
-    add_scalar /*v0*/,
-    mul_scalar /*v0*/,
     pow_scalar /*v0*/,
     // arithmetic, two inputs
     add,
@@ -120,7 +117,6 @@ enum class Pointwise : uint16_t {
     // special
     lgamma,
     digamma,
-    trigamma,
     polygamma /*i0*/,
     erf,
     erfc,
@@ -152,7 +148,6 @@ enum class Pointwise : uint16_t {
     // activations
     sigmoid,
     relu,
-    relu6,
     leaky_relu /*v0*/,
     elu /*v0 alpha, v1 scale, v2 input_scale*/,
     celu /*v0*/,
@@ -168,15 +163,12 @@ enum class Pointwise : uint16_t {
     log_sigmoid,
     threshold /*v0 threshold, v1 value*/,
     prelu /*x, weight*/,
-    softsign,
-    tanhshrink,
     // gradients of activations, (gradient, input or output)
     sigmoid_backward /*y*/,
     tanh_backward /*y*/,
     threshold_backward /*x; v0*/,
     leaky_relu_backward /*x; v0*/,
     elu_backward /*x; as elu*/,
-    elu_backward_result /*y; as elu*/,
     gelu_backward /*x*/,
     gelu_tanh_backward /*x*/,
     silu_backward /*x*/,
@@ -189,10 +181,6 @@ enum class Pointwise : uint16_t {
     log_sigmoid_backward /*x*/,
     // losses, (input, target)
     squared_difference,
-    absolute_difference,
-    smooth_l1 /*v0 beta*/,
-    huber /*v0 delta*/,
-    binary_cross_entropy,
     count,
 };
 
@@ -277,10 +265,6 @@ bool run(const Program& program, int ndim, const int64_t* sizes, const Operand* 
 // The same for one instruction.
 bool run_one(Pointwise op, Compute compute, const Parameters& parameters, int ndim, const int64_t* sizes,
              const Operand& output, const Operand* inputs, int n_inputs);
-
-// One instruction over contiguous arrays whose types are the compute types: no staging, no iteration.
-bool run_contiguous(Pointwise op, Compute compute, const Parameters& parameters, int64_t count, void* output,
-                    const void* const* inputs);
 
 // output[...] = input[...] converted to the output's dtype as C++ converts (float to integer truncates; out
 // of range, and from NaN, as x86 does); complex to real drops the imaginary part; anything nonzero is true.

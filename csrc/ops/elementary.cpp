@@ -621,20 +621,24 @@ const PointwiseRule polar_rule{
               return real(conj(grad) * (saved.result() * Scalar(complex128(0, 1))));
           }}}}};
 
-void check_parts(const Tensor& first, const Tensor& second) {
+void check_parts(const Tensor& first, const Tensor& second, const Destination& destination) {
     check(is_floating(first.dtype()) && first.dtype() != DType::bfloat16 && is_floating(second.dtype()) &&
               second.dtype() != DType::bfloat16,
           "Expected both inputs to be Half, Float or Double tensors but got ",
           info(first.dtype()).scalar_name, " and ", info(second.dtype()).scalar_name);
     check(first.dtype() == second.dtype(), "Expected object of scalar type ", info(first.dtype()).scalar_name,
           " but got scalar type ", info(second.dtype()).scalar_name, " for second argument");
+    if (destination.kind != Destination::Kind::out) return;
+    const DType expected = to_complex(first.dtype()), given = destination.tensor.dtype();
+    check(given == expected, "Expected object of scalar type ", info(expected).scalar_name,
+          " but got scalar type ", info(given).scalar_name, " for argument 'out'");
 }
 Tensor complex_op(const Tensor& real, const Tensor& imag, const Destination& destination) {
-    check_parts(real, imag);
+    check_parts(real, imag, destination);
     return pointwise(complex_rule, {real, imag}, {}, destination);
 }
 Tensor polar(const Tensor& abs, const Tensor& angle, const Destination& destination) {
-    check_parts(abs, angle);
+    check_parts(abs, angle, destination);
     return pointwise(polar_rule, {abs, angle}, {}, destination);
 }
 

@@ -44,9 +44,6 @@ V softplus(V x, const Values<V>& p) {
 void add_rectifiers(PointwiseTable& table) {
     // NaN passes through all of these.
     scalars<1>(table, Pointwise::relu, RealNumbers{}, [](auto x) { return x < 0 ? decltype(x)(0) : x; });
-    scalars<1>(table, Pointwise::relu6, RealNumbers{}, [](auto x) {
-        return x < 0 ? decltype(x)(0) : x > 6 ? decltype(x)(6) : x;
-    });
     scalars<1>(table, Pointwise::leaky_relu, Reals{},
                [](auto x, const auto& p) { return x > 0 ? x : x * p.v0; });
     scalars<1>(table, Pointwise::hardsigmoid, Reals{}, [](auto x) {
@@ -67,7 +64,6 @@ void add_rectifiers(PointwiseTable& table) {
     scalars<1>(table, Pointwise::threshold, RealNumbers{},
                [](auto x, const auto& p) { return x <= p.v0 ? p.v1 : x; });
     scalars<2>(table, Pointwise::prelu, Reals{}, [](auto x, auto weight) { return x > 0 ? x : weight * x; });
-    scalars<1>(table, Pointwise::softsign, Reals{}, [](auto x) { return x / (1 + std::abs(x)); });
 }
 
 void add_smooth(PointwiseTable& table) {
@@ -89,7 +85,6 @@ void add_smooth(PointwiseTable& table) {
     vectors<1>(table, Pointwise::softplus, Reals{}, [](auto x, const auto& p) { return softplus(x, p); });
     vectors<1>(table, Pointwise::log_sigmoid, Reals{},
                [](auto x) { return select(x == x, -log1p_exp(-x), x); });
-    vectors<1>(table, Pointwise::tanhshrink, Reals{}, [](auto x) { return x - tanh(x); });
 }
 
 void add_rectifier_gradients(PointwiseTable& table) {
@@ -115,9 +110,6 @@ void add_smooth_gradients(PointwiseTable& table) {
                [](auto g, auto y) { return g * (constant<decltype(y)>(1) - y * y); });
     vectors<2>(table, Pointwise::elu_backward, Reals{}, [](auto g, auto x, const auto& p) {
         return select(x <= constant<decltype(x)>(0), g * p.v2 * p.v0 * p.v1 * exp(x * p.v2), g * p.v1);
-    });
-    vectors<2>(table, Pointwise::elu_backward_result, Reals{}, [](auto g, auto y, const auto& p) {
-        return select(y <= constant<decltype(y)>(0), g * p.v2 * (y + p.v0 * p.v1), g * p.v1);
     });
     vectors<2>(table, Pointwise::gelu_backward, Reals{},
                [](auto g, auto x) { return g * fma(x, normal_density(x), normal_cumulative(x)); });
@@ -148,23 +140,6 @@ void add_smooth_gradients(PointwiseTable& table) {
 void add_losses(PointwiseTable& table) {
     scalars<2>(table, Pointwise::squared_difference, Reals{},
                [](auto x, auto y) { return (x - y) * (x - y); });
-    scalars<2>(table, Pointwise::absolute_difference, Reals{},
-               [](auto x, auto y) { return std::abs(x - y); });
-    scalars<2>(table, Pointwise::smooth_l1, Reals{}, [](auto x, auto y, const auto& p) {
-        using T = decltype(x);
-        const T z = std::abs(x - y);
-        return z < p.v0 ? T(0.5) * z * z / p.v0 : z - T(0.5) * p.v0;
-    });
-    scalars<2>(table, Pointwise::huber, Reals{}, [](auto x, auto y, const auto& p) {
-        using T = decltype(x);
-        const T z = std::abs(x - y);
-        return z <= p.v0 ? T(0.5) * z * z : p.v0 * (z - T(0.5) * p.v0);
-    });
-    vectors<2>(table, Pointwise::binary_cross_entropy, Reals{}, [](auto x, auto y) {
-        using V = decltype(x);
-        const V one = constant<V>(1), bound = constant<V>(-100);
-        return (y - one) * maximum(log1p(-x), bound) - y * maximum(log(x), bound);
-    });
 }
 
 }  // namespace

@@ -134,7 +134,6 @@ T interpolate(T a, T b, T weight) {
 }
 
 void add_one_input(PointwiseTable& table) {
-    scalars<1>(table, Pointwise::positive, All{}, [](auto x) { return x; });
     scalars<1>(table, Pointwise::neg, Numbers{}, [](auto x) { return wrapping_neg(x); });
     scalars<1>(table, Pointwise::abs, Types<bool>{}, [](bool x) { return x; });
     scalars<1>(table, Pointwise::abs, Integers{}, [](auto x) { return x < 0 ? wrapping_neg(x) : x; });
@@ -150,10 +149,6 @@ void add_one_input(PointwiseTable& table) {
                [](auto x) { return divide(decltype(x)(1), std::sqrt(x)); });
     scalars<1>(table, Pointwise::conj_physical, BoolAndReals{}, [](auto x) { return x; });
     scalars<1>(table, Pointwise::conj_physical, Complexes{}, [](auto x) { return std::conj(x); });
-    scalars<1>(table, Pointwise::add_scalar, Numbers{},
-               [](auto x, const auto& p) { return wrapping_add(x, p.v0); });
-    scalars<1>(table, Pointwise::mul_scalar, Numbers{},
-               [](auto x, const auto& p) { return wrapping_mul(x, p.v0); });
     scalars<1>(table, Pointwise::pow_scalar, Integers{},
                [](auto x, const auto& p) { return integer_power(x, p.v0); });
     scalars<1>(table, Pointwise::bitwise_not, Types<bool>{}, [](bool x) { return !x; });

@@ -285,7 +285,6 @@ void add_error_functions(PointwiseTable& table) {
 void add_gamma_functions(PointwiseTable& table) {
     in_double_1(table, Pointwise::lgamma, [](double x) { return log_gamma(x); });
     in_double_1(table, Pointwise::digamma, [](double x) { return digamma(x); });
-    in_double_1(table, Pointwise::trigamma, [](double x) { return trigamma(x); });
     scalars<1>(table, Pointwise::polygamma, Reals{}, [](auto x, const auto& p) {
         return static_cast<decltype(x)>(polygamma(p.i0, static_cast<double>(x)));
     });
