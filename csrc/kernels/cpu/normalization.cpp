@@ -6,17 +6,12 @@
 #include <cmath>
 
 #include "core/threads.h"
-#include "kernels/simd/vec.h"
+#include "kernels/cpu/lines.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
 constexpr int64_t parallel_grain = 8192;  // elements worth handing to another thread
-
-template <class T>
-Vec<T> load(const T* x, int64_t i, int64_t count) {
-    return count == Vec<T>::size ? Vec<T>::load(x + i) : Vec<T>::load(x + i, count);
-}
 
 // The sum of term(i, lanes) over a line; lanes beyond the line must come out zero.
 template <class T, class Term>
@@ -39,14 +34,6 @@ void write_line(T* y, int64_t size, Value&& value) {
     int64_t i = 0;
     for (; i + width <= size; i += width) value(i, width).store(y + i);
     if (i < size) value(i, size - i).store(y + i, size - i);
-}
-
-template <class Visit>
-void visit_float(DType dtype, Visit&& visit) {
-    if (dtype == DType::float64)
-        visit(double{});
-    else
-        visit(float{});
 }
 
 template <class Body>
@@ -72,9 +59,9 @@ void normalize_row(const T* x, T* y, T mean, T rstd, const T* weight, const T* b
     const Vec<T> center(mean), scale(rstd);
     if (shape.inner == 1) {
         write_line(y, size, [&](int64_t i, int64_t n) {
-            Vec<T> value = (load(x, i, n) - center) * scale;
-            if (weight != nullptr) value = value * load(weight, i, n);
-            if (bias != nullptr) value = value + load(bias, i, n);
+            Vec<T> value = (load_lanes(x, i, n) - center) * scale;
+            if (weight != nullptr) value = value * load_lanes(weight, i, n);
+            if (bias != nullptr) value = value + load_lanes(bias, i, n);
             return value;
         });
         return;
@@ -83,7 +70,7 @@ void normalize_row(const T* x, T* y, T mean, T rstd, const T* weight, const T* b
         const Vec<T> factor(weight == nullptr ? rstd : rstd * weight[c]);
         const Vec<T> shift(bias == nullptr ? T(0) : bias[c]);
         write_line(y, shape.inner,
-                   [&](int64_t i, int64_t n) { return (load(x, i, n) - center) * factor + shift; });
+                   [&](int64_t i, int64_t n) { return (load_lanes(x, i, n) - center) * factor + shift; });
     }
 }
 
@@ -95,8 +82,8 @@ void run_rows(const T* in, const T* weight, const T* bias, double epsilon, T* ou
         const T* x = in + row * size;
         T mean = 0;
         if (means != nullptr) {
-            mean =
-                line_sum<T>(size, [&](int64_t i, int64_t n) { return load(x, i, n); }) / static_cast<T>(size);
+            mean = line_sum<T>(size, [&](int64_t i, int64_t n) { return load_lanes(x, i, n); }) /
+                   static_cast<T>(size);
             means[row] = mean;
         }
         const T squares = line_sum<T>(size, [&](int64_t i, int64_t n) {
@@ -127,9 +114,9 @@ void backward_row(const T* g, const T* x, T mean, bool centered, T rstd, const T
     const int64_t size = shape.channels * shape.inner;
     const int64_t lines = shape.inner == 1 ? 1 : shape.channels, line = size / lines;
     const auto weighted = [&](int64_t c, int64_t i, int64_t n) {
-        const Vec<T> gradient = load(g, c * line + i, n);
+        const Vec<T> gradient = load_lanes(g, c * line + i, n);
         if (weight == nullptr) return gradient;
-        return gradient * (shape.inner == 1 ? load(weight, i, n) : Vec<T>(weight[c]));
+        return gradient * (shape.inner == 1 ? load_lanes(weight, i, n) : Vec<T>(weight[c]));
     };
     T sum = 0, product = 0;
     for (int64_t c = 0; c < lines; ++c) {
@@ -142,7 +129,7 @@ void backward_row(const T* g, const T* x, T mean, bool centered, T rstd, const T
     const Vec<T> slope(product * rstd * rstd / static_cast<T>(size));
     for (int64_t c = 0; c < lines; ++c)
         write_line(out + c * line, line, [&](int64_t i, int64_t n) {
-            return scale * (weighted(c, i, n) - offset - (load(x, c * line + i, n) - center) * slope);
+            return scale * (weighted(c, i, n) - offset - (load_lanes(x, c * line + i, n) - center) * slope);
         });
 }
 
@@ -199,9 +186,10 @@ struct WeightBackward {
             const int64_t at = (row * shape.channels + index % shape.channels) * shape.inner;
             const T center = mean == nullptr ? T(0) : mean[row];
             weight += rstd[row] * line_sum<T>(shape.inner, [&](int64_t i, int64_t n) {
-                          return load(gradient + at, i, n) * deviation(in + at, i, n, center);
+                          return load_lanes(gradient + at, i, n) * deviation(in + at, i, n, center);
                       });
-            bias += line_sum<T>(shape.inner, [&](int64_t i, int64_t n) { return load(gradient + at, i, n); });
+            bias += line_sum<T>(shape.inner,
+                                [&](int64_t i, int64_t n) { return load_lanes(gradient + at, i, n); });
         }
         store(index, weight, bias);
     }
@@ -242,16 +230,16 @@ void run_channels(const T* x, const T* a, const T* y, const T* b, const T* shift
         return for_each(shape.outer, shape.channels, [&](int64_t row) {
             const int64_t at = row * shape.channels;
             write_line(out + at, shape.channels, [&](int64_t i, int64_t n) {
-                const Vec<T> value = load(x + at, i, n) * load(a, i, n) + load(shift, i, n);
-                return y == nullptr ? value : value + load(y + at, i, n) * load(b, i, n);
+                const Vec<T> value = load_lanes(x + at, i, n) * load_lanes(a, i, n) + load_lanes(shift, i, n);
+                return y == nullptr ? value : value + load_lanes(y + at, i, n) * load_lanes(b, i, n);
             });
         });
     for_each(shape.outer * shape.channels, shape.inner, [&](int64_t line) {
         const int64_t at = line * shape.inner, c = line % shape.channels;
         const Vec<T> slope(a[c]), second(b == nullptr ? T(0) : b[c]), offset(shift[c]);
         write_line(out + at, shape.inner, [&](int64_t i, int64_t n) {
-            const Vec<T> value = load(x + at, i, n) * slope + offset;
-            return y == nullptr ? value : value + load(y + at, i, n) * second;
+            const Vec<T> value = load_lanes(x + at, i, n) * slope + offset;
+            return y == nullptr ? value : value + load_lanes(y + at, i, n) * second;
         });
     });
 }
@@ -272,9 +260,10 @@ void run_channel_sums(const T* gradient, const T* in, const T* mean, T* sums, T*
         double sum = 0, product = 0;
         for (int64_t outer = 0; outer < shape.outer; ++outer) {
             const int64_t at = (outer * shape.channels + c) * shape.inner;
-            sum += line_sum<T>(shape.inner, [&](int64_t i, int64_t n) { return load(gradient + at, i, n); });
+            sum += line_sum<T>(shape.inner,
+                               [&](int64_t i, int64_t n) { return load_lanes(gradient + at, i, n); });
             product += line_sum<T>(shape.inner, [&](int64_t i, int64_t n) {
-                return load(gradient + at, i, n) * deviation(in + at, i, n, mean[c]);
+                return load_lanes(gradient + at, i, n) * deviation(in + at, i, n, mean[c]);
             });
         }
         sums[c] = static_cast<T>(sum);

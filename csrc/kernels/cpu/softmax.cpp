@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/threads.h"
+#include "kernels/cpu/lines.h"
 #include "kernels/simd/math.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
@@ -19,18 +20,6 @@ constexpr int64_t parallel_grain = 8192;  // elements worth handing to another t
 template <class T, class Body>
 void for_each_vector(int64_t size, Body&& body) {
     for (int64_t i = 0; i < size; i += Vec<T>::size) body(i, std::min<int64_t>(Vec<T>::size, size - i));
-}
-
-template <class T>
-Vec<T> load(const T* x, int64_t i, int64_t count) {
-    return count == Vec<T>::size ? Vec<T>::load(x + i) : Vec<T>::load(x + i, count);
-}
-template <class T>
-void store(Vec<T> value, T* y, int64_t i, int64_t count) {
-    if (count == Vec<T>::size)
-        value.store(y + i);
-    else
-        value.store(y + i, count);
 }
 
 template <class T>
@@ -75,10 +64,12 @@ void forward_row(bool log, const T* x, T* y, int64_t size) {
     const T highest = row_maximum(x, size);
     if (log) {
         const Vec<T> shift(highest + std::log(exponential_sum<T>(x, size, highest, nullptr)));
-        for_each_vector<T>(size, [&](int64_t i, int64_t n) { store(load(x, i, n) - shift, y, i, n); });
+        for_each_vector<T>(size,
+                           [&](int64_t i, int64_t n) { store_lanes(load_lanes(x, i, n) - shift, y, i, n); });
     } else {
         const Vec<T> scale(T(1) / exponential_sum(x, size, highest, y));
-        for_each_vector<T>(size, [&](int64_t i, int64_t n) { store(load(y, i, n) * scale, y, i, n); });
+        for_each_vector<T>(size,
+                           [&](int64_t i, int64_t n) { store_lanes(load_lanes(y, i, n) * scale, y, i, n); });
     }
 }
 
@@ -94,9 +85,9 @@ void forward_tile(bool log, const T* x, T* y, int64_t size, int64_t inner, int64
     for (int64_t i = 0; i < size; ++i) {
         T* const target = log ? term : y + i * inner;
         for_each_vector<T>(width, [&](int64_t j, int64_t n) {
-            const Vec<T> value = exp(load(x + i * inner, j, n) - load<T>(highest, j, n));
-            store(value, target, j, n);
-            store(load<T>(total, j, n) + value, total, j, n);
+            const Vec<T> value = exp(load_lanes(x + i * inner, j, n) - load_lanes<T>(highest, j, n));
+            store_lanes(value, target, j, n);
+            store_lanes(load_lanes<T>(total, j, n) + value, total, j, n);
         });
     }
     for (int64_t j = 0; j < width; ++j) total[j] = log ? highest[j] + std::log(total[j]) : T(1) / total[j];
@@ -108,12 +99,13 @@ void forward_tile(bool log, const T* x, T* y, int64_t size, int64_t inner, int64
 template <class T>
 void backward_row(bool log, const T* g, const T* y, T* out, int64_t size) {
     Vec<T> total(T(0));
-    for_each_vector<T>(
-        size, [&](int64_t i, int64_t n) { total += log ? load(g, i, n) : load(g, i, n) * load(y, i, n); });
+    for_each_vector<T>(size, [&](int64_t i, int64_t n) {
+        total += log ? load_lanes(g, i, n) : load_lanes(g, i, n) * load_lanes(y, i, n);
+    });
     const Vec<T> sum(sum_lanes(total));
     for_each_vector<T>(size, [&](int64_t i, int64_t n) {
-        const Vec<T> gradient = load(g, i, n), output = load(y, i, n);
-        store(log ? gradient - exp(output) * sum : output * (gradient - sum), out, i, n);
+        const Vec<T> gradient = load_lanes(g, i, n), output = load_lanes(y, i, n);
+        store_lanes(log ? gradient - exp(output) * sum : output * (gradient - sum), out, i, n);
     });
 }
 
@@ -126,8 +118,9 @@ void backward_tile(bool log, const T* g, const T* y, T* out, int64_t size, int64
     for (int64_t i = 0; i < size; ++i)
         for_each_vector<T>(width, [&](int64_t j, int64_t n) {
             const int64_t at = i * inner + j;
-            const Vec<T> gradient = load(g, at, n), output = load(y, at, n), sum = load<T>(total, j, n);
-            store(log ? gradient - exp(output) * sum : output * (gradient - sum), out, at, n);
+            const Vec<T> gradient = load_lanes(g, at, n), output = load_lanes(y, at, n),
+                         sum = load_lanes<T>(total, j, n);
+            store_lanes(log ? gradient - exp(output) * sum : output * (gradient - sum), out, at, n);
         });
 }
 
@@ -148,14 +141,6 @@ void for_each_line(const SoftmaxShape& shape, Row&& row, Tile&& tile) {
                 tile(offset, std::min(tile_size, shape.inner - column));
         }
     });
-}
-
-template <class Visit>
-void visit_float(DType dtype, Visit&& visit) {
-    if (dtype == DType::float64)
-        visit(double{});
-    else
-        visit(float{});
 }
 
 void forward(bool log, DType dtype, const void* in, void* out, const SoftmaxShape& shape) {
@@ -222,7 +207,7 @@ void cross_entropy_backward(DType dtype, const void* logits, const void* log_sum
                 const T scale = static_cast<const T*>(scales)[one_scale ? 0 : first];
                 const Vec<T> shift(static_cast<const T*>(log_sums)[first]), factor(scale);
                 for_each_vector<T>(classes, [&](int64_t j, int64_t n) {
-                    store(factor * exp(load(x, j, n) - shift), y, j, n);
+                    store_lanes(factor * exp(load_lanes(x, j, n) - shift), y, j, n);
                 });
                 y[target] -= scale;
             }
