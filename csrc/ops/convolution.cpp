@@ -2,6 +2,7 @@
 #include "ops/convolution.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "autograd/record.h"
 #include "core/gil.h"
@@ -157,6 +158,9 @@ void check_geometry(const Geometry& geometry) {
     check(!any(geometry.dilation, [](int64_t v) { return v <= 0; }),
           "dilation should be greater than zero, but got ", to_string(geometry.dilation));
     check(geometry.groups > 0, "non-positive groups is not supported");
+    const auto wide = [](int64_t v) { return v > std::numeric_limits<int32_t>::max(); };
+    check(!any(geometry.padding, wide) && !any(geometry.stride, wide) && !any(geometry.dilation, wide),
+          "integer out of range");
 }
 
 std::string joined(const Dims& sizes) {
@@ -169,6 +173,9 @@ void check_shapes(const Tensor& input, const Tensor& weight, const Tensor& bias,
                   bool transposed) {
     const Dims& sizes = weight.sizes();
     const int64_t groups = geometry.groups;
+    for (size_t d = 2; d < sizes.size(); ++d)
+        check(sizes[d] > 0, "kernel size should be greater than zero, but got weight of size ",
+              to_string(sizes));
     check(sizes[0] >= groups, "Given groups=", groups, ", expected weight to be at least ", groups,
           " at dimension 0, but got weight of size ", to_string(sizes), " instead");
     check(sizes[0] % groups == 0, "Given groups=", groups, ", expected weight to be divisible by ", groups,

@@ -140,11 +140,13 @@ Tensor resize_grid(const Tensor& self, const Dims& size, const std::optional<Flo
     check(spatial >= 1 && spatial <= 3 && self.sizes().size() == spatial + 2,
           "It is expected input_size equals to ", spatial + 2, ", but got size ", self.dim());
     check(!scales || scales->size() == spatial, "expected a scale for each of ", spatial, " dimensions");
+    for (const int64_t one : size) check(one > 0, "Input and output sizes should be greater than 0");
+    check_memory(self, size);
     AxisMaps maps;
     for (size_t d = 0; d < spatial; ++d) {
         const Axis axis{self.sizes()[d + 2], size[d], scales ? std::optional((*scales)[d]) : std::nullopt,
                         align_corners};
-        check(axis.input > 0 && axis.output > 0, "Input and output sizes should be greater than 0");
+        check(axis.input > 0, "Input and output sizes should be greater than 0");
         maps[3 - spatial + d] = self.dtype() == DType::float64 ? map_of<double>(axis, mode, antialias)
                                                                : map_of<float>(axis, mode, antialias);
     }

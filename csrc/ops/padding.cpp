@@ -1,6 +1,9 @@
 // Padding with a constant.
 #include "ops/padding.h"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "autograd/record.h"
 #include "core/gil.h"
 #include "ops/pointwise.h"
@@ -19,6 +22,8 @@ Tensor constant_pad_nd(const Tensor& self, const Dims& pad, const Scalar& value)
     for (size_t i = 0; i < pad.size() / 2; ++i) {
         const size_t d = rank - 1 - i;
         const int64_t before = pad[2 * i], after = pad[2 * i + 1];
+        constexpr int64_t limit = int64_t{1} << 60;
+        check(std::max(std::abs(before), std::abs(after)) <= limit, "integer out of range");
         sizes[d] += before + after;
         check(sizes[d] >= 0, "The input size ", self.sizes()[d], ", plus negative padding ", before, " and ",
               after, " resulted in a negative output size, which is invalid. Check dimension ", d,

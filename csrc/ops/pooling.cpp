@@ -1,5 +1,6 @@
 // Pooling: maxima and averages of windows, fixed and adaptive.
 #include <algorithm>
+#include <limits>
 
 #include "autograd/record.h"
 #include "core/gil.h"
@@ -73,6 +74,9 @@ std::string times(const Dims& sizes) {
 
 // max_pool1d has words of its own where no gradient is wanted.
 void check_window_values(const std::string& owner, const std::vector<Window>& windows, bool own_words) {
+    constexpr int64_t limit = std::numeric_limits<int32_t>::max();
+    for (const Window& w : windows)
+        check(std::max({w.kernel, w.stride, w.padding, w.dilation}) <= limit, "integer out of range");
     if (own_words) {
         const Window& w = windows[0];
         check(w.kernel > 0, owner, "() kernel_size must be greater than zero, but got ", w.kernel);
@@ -228,6 +232,7 @@ Dims check_adaptive(const std::string& owner, const Tensor& self, const Dims& ou
         check(size >= 0, owner, ": elements of output_size must be greater than or equal to 0 but received {",
               listed, "}");
     check_pooled_type(self, owner);
+    check_memory(self, sizes);
     return sizes;
 }
 

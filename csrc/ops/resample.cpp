@@ -16,6 +16,12 @@ AxisMaps identity_maps(const Tensor& self, int64_t spatial) {
     return maps;
 }
 
+void check_memory(const Tensor& self, const Dims& last) {
+    Dims sizes = self.sizes();
+    for (size_t d = 0; d < last.size(); ++d) sizes[sizes.size() - last.size() + d] = last[d];
+    empty(sizes, {self.dtype(), {}});
+}
+
 Tensor resample(const char* node, const Tensor& self, int64_t spatial, AxisMaps maps, int64_t divisor) {
     const size_t outer = self.sizes().size() - static_cast<size_t>(spatial);
     Dims sizes(self.sizes().begin(), self.sizes().begin() + static_cast<std::ptrdiff_t>(outer));
