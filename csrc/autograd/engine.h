@@ -13,9 +13,10 @@ struct BackwardOptions {
     bool allow_unused = true;
 };
 
-// Backpropagates `gradients` (one for each root; undefined: ones, for roots of one element) to all leaves, or to
-// `inputs` alone when there are any. Returns the inputs' gradients when they are not accumulated.
-// Throws Error with PyTorch's wording; PythonError when a hook raised.
-TensorList run_backward(TensorSpan roots, TensorSpan gradients, TensorSpan inputs, const BackwardOptions& options);
+// Backpropagates `gradients` (one for each root; undefined: ones, for roots of one element) to all leaves, or
+// to `inputs` alone when there are any. Returns the inputs' gradients when they are not accumulated. Throws
+// Error with PyTorch's wording; PythonError when a hook raised.
+TensorList run_backward(TensorSpan roots, TensorSpan gradients, TensorSpan inputs,
+                        const BackwardOptions& options);
 
 }  // namespace rl

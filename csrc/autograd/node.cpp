@@ -1,9 +1,9 @@
 // Nodes, their lifetime, and what tensors know of the graph.
 #include "autograd/node.h"
 
-#include "core/mode.h"
 #include "autograd/operators.h"
 #include "core/error.h"
+#include "core/mode.h"
 
 namespace rl {
 
@@ -61,9 +61,8 @@ class AccumulateGrad final : public Node {
         } else if (sole_owner && gradient.strides() == tensor_.strides()) {
             grad = requires_grad(gradient) ? detach(gradient) : std::move(gradient);
         } else {
-            const Tensor own = tensor_.is_contiguous()
-                                   ? empty(gradient.sizes(), options_of(gradient))
-                                   : empty_like(tensor_);
+            const Tensor own =
+                tensor_.is_contiguous() ? empty(gradient.sizes(), options_of(gradient)) : empty_like(tensor_);
             autograd_operators.copy_data(own, gradient);
             grad = own;
         }
@@ -87,7 +86,9 @@ Node::Node() : sequence(next_sequence++) {
     if (autograd_mode.anomaly) traceback = current_traceback();
 }
 
-Node::~Node() { Py_XDECREF(traceback); }
+Node::~Node() {
+    Py_XDECREF(traceback);
+}
 
 void Node::destroy(Node* node) {
     static std::vector<Node*>& waiting = *new std::vector<Node*>();
@@ -148,7 +149,9 @@ Variable& make_variable(const Tensor& tensor) {
 
 namespace {
 
-Tensor base_of(const Tensor& view) { return Tensor::borrow(reinterpret_cast<PyObject*>(view->base)); }
+Tensor base_of(const Tensor& view) {
+    return Tensor::borrow(reinterpret_cast<PyObject*>(view->base));
+}
 
 // Whether an in-place write to the memory has made the history of this view out of date.
 bool has_stale_history(const Tensor& tensor) {
@@ -176,7 +179,9 @@ Ref<Node> grad_fn(const Tensor& tensor) {
     return state == nullptr ? nullptr : state->grad_fn;
 }
 
-bool is_leaf(const Tensor& tensor) { return !grad_fn(tensor); }
+bool is_leaf(const Tensor& tensor) {
+    return !grad_fn(tensor);
+}
 
 Edge gradient_edge(const Tensor& tensor) {
     if (Ref<Node> node = grad_fn(tensor)) return {std::move(node), variable(tensor)->output_index};
@@ -204,8 +209,9 @@ void attach_output(const Ref<Node>& node, const Tensor& output) {
 void set_requires_grad(const Tensor& tensor, bool wanted) {
     if (!wanted && (variable(tensor) == nullptr || !requires_grad(tensor))) return;
     check(is_leaf(tensor), "you can only change requires_grad flags of leaf variables.",
-          wanted ? "" : " If you want to use a computed variable in a subgraph that doesn't require "
-                          "differentiation use var_no_grad = var.detach().");
+          wanted ? ""
+                 : " If you want to use a computed variable in a subgraph that doesn't require "
+                   "differentiation use var_no_grad = var.detach().");
     check(!wanted || is_differentiable(tensor.dtype()),
           "only Tensors of floating point and complex dtype can require gradients");
     check(!wanted || !tensor->inference || autograd_mode.inference,

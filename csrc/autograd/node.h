@@ -35,10 +35,10 @@ struct NodeHooks {
         int64_t id;
         PyObject* callable;  // owned
     };
-    std::vector<Entry> before;                                  // called with the gradients of the outputs
-    std::vector<Entry> after;                                   // called with gradients of inputs and outputs
+    std::vector<Entry> before;  // called with the gradients of the outputs
+    std::vector<Entry> after;   // called with gradients of inputs and outputs
     std::vector<std::pair<uint32_t, std::vector<Entry>>> tensor;  // hooks of single outputs, in their order
-    std::vector<std::pair<uint32_t, PyObject*>> retained;       // weak references of outputs that retain grads
+    std::vector<std::pair<uint32_t, PyObject*>> retained;  // weak references of outputs that retain grads
     ~NodeHooks();
 };
 
@@ -84,13 +84,15 @@ struct Variable final : AutogradState {
     bool requires_grad = false;  // set by the user on a leaf
     bool retains_grad = false;
     Tensor grad;
-    Node* accumulator = nullptr;     // the node that accumulates into grad (it clears this when it goes)
-    std::vector<NodeHooks::Entry> hooks;                  // on a leaf's gradient
+    Node* accumulator = nullptr;          // the node that accumulates into grad (it clears this when it goes)
+    std::vector<NodeHooks::Entry> hooks;  // on a leaf's gradient
     std::vector<NodeHooks::Entry> post_accumulate_hooks;  // after a leaf's gradient has been accumulated
     ~Variable() override;
 };
 
-inline Variable* variable(const Tensor& tensor) { return static_cast<Variable*>(tensor->autograd.get()); }
+inline Variable* variable(const Tensor& tensor) {
+    return static_cast<Variable*>(tensor->autograd.get());
+}
 Variable& make_variable(const Tensor& tensor);
 
 bool requires_grad(const Tensor& tensor);
@@ -108,7 +110,6 @@ void set_requires_grad(const Tensor& tensor, bool requires_grad);
 void retain_grad(const Tensor& tensor);
 // The tensor off the graph, sharing memory and version count.
 Tensor detach(const Tensor& tensor);
-
 
 // Adds a callable to a list of hooks; returns the id by which it can be removed.
 int64_t add_hook(std::vector<NodeHooks::Entry>& hooks, PyObject* callable);

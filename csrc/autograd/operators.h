@@ -16,8 +16,8 @@ struct AutogradOperators {
     Tensor (*ones_like)(const Tensor&);
     // dst[...] = src converted, without gradients; the shapes are equal.
     void (*copy_data)(const Tensor& dst, const Tensor& src);
-    // These three are differentiable. A view of memory with the given geometry; a copy with the given strides;
-    // zeroing in place.
+    // These three are differentiable. A view of memory with the given geometry; a copy with the given
+    // strides; zeroing in place.
     Tensor (*as_strided)(const Tensor&, IntSpan sizes, IntSpan strides, int64_t offset);
     Tensor (*clone_strided)(const Tensor&, IntSpan strides);
     void (*zero_in_place)(const Tensor&);

@@ -12,15 +12,20 @@ thread_local Recording* current_recording = nullptr;
 }  // namespace
 
 Recording::Recording(Node* node) : node_(node), previous_(std::exchange(current_recording, this)) {}
-Recording::~Recording() { current_recording = previous_; }
-Node* Recording::node() { return current_recording == nullptr ? nullptr : current_recording->node_; }
+Recording::~Recording() {
+    current_recording = previous_;
+}
+Node* Recording::node() {
+    return current_recording == nullptr ? nullptr : current_recording->node_;
+}
 void Recording::count_saved() {
     if (current_recording != nullptr) ++current_recording->saved_;
 }
 
 void add_input_edges(Node& node, TensorSpan inputs) {
     for (const Tensor& input : inputs) {
-        node.edges.push_back(input.defined() && is_differentiable(input.dtype()) ? gradient_edge(input) : Edge{});
+        node.edges.push_back(input.defined() && is_differentiable(input.dtype()) ? gradient_edge(input)
+                                                                                 : Edge{});
     }
 }
 
@@ -29,15 +34,18 @@ void add_input_edges(Node& node, TensorSpan inputs) {
 Saved::Saved(const Tensor& tensor) {
     if (!tensor.defined()) return;
     check(!tensor->inference || autograd_mode.inference,
-          "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-          "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
+          "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
+          "mode in "
+          "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor "
+          "and "
           "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.");
     detail::Recording::count_saved();
     tensor_ = tensor;
     node_ = grad_fn(tensor);
     leaf_ = !node_;
     if (node_) output_index_ = variable(tensor)->output_index;
-    if (node_ && node_.get() == detail::Recording::node()) {  // its own output: a counted reference would be a cycle
+    if (node_ &&
+        node_.get() == detail::Recording::node()) {  // its own output: a counted reference would be a cycle
         own_node_ = node_.get();
         node_ = nullptr;
         tensor_ = alias(tensor);
@@ -56,14 +64,16 @@ Tensor Saved::get() const {
         const Node* const maker = own_node_ != nullptr ? own_node_ : node_.get();
         const std::string origin =
             maker == nullptr ? "" : message(", which is output ", output_index_, " of ", maker->name(), ",");
-        raise("one of the variables needed for gradient computation has been modified by an inplace operation: [",
-              describe(tensor_), "]", origin, " is at version ", tensor_.version(), "; expected version ", version_,
-              " instead. Hint: ",
-              autograd_mode.anomaly
-                  ? "the backtrace further above shows the operation that failed to compute its gradient. The "
-                    "variable in question was changed in there or anywhere later. Good luck!"
-                  : "enable anomaly detection to find the operation that failed to compute its gradient, with "
-                    "torch.autograd.set_detect_anomaly(True).");
+        raise(
+            "one of the variables needed for gradient computation has been modified by an inplace operation: "
+            "[",
+            describe(tensor_), "]", origin, " is at version ", tensor_.version(), "; expected version ",
+            version_, " instead. Hint: ",
+            autograd_mode.anomaly
+                ? "the backtrace further above shows the operation that failed to compute its gradient. The "
+                  "variable in question was changed in there or anywhere later. Good luck!"
+                : "enable anomaly detection to find the operation that failed to compute its gradient, with "
+                  "torch.autograd.set_detect_anomaly(True).");
     }
     if (own_node_ == nullptr) {
         if (leaf_) return tensor_;
@@ -89,16 +99,20 @@ void mark_view(const Tensor& self, const Tensor& view, ViewKind kind) {
 
 void check_writable(const Tensor& self, bool wanted) {
     check(!may_overlap_itself(self.sizes(), self.strides()),
-          "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+          "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+          "location. "
           "Please clone() the tensor before performing the operation.");
     check(!self->inference || autograd_mode.inference,
-          "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
-          "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.");
+          "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to "
+          "get a "
+          "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more "
+          "details.");
     if (!autograd_mode.gradients) return;
     const bool has_history = requires_grad(self);
     if (has_history && is_leaf(self)) {
-        raise(self->base != nullptr && self->view_kind == ViewKind::differentiable ? "a view of a leaf Variable"
-                                                                                   : "a leaf Variable",
+        raise(self->base != nullptr && self->view_kind == ViewKind::differentiable
+                  ? "a view of a leaf Variable"
+                  : "a leaf Variable",
               " that requires grad is being used in an in-place operation.");
     }
     if (self->base == nullptr) return;
@@ -106,15 +120,21 @@ void check_writable(const Tensor& self, bool wanted) {
     if (!wanted && !has_history && !requires_grad(base)) return;
     if (self->view_kind == ViewKind::multiple_output) {
         const std::string maker = has_history ? grad_fn(self)->name() : "Unbind";
-        raise("Output ", has_history ? variable(self)->output_index : 0, " of ", maker.substr(0, maker.find("Backward")),
-              " is a view and is being modified inplace. This view is the output of a function that returns multiple "
-              "views. Such functions do not allow the output views to be modified inplace. You should replace the "
+        raise("Output ", has_history ? variable(self)->output_index : 0, " of ",
+              maker.substr(0, maker.find("Backward")),
+              " is a view and is being modified inplace. This view is the output of a function that returns "
+              "multiple "
+              "views. Such functions do not allow the output views to be modified inplace. You should "
+              "replace the "
               "inplace operation by an out-of-place one.");
     }
     check(self->view_kind != ViewKind::no_grad,
-          "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
-          "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
-          "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
+          "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given "
+          "that this "
+          "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both "
+          "the view "
+          "and the inplace either both inside the no_grad block (if you don't want the inplace to be "
+          "tracked) or both "
           "outside (if you want the inplace to be tracked).");
     check(!requires_grad(base) || !is_leaf(base),
           "a view of a leaf Variable that requires grad is being used in an in-place operation.");
@@ -129,7 +149,8 @@ Tensor before_write(const Tensor& self) {
 
 namespace {
 
-// Gradient of a write through a view: what flows to the base minus the part written, and that part to the result.
+// Gradient of a write through a view: what flows to the base minus the part written, and that part to the
+// result.
 class CopySlices final : public Node {
   public:
     CopySlices(const Tensor& base, const Tensor& view, const Tensor& result)

@@ -9,20 +9,20 @@
 //         });
 //     }
 //
-// The outer lambda runs only when a gradient is wanted. The inner one is the gradient, written with differentiable
-// operators so that second derivatives come free. It gives one gradient for each input (undefined for none); these
-// may still have the broadcast shape or the promoted type, which the engine reduces to the input's.
-// It may take a second argument, `const Needs& needs`, to leave out what is not asked for, and for several
-// outputs takes `const Gradients&` in place of one gradient.
+// The outer lambda runs only when a gradient is wanted. The inner one is the gradient, written with
+// differentiable operators so that second derivatives come free. It gives one gradient for each input
+// (undefined for none); these may still have the broadcast shape or the promoted type, which the engine
+// reduces to the input's. It may take a second argument, `const Needs& needs`, to leave out what is not asked
+// for, and for several outputs takes `const Gradients&` in place of one gradient.
 #pragma once
 
 #include <functional>
 #include <optional>
 #include <utility>
 
-#include "core/mode.h"
 #include "autograd/node.h"
 #include "core/error.h"
+#include "core/mode.h"
 
 namespace rl {
 
@@ -87,11 +87,12 @@ class FunctionNode final : public Node {
     }
 
     Gradients apply(Gradients gradients) override {
-        check(backward_.has_value(),
-              "Trying to backward through the graph a second time (or directly access saved tensors after they "
-              "have already been freed). Saved intermediate values of the graph are freed when you call "
-              ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
-              "graph a second time or if you need to access saved tensors after calling backward.");
+        check(
+            backward_.has_value(),
+            "Trying to backward through the graph a second time (or directly access saved tensors after they "
+            "have already been freed). Saved intermediate values of the graph are freed when you call "
+            ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
+            "graph a second time or if you need to access saved tensors after calling backward.");
         if constexpr (std::is_invocable_v<Backward&, const Tensor&, const Needs&>) {
             return (*backward_)(gradients[0], Needs(*this));
         } else if constexpr (std::is_invocable_v<Backward&, const Tensor&>) {
@@ -148,7 +149,8 @@ Tensor record(const char* name, TensorSpan inputs, Tensor output, Make&& make) {
 }
 template <class Make>
 Tensor record(const char* name, std::initializer_list<Tensor> inputs, Tensor output, Make&& make) {
-    return record(name, TensorSpan(inputs.begin(), inputs.size()), std::move(output), std::forward<Make>(make));
+    return record(name, TensorSpan(inputs.begin(), inputs.size()), std::move(output),
+                  std::forward<Make>(make));
 }
 template <class Make>
 void record(const char* name, std::initializer_list<Tensor> inputs, TensorSpan outputs, Make&& make) {
@@ -165,11 +167,11 @@ Tensor record_view(const char* name, const Tensor& self, Tensor view, Make&& mak
     return record(name, TensorSpan(&self, 1), std::move(view), std::forward<Make>(make));
 }
 
-// Writing in place. `check_writable` throws with PyTorch's wording where `self` must not be written (a leaf that
-// requires grad, an expanded tensor, ...); `wanted` says that the operation will be recorded.
+// Writing in place. `check_writable` throws with PyTorch's wording where `self` must not be written (a leaf
+// that requires grad, an expanded tensor, ...); `wanted` says that the operation will be recorded.
 void check_writable(const Tensor& self, bool wanted);
-// `self` as it is before the write, for recording: shares its memory and its place on the graph; if a gradient
-// saves it, the values are copied.
+// `self` as it is before the write, for recording: shares its memory and its place on the graph; if a
+// gradient saves it, the values are copied.
 Tensor before_write(const Tensor& self);
 // After the write: `self` has the history of `result` (and its base, if `self` is a view, accordingly).
 void rebase_history(const Tensor& self, const Tensor& result);

@@ -10,8 +10,12 @@ Device device_of_new_tensors;
 
 }  // namespace
 
-Device default_device() { return device_of_new_tensors; }
-void set_default_device(Device device) { device_of_new_tensors = device; }
+Device default_device() {
+    return device_of_new_tensors;
+}
+void set_default_device(Device device) {
+    device_of_new_tensors = device;
+}
 
 std::string to_string(Device device) {
     const std::string name = device.type == DeviceType::cpu ? "cpu" : "meta";
@@ -31,7 +35,8 @@ Device parse_device(const std::string& text) {
     }
     if (colon == std::string::npos) return device;
     const std::string index = text.substr(colon + 1);
-    const bool digits = !index.empty() && index.size() < 3 && index.find_first_not_of("0123456789") == std::string::npos;
+    const bool digits =
+        !index.empty() && index.size() < 3 && index.find_first_not_of("0123456789") == std::string::npos;
     check(digits, "Invalid device string: '", text, "'");
     device.index = static_cast<int8_t>(std::stoi(index));
     return device;

@@ -27,7 +27,9 @@ DType default_floating = DType::float32;
 
 }  // namespace
 
-const DTypeInfo& info(DType dtype) { return infos[static_cast<size_t>(dtype)]; }
+const DTypeInfo& info(DType dtype) {
+    return infos[static_cast<size_t>(dtype)];
+}
 
 DType to_real(DType dtype) {
     if (dtype == DType::complex64) return DType::float32;
@@ -56,16 +58,25 @@ bool can_cast(DType from, DType to) {
     return from == DType::boolean || to != DType::boolean;
 }
 
-DType default_dtype() { return default_floating; }
-DType default_complex_dtype() { return default_floating == DType::float64 ? DType::complex128 : DType::complex64; }
-void set_default_dtype(DType dtype) { default_floating = dtype; }
+DType default_dtype() {
+    return default_floating;
+}
+DType default_complex_dtype() {
+    return default_floating == DType::float64 ? DType::complex128 : DType::complex64;
+}
+void set_default_dtype(DType dtype) {
+    default_floating = dtype;
+}
 
 Scalar Scalar::operator-() const {
     switch (kind_) {
         case Kind::boolean:
-        case Kind::integer: return Scalar(static_cast<int64_t>(0 - static_cast<uint64_t>(integer_)));
-        case Kind::floating: return Scalar(-real_);
-        case Kind::complex: break;
+        case Kind::integer:
+            return Scalar(static_cast<int64_t>(0 - static_cast<uint64_t>(integer_)));
+        case Kind::floating:
+            return Scalar(-real_);
+        case Kind::complex:
+            break;
     }
     return Scalar(-to_complex());
 }

@@ -41,14 +41,24 @@ inline int item_size(DType dtype) {
     return sizes[static_cast<int>(dtype)];
 }
 
-inline bool is_boolean(DType dtype) { return dtype == DType::boolean; }
-inline bool is_complex(DType dtype) { return dtype >= DType::complex64; }
-inline bool is_floating(DType dtype) { return dtype >= DType::float16 && dtype <= DType::float64; }
+inline bool is_boolean(DType dtype) {
+    return dtype == DType::boolean;
+}
+inline bool is_complex(DType dtype) {
+    return dtype >= DType::complex64;
+}
+inline bool is_floating(DType dtype) {
+    return dtype >= DType::float16 && dtype <= DType::float64;
+}
 inline bool is_integral(DType dtype, bool include_bool = false) {
     return dtype <= DType::int64 && (include_bool || dtype != DType::boolean);
 }
-inline bool is_reduced_floating(DType dtype) { return dtype == DType::float16 || dtype == DType::bfloat16; }
-inline bool is_differentiable(DType dtype) { return dtype >= DType::float16; }
+inline bool is_reduced_floating(DType dtype) {
+    return dtype == DType::float16 || dtype == DType::bfloat16;
+}
+inline bool is_differentiable(DType dtype) {
+    return dtype >= DType::float16;
+}
 
 // float for complex64, double for complex128, the type itself otherwise; and the reverse.
 DType to_real(DType dtype);
@@ -64,38 +74,91 @@ DType default_dtype();
 DType default_complex_dtype();
 void set_default_dtype(DType dtype);
 
-template <class T> struct dtype_of_type;
-template <> struct dtype_of_type<bool> { static constexpr DType value = DType::boolean; };
-template <> struct dtype_of_type<uint8_t> { static constexpr DType value = DType::uint8; };
-template <> struct dtype_of_type<int8_t> { static constexpr DType value = DType::int8; };
-template <> struct dtype_of_type<int16_t> { static constexpr DType value = DType::int16; };
-template <> struct dtype_of_type<int32_t> { static constexpr DType value = DType::int32; };
-template <> struct dtype_of_type<int64_t> { static constexpr DType value = DType::int64; };
-template <> struct dtype_of_type<Half> { static constexpr DType value = DType::float16; };
-template <> struct dtype_of_type<BFloat16> { static constexpr DType value = DType::bfloat16; };
-template <> struct dtype_of_type<float> { static constexpr DType value = DType::float32; };
-template <> struct dtype_of_type<double> { static constexpr DType value = DType::float64; };
-template <> struct dtype_of_type<complex64> { static constexpr DType value = DType::complex64; };
-template <> struct dtype_of_type<complex128> { static constexpr DType value = DType::complex128; };
-template <class T> inline constexpr DType dtype_of = dtype_of_type<T>::value;
+template <class T>
+struct dtype_of_type;
+template <>
+struct dtype_of_type<bool> {
+    static constexpr DType value = DType::boolean;
+};
+template <>
+struct dtype_of_type<uint8_t> {
+    static constexpr DType value = DType::uint8;
+};
+template <>
+struct dtype_of_type<int8_t> {
+    static constexpr DType value = DType::int8;
+};
+template <>
+struct dtype_of_type<int16_t> {
+    static constexpr DType value = DType::int16;
+};
+template <>
+struct dtype_of_type<int32_t> {
+    static constexpr DType value = DType::int32;
+};
+template <>
+struct dtype_of_type<int64_t> {
+    static constexpr DType value = DType::int64;
+};
+template <>
+struct dtype_of_type<Half> {
+    static constexpr DType value = DType::float16;
+};
+template <>
+struct dtype_of_type<BFloat16> {
+    static constexpr DType value = DType::bfloat16;
+};
+template <>
+struct dtype_of_type<float> {
+    static constexpr DType value = DType::float32;
+};
+template <>
+struct dtype_of_type<double> {
+    static constexpr DType value = DType::float64;
+};
+template <>
+struct dtype_of_type<complex64> {
+    static constexpr DType value = DType::complex64;
+};
+template <>
+struct dtype_of_type<complex128> {
+    static constexpr DType value = DType::complex128;
+};
+template <class T>
+inline constexpr DType dtype_of = dtype_of_type<T>::value;
 
 // The second dispatch: calls visit with TypeTag<T> for the C++ type T of dtype.
-template <class T> struct TypeTag { using type = T; };
+template <class T>
+struct TypeTag {
+    using type = T;
+};
 template <class Visit>
 decltype(auto) visit_dtype(DType dtype, Visit&& visit) {
     switch (dtype) {
-        case DType::boolean: return visit(TypeTag<bool>{});
-        case DType::uint8: return visit(TypeTag<uint8_t>{});
-        case DType::int8: return visit(TypeTag<int8_t>{});
-        case DType::int16: return visit(TypeTag<int16_t>{});
-        case DType::int32: return visit(TypeTag<int32_t>{});
-        case DType::int64: return visit(TypeTag<int64_t>{});
-        case DType::float16: return visit(TypeTag<Half>{});
-        case DType::bfloat16: return visit(TypeTag<BFloat16>{});
-        case DType::float32: return visit(TypeTag<float>{});
-        case DType::float64: return visit(TypeTag<double>{});
-        case DType::complex64: return visit(TypeTag<complex64>{});
-        case DType::complex128: break;
+        case DType::boolean:
+            return visit(TypeTag<bool>{});
+        case DType::uint8:
+            return visit(TypeTag<uint8_t>{});
+        case DType::int8:
+            return visit(TypeTag<int8_t>{});
+        case DType::int16:
+            return visit(TypeTag<int16_t>{});
+        case DType::int32:
+            return visit(TypeTag<int32_t>{});
+        case DType::int64:
+            return visit(TypeTag<int64_t>{});
+        case DType::float16:
+            return visit(TypeTag<Half>{});
+        case DType::bfloat16:
+            return visit(TypeTag<BFloat16>{});
+        case DType::float32:
+            return visit(TypeTag<float>{});
+        case DType::float64:
+            return visit(TypeTag<double>{});
+        case DType::complex64:
+            return visit(TypeTag<complex64>{});
+        case DType::complex128:
+            break;
     }
     return visit(TypeTag<complex128>{});
 }

@@ -51,7 +51,8 @@ template <class Kind = Error, class... Parts>
 // Raises Kind with the parts joined when the condition is false.
 template <class Kind = Error, class... Parts>
 inline void check(bool condition, const Parts&... parts) {
-    if (!condition) [[unlikely]] raise<Kind>(parts...);
+    if (!condition) [[unlikely]]
+        raise<Kind>(parts...);
 }
 
 }  // namespace rl

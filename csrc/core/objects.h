@@ -1,12 +1,11 @@
-// Python objects that stand for small C++ values: dtypes, devices, layouts, memory formats, sizes, generators.
-// The types are defined with the extension module; operators read their arguments through these.
+// Python objects that stand for small C++ values: dtypes, devices, layouts, memory formats, sizes,
+// generators. The types are defined with the extension module; operators read their arguments through these.
 #pragma once
 
 #include <Python.h>
 
 #include "core/device.h"
 #include "core/dtype.h"
-
 
 namespace rl {
 

@@ -34,10 +34,14 @@ class Scalar {
     // The type of a tensor made of this number alone.
     DType natural_dtype() const {
         switch (kind_) {
-            case Kind::boolean: return DType::boolean;
-            case Kind::integer: return DType::int64;
-            case Kind::floating: return default_dtype();
-            case Kind::complex: break;
+            case Kind::boolean:
+                return DType::boolean;
+            case Kind::integer:
+                return DType::int64;
+            case Kind::floating:
+                return default_dtype();
+            case Kind::complex:
+                break;
         }
         return default_complex_dtype();
     }

@@ -129,8 +129,9 @@ Dims broadcast(IntSpan a, IntSpan b) {
         const int64_t other = shorter[d];
         if (wide == other || other == 1) continue;
         if (wide != 1) {
-            raise("The size of tensor a (", a[a.size() - shorter.size() + d], ") must match the size of tensor b (",
-                  b[b.size() - shorter.size() + d], ") at non-singleton dimension ", lead + d);
+            raise("The size of tensor a (", a[a.size() - shorter.size() + d],
+                  ") must match the size of tensor b (", b[b.size() - shorter.size() + d],
+                  ") at non-singleton dimension ", lead + d);
         }
         sizes[lead + d] = other;
     }
@@ -189,7 +190,8 @@ Dims infer_size(IntSpan shape, int64_t numel) {
             overflow = __builtin_mul_overflow(known, shape[d], &known) || overflow;
         }
     }
-    const bool fits = !overflow && (inferred ? (known != 0 ? numel % known == 0 : numel == 0) : known == numel);
+    const bool fits =
+        !overflow && (inferred ? (known != 0 ? numel % known == 0 : numel == 0) : known == numel);
     check(fits, "shape '", to_string(shape), "' is invalid for input of size ", numel);
     if (inferred) {
         check(known != 0, "cannot reshape tensor of 0 elements into shape ", to_string(shape),
@@ -202,7 +204,8 @@ Dims infer_size(IntSpan shape, int64_t numel) {
 std::optional<Dims> view_strides(IntSpan old_sizes, IntSpan old_strides, IntSpan shape) {
     const bool empty = std::find(old_sizes.begin(), old_sizes.end(), 0) != old_sizes.end();
     if (empty) {
-        if (std::equal(old_sizes.begin(), old_sizes.end(), shape.begin(), shape.end())) return Dims(old_strides);
+        if (std::equal(old_sizes.begin(), old_sizes.end(), shape.begin(), shape.end()))
+            return Dims(old_strides);
         return contiguous_strides(shape);
     }
     if (old_sizes.empty()) return contiguous_strides(shape);
@@ -212,7 +215,8 @@ std::optional<Dims> view_strides(IntSpan old_sizes, IntSpan old_strides, IntSpan
     for (int64_t d = static_cast<int64_t>(old_sizes.size()) - 1; d >= 0;) {
         const int64_t base = old_strides[d];
         int64_t run = old_sizes[d];
-        for (; d > 0 && (old_sizes[d - 1] == 1 || old_strides[d - 1] == run * base); --d) run *= old_sizes[d - 1];
+        for (; d > 0 && (old_sizes[d - 1] == 1 || old_strides[d - 1] == run * base); --d)
+            run *= old_sizes[d - 1];
         --d;
         int64_t covered = 1;
         while (target >= 0 && (covered < run || shape[target] == 1)) {
@@ -232,6 +236,8 @@ std::ostream& operator<<(std::ostream& out, ShapeText text) {
     return out << ']';
 }
 
-ShapeText::operator std::string() const { return message(*this); }
+ShapeText::operator std::string() const {
+    return message(*this);
+}
 
 }  // namespace rl

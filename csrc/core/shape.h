@@ -46,12 +46,15 @@ Dims infer_size(IntSpan shape, int64_t numel);
 // Strides with which memory of the old geometry reads as `shape` without a copy, if any exist.
 std::optional<Dims> view_strides(IntSpan old_sizes, IntSpan old_strides, IntSpan shape);
 
-// "[2, 3]", written out only when it is streamed into a message or made a string: checks that hold pay nothing.
+// "[2, 3]", written out only when it is streamed into a message or made a string: checks that hold pay
+// nothing.
 struct ShapeText {
     IntSpan values;
     operator std::string() const;
 };
-inline ShapeText to_string(IntSpan values) { return {values}; }
+inline ShapeText to_string(IntSpan values) {
+    return {values};
+}
 std::ostream& operator<<(std::ostream& out, ShapeText text);
 
 }  // namespace rl

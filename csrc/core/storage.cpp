@@ -44,7 +44,9 @@ Storage::Storage(size_t bytes, Device device) : bytes_(bytes), device_(device) {
 Storage::Storage(void* data, size_t bytes, Deleter deleter, void* context)
     : data_(data), bytes_(bytes), deleter_(deleter), context_(context) {}
 
-Storage::~Storage() { release(); }
+Storage::~Storage() {
+    release();
+}
 
 void Storage::release() {
     if (deleter_ != nullptr) {

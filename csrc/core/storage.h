@@ -26,7 +26,8 @@ class Storage : public Counted {
     Device device() const { return device_; }
     bool is_external() const { return deleter_ != nullptr; }
 
-    // Moves to a block of another size, keeping what fits; throws Error for memory of another owner or lent to one.
+    // Moves to a block of another size, keeping what fits; throws Error for memory of another owner or lent
+    // to one.
     void resize(size_t bytes);
     // Gives up the memory for as many bytes that someone else owns; the bytes were copied before.
     void replace(void* data, Deleter deleter, void* context);

@@ -12,7 +12,8 @@ Ref<Storage> part_of(const Ref<Storage>& whole, size_t start, size_t bytes) {
         --(*owner)->exports;
     };
     ++whole->exports;
-    return make_ref<Storage>(static_cast<char*>(whole->data()) + start, bytes, release, new Ref<Storage>(whole));
+    return make_ref<Storage>(static_cast<char*>(whole->data()) + start, bytes, release,
+                             new Ref<Storage>(whole));
 }
 
 }  // namespace rl

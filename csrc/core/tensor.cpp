@@ -8,8 +8,8 @@
 #include <new>
 
 #include "core/error.h"
-#include "core/storage_part.h"
 #include "core/mode.h"
+#include "core/storage_part.h"
 
 namespace rl {
 namespace {
@@ -45,12 +45,14 @@ int64_t extent(IntSpan sizes, IntSpan strides) {
         int64_t step = 0;
         check(!__builtin_mul_overflow(sizes[d] - 1, strides[d], &step) &&
                   !__builtin_add_overflow(reach, step, &reach),
-              "Storage size calculation overflowed with sizes=", to_string(sizes), " and strides=", to_string(strides));
+              "Storage size calculation overflowed with sizes=", to_string(sizes),
+              " and strides=", to_string(strides));
     }
     return reach;
 }
 
-Tensor make(Ref<Storage> storage, IntSpan sizes, IntSpan strides, int64_t offset, DType dtype, Device device) {
+Tensor make(Ref<Storage> storage, IntSpan sizes, IntSpan strides, int64_t offset, DType dtype,
+            Device device) {
     Tensor tensor = Tensor::steal(allocate_tensor());
     TensorImpl* const impl = tensor.impl();
     impl->storage = std::move(storage);
@@ -127,9 +129,12 @@ int64_t Tensor::stride(int64_t dim) const {
 
 bool Tensor::is_contiguous(MemoryFormat format) const {
     switch (format) {
-        case MemoryFormat::channels_last: return dim() == 4 && is_channels_last(sizes(), strides());
-        case MemoryFormat::channels_last_3d: return dim() == 5 && is_channels_last(sizes(), strides());
-        default: return impl_->contiguous;
+        case MemoryFormat::channels_last:
+            return dim() == 4 && is_channels_last(sizes(), strides());
+        case MemoryFormat::channels_last_3d:
+            return dim() == 5 && is_channels_last(sizes(), strides());
+        default:
+            return impl_->contiguous;
     }
 }
 
@@ -200,7 +205,8 @@ Tensor over_storage(const Ref<Storage>& storage, IntSpan sizes, IntSpan strides,
     const size_t needed = reach == 0 || overflow ? 0 : checked_bytes(last, dtype);
     check(!overflow && needed <= storage->bytes(), "setStorage: sizes ", to_string(sizes), ", strides ",
           to_string(strides), ", storage offset ", offset, ", and itemsize ", item_size(dtype),
-          " requiring a storage size of ", needed, " are out of bounds for storage of size ", storage->bytes());
+          " requiring a storage size of ", needed, " are out of bounds for storage of size ",
+          storage->bytes());
     return make(storage, sizes, strides, offset, dtype, device);
 }
 
@@ -208,7 +214,9 @@ Tensor alias(const Tensor& self, IntSpan sizes, IntSpan strides, int64_t offset)
     return make(self->storage, sizes, strides, offset, self.dtype(), self.device());
 }
 
-Tensor alias(const Tensor& self) { return alias(self, self.sizes(), self.strides(), self.offset()); }
+Tensor alias(const Tensor& self) {
+    return alias(self, self.sizes(), self.strides(), self.offset());
+}
 
 Tensor detached_data(const Tensor& self) {
     Tensor result = alias(self);
@@ -260,9 +268,10 @@ void write_scalar(void* address, DType dtype, const Scalar& scalar) {
         } else if constexpr (std::is_integral_v<T>) {
             const int64_t wide = scalar.to_int();
             const bool fits = sizeof(T) == 8 || (wide >= int64_t{std::numeric_limits<T>::min()} -
-                                                              (std::is_unsigned_v<T> ? 256 : 0) &&
+                                                             (std::is_unsigned_v<T> ? 256 : 0) &&
                                                  wide <= int64_t{std::numeric_limits<T>::max()});
-            check(fits, "value cannot be converted to type ", info(dtype).name == "uint8" ? "uint8_t" : info(dtype).name,
+            check(fits, "value cannot be converted to type ",
+                  info(dtype).name == "uint8" ? "uint8_t" : info(dtype).name,
                   info(dtype).name == "uint8" ? "" : "_t", " without overflow");
             value = static_cast<T>(wide);
         } else if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>) {

@@ -1,8 +1,8 @@
 // Tensor: sizes, strides and an offset over a shared storage.
 //
-// A tensor is one Python object from the bottom up: TensorImpl begins with the object header, Tensor is a counted
-// reference to it, and what C++ saves and later returns is the very object that Python knows, attributes
-// and all. References are copied and dropped only while the GIL is held.
+// A tensor is one Python object from the bottom up: TensorImpl begins with the object header, Tensor is a
+// counted reference to it, and what C++ saves and later returns is the very object that Python knows,
+// attributes and all. References are copied and dropped only while the GIL is held.
 #pragma once
 
 #include <Python.h>
@@ -39,7 +39,7 @@ enum class ViewKind : uint8_t {
 
 struct TensorImpl {
     PyObject ob_base;
-    PyObject* attributes;       // the object's __dict__, made on demand
+    PyObject* attributes;  // the object's __dict__, made on demand
     PyObject* weak_references;
     Ref<Storage> storage;
     std::unique_ptr<AutogradState> autograd;
@@ -133,7 +133,9 @@ struct TensorOptions {
     DType dtype = default_dtype();
     Device device = {};
 };
-inline TensorOptions options_of(const Tensor& tensor) { return {tensor.dtype(), tensor.device()}; }
+inline TensorOptions options_of(const Tensor& tensor) {
+    return {tensor.dtype(), tensor.device()};
+}
 
 // New memory, not cleared. Throws Error for negative sizes, OutOfMemory.
 Tensor empty(IntSpan sizes, TensorOptions options = {});
@@ -161,8 +163,8 @@ void refresh_geometry(TensorImpl* impl);
 Scalar read_scalar(const void* address, DType dtype);
 void write_scalar(void* address, DType dtype, const Scalar& value);
 
-// The type that operands give together: tensors with dimensions, zero-dim tensors and wrapped numbers each promote
-// within their rank, and a lower rank counts only when its category is higher.
+// The type that operands give together: tensors with dimensions, zero-dim tensors and wrapped numbers each
+// promote within their rank, and a lower rank counts only when its category is higher.
 DType result_type(TensorSpan operands);
 
 // "torch.FloatTensor [2, 3]", as error messages name a tensor.

@@ -1,4 +1,5 @@
-// A fork-join thread pool: parallel loops whose cuts depend on the size of the work, never on the thread count.
+// A fork-join thread pool: parallel loops whose cuts depend on the size of the work, never on the thread
+// count.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +21,9 @@ using ChunkBody = void (*)(void* context, int64_t begin, int64_t end);
 void parallel_run(int64_t begin, int64_t end, int64_t chunk, void* context, ChunkBody body);
 }  // namespace detail
 
-// Calls body(first, last) over [begin, end) in pieces of `chunk` items (the last may be shorter). Which pieces
-// exist depends only on the arguments, so a body that reduces each piece on its own and combines the results
-// by piece index gives the same bits for any number of threads. The body must not throw.
+// Calls body(first, last) over [begin, end) in pieces of `chunk` items (the last may be shorter). Which
+// pieces exist depends only on the arguments, so a body that reduces each piece on its own and combines the
+// results by piece index gives the same bits for any number of threads. The body must not throw.
 template <class Body>
 void parallel_for(int64_t begin, int64_t end, int64_t chunk, Body&& body) {
     if (begin >= end) return;
@@ -31,10 +32,9 @@ void parallel_for(int64_t begin, int64_t end, int64_t chunk, Body&& body) {
         return;
     }
     using Callable = std::remove_reference_t<Body>;
-    detail::parallel_run(begin, end, chunk, const_cast<void*>(static_cast<const void*>(&body)),
-                         [](void* context, int64_t first, int64_t last) {
-                             (*static_cast<Callable*>(context))(first, last);
-                         });
+    detail::parallel_run(
+        begin, end, chunk, const_cast<void*>(static_cast<const void*>(&body)),
+        [](void* context, int64_t first, int64_t last) { (*static_cast<Callable*>(context))(first, last); });
 }
 
 }  // namespace rl

@@ -1,7 +1,7 @@
 // Between Python objects and the C++ types that operators take and give.
 //
-// Values reach these functions checked against the schema (python/arguments.cpp), so that reading one cannot meet a
-// wrong type; it may still meet a number that does not fit, which raises.
+// Values reach these functions checked against the schema (python/arguments.cpp), so that reading one cannot
+// meet a wrong type; it may still meet a number that does not fit, which raises.
 #pragma once
 
 #include <Python.h>
@@ -25,22 +25,38 @@ template <class T>
 T from_python(PyObject* object);
 
 // None is an undefined tensor; a number becomes a wrapped one.
-template <> Tensor from_python<Tensor>(PyObject* object);
-template <> TensorList from_python<TensorList>(PyObject* object);
-template <> Scalar from_python<Scalar>(PyObject* object);
-template <> ScalarList from_python<ScalarList>(PyObject* object);
-template <> int64_t from_python<int64_t>(PyObject* object);
-template <> double from_python<double>(PyObject* object);
-template <> bool from_python<bool>(PyObject* object);
-template <> Dims from_python<Dims>(PyObject* object);  // a single number gives one entry
-template <> FloatList from_python<FloatList>(PyObject* object);
-template <> BoolList from_python<BoolList>(PyObject* object);
-template <> DType from_python<DType>(PyObject* object);
-template <> Device from_python<Device>(PyObject* object);
-template <> Layout from_python<Layout>(PyObject* object);
-template <> MemoryFormat from_python<MemoryFormat>(PyObject* object);
-template <> Generator* from_python<Generator*>(PyObject* object);  // None: the default generator
-template <> std::string from_python<std::string>(PyObject* object);
+template <>
+Tensor from_python<Tensor>(PyObject* object);
+template <>
+TensorList from_python<TensorList>(PyObject* object);
+template <>
+Scalar from_python<Scalar>(PyObject* object);
+template <>
+ScalarList from_python<ScalarList>(PyObject* object);
+template <>
+int64_t from_python<int64_t>(PyObject* object);
+template <>
+double from_python<double>(PyObject* object);
+template <>
+bool from_python<bool>(PyObject* object);
+template <>
+Dims from_python<Dims>(PyObject* object);  // a single number gives one entry
+template <>
+FloatList from_python<FloatList>(PyObject* object);
+template <>
+BoolList from_python<BoolList>(PyObject* object);
+template <>
+DType from_python<DType>(PyObject* object);
+template <>
+Device from_python<Device>(PyObject* object);
+template <>
+Layout from_python<Layout>(PyObject* object);
+template <>
+MemoryFormat from_python<MemoryFormat>(PyObject* object);
+template <>
+Generator* from_python<Generator*>(PyObject* object);  // None: the default generator
+template <>
+std::string from_python<std::string>(PyObject* object);
 
 template <class T>
 struct FromPython {

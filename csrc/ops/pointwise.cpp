@@ -146,7 +146,8 @@ void run_kernel(const PointwiseRule& rule, TensorSpan inputs, DType common, cons
                 const Tensor& target) {
     const Compute compute = kernels::compute_type(common);
     if (!kernels::supports(rule.kernel, compute)) {
-        raise<NotImplemented>("\"", rule_name(rule), "_cpu\" not implemented for '", info(common).scalar_name, "'");
+        raise<NotImplemented>("\"", rule_name(rule), "_cpu\" not implemented for '", info(common).scalar_name,
+                              "'");
     }
     if (target.is_meta() || target.numel() == 0) return;
     if (const DType result = result_dtype(rule, common);

@@ -17,11 +17,14 @@ std::string source_path(std::string path) {
 
 }  // namespace
 
-const std::vector<Operator*>& all_operators() { return operators(); }
+const std::vector<Operator*>& all_operators() {
+    return operators();
+}
 
 void Register::add(const char* schema, const void* target,
-                   PyObject* (*invoke)(const void*, PyObject* const*, const Destination&), bool takes_destination,
-                   size_t arity, const OperatorOptions& options, std::source_location where) {
+                   PyObject* (*invoke)(const void*, PyObject* const*, const Destination&),
+                   bool takes_destination, size_t arity, const OperatorOptions& options,
+                   std::source_location where) {
     auto op = std::make_unique<Operator>();
     op->schema = parse_schema(schema);
     check(op->schema.arguments.size() == arity, "operator takes ", arity, " arguments in C++: ", schema);

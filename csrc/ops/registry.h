@@ -1,5 +1,5 @@
-// The operator registry: each operator registers its schema, implementation and documentation once, and everything
-// that Python sees comes out of here. See CONTRIBUTING.md for a worked example.
+// The operator registry: each operator registers its schema, implementation and documentation once, and
+// everything that Python sees comes out of here. See CONTRIBUTING.md for a worked example.
 #pragma once
 
 #include <source_location>
@@ -41,7 +41,8 @@ struct Operator {
     std::string file;
     int line = 0;
     const void* target = nullptr;
-    PyObject* (*invoke)(const void* target, PyObject* const* arguments, const Destination& destination) = nullptr;
+    PyObject* (*invoke)(const void* target, PyObject* const* arguments,
+                        const Destination& destination) = nullptr;
     bool takes_destination = false;
     PyTypeObject* return_type = nullptr;  // of named results, made by the module
 };
@@ -51,7 +52,8 @@ const std::vector<Operator*>& all_operators();
 
 namespace detail {
 
-template <class T> using Stored = std::remove_cvref_t<T>;
+template <class T>
+using Stored = std::remove_cvref_t<T>;
 
 template <class R, class... A>
 struct Invoker {
@@ -82,10 +84,11 @@ struct Invoker {
 
 }  // namespace detail
 
-// A static object of this type registers an operator. C++ types for schema types: Tensor and Tensor? `const Tensor&`
-// (undefined for None), Tensor[] and Tensor?[] `const TensorList&`, Scalar `const Scalar&`, int `int64_t`, int[] `const Dims&`,
-// float `double`, bool `bool`, str `const std::string&`, ScalarType `DType`, Device, Layout, MemoryFormat,
-// Generator? `Generator*` (never null), T? `std::optional<T>`. Several results are a std::tuple.
+// A static object of this type registers an operator. C++ types for schema types: Tensor and Tensor? `const
+// Tensor&` (undefined for None), Tensor[] and Tensor?[] `const TensorList&`, Scalar `const Scalar&`, int
+// `int64_t`, int[] `const Dims&`, float `double`, bool `bool`, str `const std::string&`, ScalarType `DType`,
+// Device, Layout, MemoryFormat, Generator? `Generator*` (never null), T? `std::optional<T>`. Several results
+// are a std::tuple.
 class Register {
   public:
     template <class R, class... A>
@@ -97,8 +100,9 @@ class Register {
     }
 
     static void add(const char* schema, const void* target,
-                    PyObject* (*invoke)(const void*, PyObject* const*, const Destination&), bool takes_destination,
-                    size_t arity, const OperatorOptions& options, std::source_location where);
+                    PyObject* (*invoke)(const void*, PyObject* const*, const Destination&),
+                    bool takes_destination, size_t arity, const OperatorOptions& options,
+                    std::source_location where);
 };
 
 }  // namespace rl

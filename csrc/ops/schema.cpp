@@ -33,11 +33,16 @@ ArgumentType list_of(ArgumentType item, bool optional_items) {
     switch (item) {
         case ArgumentType::tensor:
             return optional_items ? ArgumentType::optional_tensor_list : ArgumentType::tensor_list;
-        case ArgumentType::integer: return ArgumentType::integer_list;
-        case ArgumentType::floating: return ArgumentType::floating_list;
-        case ArgumentType::boolean: return ArgumentType::boolean_list;
-        case ArgumentType::scalar: return ArgumentType::scalar_list;
-        default: break;
+        case ArgumentType::integer:
+            return ArgumentType::integer_list;
+        case ArgumentType::floating:
+            return ArgumentType::floating_list;
+        case ArgumentType::boolean:
+            return ArgumentType::boolean_list;
+        case ArgumentType::scalar:
+            return ArgumentType::scalar_list;
+        default:
+            break;
     }
     raise("no lists of this argument type");
 }
@@ -92,7 +97,8 @@ PyObject* parse_default(std::string_view text) {
     if (text == "True") return checked(Py_NewRef(Py_True));
     if (text == "False") return checked(Py_NewRef(Py_False));
     if (text.starts_with('"') || text.starts_with('\'')) {
-        return checked(PyUnicode_FromStringAndSize(text.data() + 1, static_cast<Py_ssize_t>(text.size() - 2)));
+        return checked(
+            PyUnicode_FromStringAndSize(text.data() + 1, static_cast<Py_ssize_t>(text.size() - 2)));
     }
     if (text.starts_with('[')) {
         PyObject* const list = checked(PyList_New(0));
@@ -184,12 +190,18 @@ Schema parse_schema(std::string_view text) {
 std::string python_type_name(const Argument& argument) {
     switch (argument.type) {
         case ArgumentType::tensor_list:
-        case ArgumentType::optional_tensor_list: return "tuple of Tensors";
-        case ArgumentType::integer_list: return "tuple of ints";
-        case ArgumentType::floating_list: return "tuple of floats";
-        case ArgumentType::boolean_list: return "tuple of bools";
-        case ArgumentType::scalar_list: return "tuple of Scalars";
-        default: break;
+        case ArgumentType::optional_tensor_list:
+            return "tuple of Tensors";
+        case ArgumentType::integer_list:
+            return "tuple of ints";
+        case ArgumentType::floating_list:
+            return "tuple of floats";
+        case ArgumentType::boolean_list:
+            return "tuple of bools";
+        case ArgumentType::scalar_list:
+            return "tuple of Scalars";
+        default:
+            break;
     }
     for (const TypeName& name : type_names) {
         if (name.type == argument.type) return std::string(name.python);

@@ -10,32 +10,32 @@
 namespace rl {
 
 enum class ArgumentType : uint8_t {
-    tensor,            // Tensor
-    tensor_or_scalar,  // Tensor|Scalar: a Python number becomes a tensor that is weak in promotion
-    tensor_list,       // Tensor[]
+    tensor,                // Tensor
+    tensor_or_scalar,      // Tensor|Scalar: a Python number becomes a tensor that is weak in promotion
+    tensor_list,           // Tensor[]
     optional_tensor_list,  // Tensor?[]
-    scalar,            // Scalar
-    scalar_list,       // Scalar[]
-    integer,           // int
-    integer_list,      // int[], int[2] (one int stands for all)
-    floating,          // float
-    floating_list,     // float[]
-    boolean,           // bool
-    boolean_list,      // bool[]
-    dtype,             // ScalarType
-    layout,            // Layout
-    device,            // Device
-    memory_format,     // MemoryFormat
-    generator,         // Generator
-    string,            // str
+    scalar,                // Scalar
+    scalar_list,           // Scalar[]
+    integer,               // int
+    integer_list,          // int[], int[2] (one int stands for all)
+    floating,              // float
+    floating_list,         // float[]
+    boolean,               // bool
+    boolean_list,          // bool[]
+    dtype,                 // ScalarType
+    layout,                // Layout
+    device,                // Device
+    memory_format,         // MemoryFormat
+    generator,             // Generator
+    string,                // str
 };
 
 struct Argument {
     std::string name;
     PyObject* interned_name = nullptr;  // owned for the life of the process
     ArgumentType type = ArgumentType::tensor;
-    bool optional = false;      // "?": None may be given
-    int list_size = 0;          // of int[N]
+    bool optional = false;  // "?": None may be given
+    int list_size = 0;      // of int[N]
     bool keyword_only = false;
     PyObject* default_value = nullptr;  // null: required. Owned for the life of the process
     std::string default_text;

@@ -5,9 +5,9 @@
 #include <map>
 
 #include "autograd/record.h"
+#include "core/object.h"
 #include "ops/pointwise.h"
 #include "python/errors.h"
-#include "core/object.h"
 #include "python/torch_function.h"
 
 namespace rl {
@@ -23,11 +23,14 @@ bool is_integer_like(PyObject* object) {
         return impl->sizes.empty() && is_integral(impl->dtype) &&
                (!impl->autograd || !static_cast<Variable*>(impl->autograd.get())->requires_grad);
     }
-    return PyIndex_Check(object) && !PyFloat_Check(object) && !PyBool_Check(object) && !PySequence_Check(object);
+    return PyIndex_Check(object) && !PyFloat_Check(object) && !PyBool_Check(object) &&
+           !PySequence_Check(object);
 }
 bool is_number_like(PyObject* object) {
     if (PyFloat_Check(object) || PyLong_Check(object) || PyComplex_Check(object)) return true;
-    if (is_tensor(object)) return reinterpret_cast<TensorImpl*>(object)->numel == 1 && reinterpret_cast<TensorImpl*>(object)->sizes.empty();
+    if (is_tensor(object))
+        return reinterpret_cast<TensorImpl*>(object)->numel == 1 &&
+               reinterpret_cast<TensorImpl*>(object)->sizes.empty();
     const PyNumberMethods* const number = Py_TYPE(object)->tp_as_number;
     return number != nullptr && (number->nb_float != nullptr || number->nb_index != nullptr) &&
            !PySequence_Check(object);
@@ -55,30 +58,47 @@ bool is_boolean_like(PyObject* object) {
 bool accepts(const Argument& argument, PyObject* object) {
     if (object == Py_None && argument.optional) return true;
     switch (argument.type) {
-        case ArgumentType::tensor: return is_tensor(object) || has_torch_function(object);
+        case ArgumentType::tensor:
+            return is_tensor(object) || has_torch_function(object);
         case ArgumentType::tensor_or_scalar:
             return is_tensor(object) || is_number_like(object) || has_torch_function(object);
-        case ArgumentType::tensor_list: return is_sequence_of(object, is_tensor);
+        case ArgumentType::tensor_list:
+            return is_sequence_of(object, is_tensor);
         case ArgumentType::optional_tensor_list:
             return is_sequence_of(object, [](PyObject* item) { return item == Py_None || is_tensor(item); });
-        case ArgumentType::scalar: return is_number_like(object);
-        case ArgumentType::scalar_list: return is_sequence_of(object, is_number_like);
-        case ArgumentType::integer: return is_integer_like(object);
+        case ArgumentType::scalar:
+            return is_number_like(object);
+        case ArgumentType::scalar_list:
+            return is_sequence_of(object, is_number_like);
+        case ArgumentType::integer:
+            return is_integer_like(object);
         case ArgumentType::integer_list:
-            return is_sequence_of(object, is_integer_like) || (argument.list_size > 0 && is_integer_like(object));
-        case ArgumentType::floating: return is_real_like(object);
-        case ArgumentType::floating_list: return is_sequence_of(object, is_real_like);
-        case ArgumentType::boolean: return is_boolean_like(object);
+            return is_sequence_of(object, is_integer_like) ||
+                   (argument.list_size > 0 && is_integer_like(object));
+        case ArgumentType::floating:
+            return is_real_like(object);
+        case ArgumentType::floating_list:
+            return is_sequence_of(object, is_real_like);
+        case ArgumentType::boolean:
+            return is_boolean_like(object);
         case ArgumentType::boolean_list:
-            return is_sequence_of(object, is_boolean_like) || (argument.list_size > 0 && is_boolean_like(object));
-        case ArgumentType::dtype: return Py_TYPE(object) == &dtype_type || object == reinterpret_cast<PyObject*>(&PyFloat_Type) ||
-                   object == reinterpret_cast<PyObject*>(&PyLong_Type) || object == reinterpret_cast<PyObject*>(&PyBool_Type) ||
+            return is_sequence_of(object, is_boolean_like) ||
+                   (argument.list_size > 0 && is_boolean_like(object));
+        case ArgumentType::dtype:
+            return Py_TYPE(object) == &dtype_type || object == reinterpret_cast<PyObject*>(&PyFloat_Type) ||
+                   object == reinterpret_cast<PyObject*>(&PyLong_Type) ||
+                   object == reinterpret_cast<PyObject*>(&PyBool_Type) ||
                    object == reinterpret_cast<PyObject*>(&PyComplex_Type);
-        case ArgumentType::layout: return Py_TYPE(object) == &layout_type;
-        case ArgumentType::device: return Py_TYPE(object) == &device_type || PyUnicode_Check(object);
-        case ArgumentType::memory_format: return Py_TYPE(object) == &memory_format_type;
-        case ArgumentType::generator: return Py_TYPE(object) == &generator_type;
-        case ArgumentType::string: return PyUnicode_Check(object);
+        case ArgumentType::layout:
+            return Py_TYPE(object) == &layout_type;
+        case ArgumentType::device:
+            return Py_TYPE(object) == &device_type || PyUnicode_Check(object);
+        case ArgumentType::memory_format:
+            return Py_TYPE(object) == &memory_format_type;
+        case ArgumentType::generator:
+            return Py_TYPE(object) == &generator_type;
+        case ArgumentType::string:
+            return PyUnicode_Check(object);
     }
     return false;
 }
@@ -91,18 +111,19 @@ struct Given {
     Py_ssize_t keyword_count() const { return names == nullptr ? 0 : PyTuple_GET_SIZE(names); }
 };
 
-// The arguments of one call in the order of a schema, defaults filled in. References are borrowed but for `packed`.
+// The arguments of one call in the order of a schema, defaults filled in. References are borrowed but for
+// `packed`.
 struct Bound {
     std::array<PyObject*, max_arguments> values;
-    Object packed;             // a tuple made of integers given one by one: view(2, 3)
+    Object packed;  // a tuple made of integers given one by one: view(2, 3)
     PyObject* out = nullptr;
 };
 
 enum class Mismatch : uint8_t { none, too_many, wrong_type, unexpected_keyword, given_twice, missing };
 struct Failure {
     Mismatch kind = Mismatch::none;
-    int argument = 0;      // index in the schema
-    int position = 0;      // as counted from one by the caller, 0 for keywords
+    int argument = 0;  // index in the schema
+    int position = 0;  // as counted from one by the caller, 0 for keywords
     PyObject* object = nullptr;
 };
 
@@ -134,7 +155,8 @@ bool takes_loose_integers(const Schema& schema, int first, const Given& given) {
     if (first >= schema.positional_count || given.count <= first) return false;
     const Argument& argument = schema.arguments[first];
     if (argument.type != ArgumentType::integer_list) return false;
-    if (given.count - first > 1 && schema.positional_count - first > 1 && argument.list_size > 0) return false;
+    if (given.count - first > 1 && schema.positional_count - first > 1 && argument.list_size > 0)
+        return false;
     for (Py_ssize_t i = first; i < given.count; ++i) {
         if (!is_integer_like(given.arguments[i])) return false;
     }
@@ -147,7 +169,8 @@ bool bind(const Callable::Entry& entry, const Given& given, Bound& bound, Failur
     for (int i = 0; i < arity; ++i) bound.values[i] = nullptr;
     Py_ssize_t positional = given.count;
     const int first = !schema.arguments.empty() && schema.arguments[0].type == ArgumentType::tensor ? 1 : 0;
-    if (takes_loose_integers(schema, first, given) && !accepts(schema.arguments[first], given.arguments[first])) {
+    if (takes_loose_integers(schema, first, given) &&
+        !accepts(schema.arguments[first], given.arguments[first])) {
         bound.packed = Object::check(PyTuple_New(given.count - first));
     } else if (takes_loose_integers(schema, first, given) && given.count - first > 1) {
         bound.packed = Object::check(PyTuple_New(given.count - first));
@@ -165,7 +188,8 @@ bool bind(const Callable::Entry& entry, const Given& given, Bound& bound, Failur
     }
     for (Py_ssize_t i = 0; i < positional; ++i) {
         if (!accepts(schema.arguments[i], given.arguments[i])) {
-            failure = {Mismatch::wrong_type, static_cast<int>(i), static_cast<int>(i) + 1, given.arguments[i]};
+            failure = {Mismatch::wrong_type, static_cast<int>(i), static_cast<int>(i) + 1,
+                       given.arguments[i]};
             return false;
         }
         bound.values[i] = given.arguments[i];
@@ -204,7 +228,9 @@ bool bind(const Callable::Entry& entry, const Given& given, Bound& bound, Failur
     return true;
 }
 
-std::string shown_name(const Argument& argument) { return argument.name == "self" ? "input" : argument.name; }
+std::string shown_name(const Argument& argument) {
+    return argument.name == "self" ? "input" : argument.name;
+}
 
 std::string type_name(PyObject* object) {
     if (is_tensor(object) && Py_TYPE(object) == &tensor_type) return "Tensor";
@@ -233,9 +259,11 @@ std::string given_type(PyObject* object) {
     switch (failure.kind) {
         case Mismatch::too_many:
             raise<TypeError>(call, " takes ", schema.positional_count - (bound_self ? 1 : 0),
-                             schema.positional_count - (bound_self ? 1 : 0) == 1 ? " positional argument but "
-                                                                                 : " positional arguments but ",
-                             given.count - (bound_self ? 1 : 0), given.count - (bound_self ? 1 : 0) == 1 ? " was" : " were", " given");
+                             schema.positional_count - (bound_self ? 1 : 0) == 1
+                                 ? " positional argument but "
+                                 : " positional arguments but ",
+                             given.count - (bound_self ? 1 : 0),
+                             given.count - (bound_self ? 1 : 0) == 1 ? " was" : " were", " given");
         case Mismatch::wrong_type: {
             const Argument& argument = schema.arguments[failure.argument];
             const int position = failure.position - (bound_self ? 1 : 0);
@@ -245,26 +273,29 @@ std::string given_type(PyObject* object) {
                 const Py_ssize_t count = PySequence_Fast_GET_SIZE(failure.object);
                 for (Py_ssize_t i = 0; i < count; ++i) {
                     PyObject* const item = PySequence_Fast_ITEMS(failure.object)[i];
-                    const bool fits = argument.type == ArgumentType::tensor_list ? is_tensor(item) : is_integer_like(item);
+                    const bool fits =
+                        argument.type == ArgumentType::tensor_list ? is_tensor(item) : is_integer_like(item);
                     if (fits) continue;
                     if (argument.type == ArgumentType::tensor_list) {
-                        raise<TypeError>("expected Tensor as element ", i, " in argument ", failure.argument, ", but got ",
-                                         type_name(item));
+                        raise<TypeError>("expected Tensor as element ", i, " in argument ", failure.argument,
+                                         ", but got ", type_name(item));
                     }
                     raise<TypeError>(call, ": argument '", shown_name(argument), "'", place, " must be ",
-                                     python_type_name(argument), ", but found element of type ", type_name(item),
-                                     " at pos ", i);
+                                     python_type_name(argument), ", but found element of type ",
+                                     type_name(item), " at pos ", i);
                 }
             }
             raise<TypeError>(call, ": argument '", shown_name(argument), "'", place, " must be ",
                              python_type_name(argument), ", not ", type_name(failure.object));
         }
         case Mismatch::unexpected_keyword:
-            raise<TypeError>(call, " got an unexpected keyword argument '", PyUnicode_AsUTF8(failure.object), "'");
+            raise<TypeError>(call, " got an unexpected keyword argument '", PyUnicode_AsUTF8(failure.object),
+                             "'");
         case Mismatch::given_twice:
             raise<TypeError>(call, " got multiple values for argument '",
                              shown_name(schema.arguments[failure.argument]), "'");
-        default: break;
+        default:
+            break;
     }
     std::string missing;
     int count = 0;
@@ -293,7 +324,8 @@ std::string given_type(PyObject* object) {
                         given_type(given.arguments[given.count + k]));
     }
     text += "), but expected one of:";
-    for (const Callable::Entry& entry : callable.entries) text += "\n * " + python_signature(entry.op->schema);
+    for (const Callable::Entry& entry : callable.entries)
+        text += "\n * " + python_signature(entry.op->schema);
     raise<TypeError>(text, "\n");
 }
 
@@ -305,7 +337,8 @@ Tensor as_tensor_result(PyObject* object) {
 
 PyObject* invoke_in_place(const Operator& op, Bound& bound) {
     const Tensor self = Tensor::borrow(bound.values[0]);
-    if (op.takes_destination) return op.invoke(op.target, bound.values.data(), {Destination::Kind::in_place, self});
+    if (op.takes_destination)
+        return op.invoke(op.target, bound.values.data(), {Destination::Kind::in_place, self});
     write_in_place(self, [&](const Tensor& original) {
         bound.values[0] = original.object();
         PyObject* const result = op.invoke(op.target, bound.values.data(), {});
@@ -316,7 +349,8 @@ PyObject* invoke_in_place(const Operator& op, Bound& bound) {
 }
 
 void copy_result(const Operator& op, PyObject* out, PyObject* result) {
-    check<TypeError>(is_tensor(out), op.schema.name, "(): argument 'out' must be Tensor, not ", type_name(out));
+    check<TypeError>(is_tensor(out), op.schema.name, "(): argument 'out' must be Tensor, not ",
+                     type_name(out));
     const Tensor source = Tensor::borrow(result);
     const Tensor target = Tensor::borrow(out);
     ops::prepare_out(target, source.sizes(), source.dtype());
@@ -326,21 +360,25 @@ void copy_result(const Operator& op, PyObject* out, PyObject* result) {
 
 PyObject* invoke_out(const Operator& op, Bound& bound) {
     if (op.takes_destination) {
-        check<TypeError>(is_tensor(bound.out), op.schema.name, "(): argument 'out' must be Tensor, not ", type_name(bound.out));
+        check<TypeError>(is_tensor(bound.out), op.schema.name, "(): argument 'out' must be Tensor, not ",
+                         type_name(bound.out));
         return op.invoke(op.target, bound.values.data(), {Destination::Kind::out, Tensor::borrow(bound.out)});
     }
     const Object result = Object::check(op.invoke(op.target, bound.values.data(), {}));
     const bool several = PyTuple_Check(result.get());
     const auto first = several ? PyTuple_GET_ITEM(result.get(), 0) : result.get();
     check(!is_tensor(first) || !requires_grad(Tensor::borrow(first)), op.schema.name,
-          "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+          "(): functions with out=... arguments don't support automatic differentiation, but one of the "
+          "arguments "
           "requires grad.");
     if (!several) {
         copy_result(op, bound.out, result.get());
     } else {
         const Py_ssize_t count = PyTuple_GET_SIZE(result.get());
-        check<TypeError>((PyTuple_Check(bound.out) || PyList_Check(bound.out)) && PySequence_Fast_GET_SIZE(bound.out) == count,
-                         op.schema.name, "(): argument 'out' must be tuple of ", count, " Tensors, not ", given_type(bound.out));
+        check<TypeError>((PyTuple_Check(bound.out) || PyList_Check(bound.out)) &&
+                             PySequence_Fast_GET_SIZE(bound.out) == count,
+                         op.schema.name, "(): argument 'out' must be tuple of ", count, " Tensors, not ",
+                         given_type(bound.out));
         for (Py_ssize_t i = 0; i < count; ++i) {
             copy_result(op, PySequence_Fast_ITEMS(bound.out)[i], PyTuple_GET_ITEM(result.get(), i));
         }
@@ -363,8 +401,8 @@ PyObject* invoke(const Callable::Entry& entry, Bound& bound) {
 
 }  // namespace
 
-PyObject* call_operator(const Callable& callable, PyObject* const* arguments, Py_ssize_t count, PyObject* names,
-                        bool bound_self) noexcept {
+PyObject* call_operator(const Callable& callable, PyObject* const* arguments, Py_ssize_t count,
+                        PyObject* names, bool bound_self) noexcept {
     return guarded([&]() -> PyObject* {
         const Given given{arguments, count, names};
         if (any_torch_function(arguments, count + given.keyword_count())) [[unlikely]] {
@@ -393,11 +431,13 @@ struct OperatorObject {
     bool is_method;
 };
 
-PyObject* operator_call(PyObject* self, PyObject* const* arguments, size_t flagged, PyObject* names) noexcept {
+PyObject* operator_call(PyObject* self, PyObject* const* arguments, size_t flagged,
+                        PyObject* names) noexcept {
     const auto* const object = reinterpret_cast<OperatorObject*>(self);
     const Py_ssize_t count = PyVectorcall_NARGS(flagged);
     if (object->is_method && (count == 0 || !is_tensor(arguments[0]))) [[unlikely]] {
-        PyErr_Format(PyExc_TypeError, "unbound method Tensor.%s() needs an argument", object->callable->name.c_str());
+        PyErr_Format(PyExc_TypeError, "unbound method Tensor.%s() needs an argument",
+                     object->callable->name.c_str());
         return nullptr;
     }
     return call_operator(*object->callable, arguments, count, names, object->is_method);
@@ -405,9 +445,9 @@ PyObject* operator_call(PyObject* self, PyObject* const* arguments, size_t flagg
 
 PyObject* operator_repr(PyObject* self) {
     const auto* const object = reinterpret_cast<OperatorObject*>(self);
-    return PyUnicode_FromFormat(object->is_method ? "<method '%s' of 'rushlight.Tensor' objects>"
-                                                  : "<built-in function %s>",
-                                object->callable->name.c_str());
+    return PyUnicode_FromFormat(
+        object->is_method ? "<method '%s' of 'rushlight.Tensor' objects>" : "<built-in function %s>",
+        object->callable->name.c_str());
 }
 
 PyObject* operator_name(PyObject* self, void*) {
@@ -417,11 +457,14 @@ PyObject* operator_qualified_name(PyObject* self, void*) {
     const auto* const object = reinterpret_cast<OperatorObject*>(self);
     return PyUnicode_FromFormat(object->is_method ? "Tensor.%s" : "%s", object->callable->name.c_str());
 }
-PyObject* operator_module(PyObject*, void*) { return PyUnicode_FromString("rushlight"); }
+PyObject* operator_module(PyObject*, void*) {
+    return PyUnicode_FromString("rushlight");
+}
 PyObject* operator_doc(PyObject* self, void*) {
     const Callable& callable = *reinterpret_cast<OperatorObject*>(self)->callable;
     std::string text;
-    for (const Callable::Entry& entry : callable.entries) text += callable.name + python_signature(entry.op->schema) + "\n";
+    for (const Callable::Entry& entry : callable.entries)
+        text += callable.name + python_signature(entry.op->schema) + "\n";
     for (const Callable::Entry& entry : callable.entries) {
         if (*entry.op->options.doc != '\0') {
             text += std::string("\n") + entry.op->options.doc;
@@ -524,8 +567,10 @@ void make_return_types(PyObject* module) {
         std::vector<PyStructSequence_Field> members;
         for (const std::string& field : fields) members.push_back({field.c_str(), nullptr});
         members.push_back({nullptr, nullptr});
-        const std::string* const name = std::make_unique<std::string>("torch.return_types." + op->schema.name).release();
-        PyStructSequence_Desc description{name->c_str(), nullptr, members.data(), static_cast<int>(fields.size())};
+        const std::string* const name =
+            std::make_unique<std::string>("torch.return_types." + op->schema.name).release();
+        PyStructSequence_Desc description{name->c_str(), nullptr, members.data(),
+                                          static_cast<int>(fields.size())};
         op->return_type = PyStructSequence_NewType(&description);
         if (op->return_type == nullptr) throw PythonError();
         check_status(PyModule_AddObjectRef(types.get(), op->schema.name.c_str(),
@@ -541,7 +586,9 @@ void append(PyObject* list, const std::string& text) {
 
 }  // namespace
 
-const std::vector<Callable*>& all_callables() { return names().callables; }
+const std::vector<Callable*>& all_callables() {
+    return names().callables;
+}
 
 Callable* find_callable(const std::string& name) {
     const auto found = names().by_name.find(name);

@@ -27,12 +27,15 @@ const std::vector<Callable*>& all_callables();
 // The callable of a name; null where there is none.
 Callable* find_callable(const std::string& name);
 
-// Calls with Python arguments (vectorcall convention without the offset flag). `bound_self` says that args[0] is
-// the object of a method call, which error messages do not count. Sets a Python error and returns null on failure.
-PyObject* call_operator(const Callable& callable, PyObject* const* arguments, Py_ssize_t count, PyObject* names,
-                        bool bound_self) noexcept;
+// Calls with Python arguments (vectorcall convention without the offset flag). `bound_self` says that args[0]
+// is the object of a method call, which error messages do not count. Sets a Python error and returns null on
+// failure.
+PyObject* call_operator(const Callable& callable, PyObject* const* arguments, Py_ssize_t count,
+                        PyObject* names, bool bound_self) noexcept;
 
-inline bool is_tensor(PyObject* object) { return PyObject_TypeCheck(object, &tensor_type); }
+inline bool is_tensor(PyObject* object) {
+    return PyObject_TypeCheck(object, &tensor_type);
+}
 
 // Readies the types of functions and methods, and puts every operator into the module and the Tensor type.
 void add_operators(PyObject* module);

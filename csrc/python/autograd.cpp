@@ -19,7 +19,9 @@ struct NodeObject {
     Ref<Node> node;
 };
 
-Node& node_of(PyObject* object) { return *reinterpret_cast<NodeObject*>(object)->node; }
+Node& node_of(PyObject* object) {
+    return *reinterpret_cast<NodeObject*>(object)->node;
+}
 
 void node_dealloc(PyObject* self) {
     auto* const object = reinterpret_cast<NodeObject*>(self);
@@ -56,7 +58,9 @@ PyObject* node_variable(PyObject* self, void*) {
     }
     return Py_NewRef(leaf);
 }
-PyObject* node_sequence(PyObject* self, PyObject*) { return PyLong_FromUnsignedLongLong(node_of(self).sequence); }
+PyObject* node_sequence(PyObject* self, PyObject*) {
+    return PyLong_FromUnsignedLongLong(node_of(self).sequence);
+}
 PyObject* node_add_hook(PyObject* self, PyObject* hook) {
     return guarded([&] { return PyLong_FromLongLong(add_hook(node_of(self).make_hooks().after, hook)); });
 }
@@ -71,9 +75,12 @@ PyObject* node_remove_hook(PyObject* self, PyObject* id) {
         Py_RETURN_NONE;
     });
 }
-Py_hash_t node_hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(&node_of(self)) >> 4); }
+Py_hash_t node_hash(PyObject* self) {
+    return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(&node_of(self)) >> 4);
+}
 PyObject* node_compare(PyObject* a, PyObject* b, int operation) {
-    const bool nodes = Py_TYPE(b)->tp_dealloc == node_dealloc || Py_TYPE(a)->tp_richcompare == Py_TYPE(b)->tp_richcompare;
+    const bool nodes =
+        Py_TYPE(b)->tp_dealloc == node_dealloc || Py_TYPE(a)->tp_richcompare == Py_TYPE(b)->tp_richcompare;
     if (!nodes || (operation != Py_EQ && operation != Py_NE)) Py_RETURN_NOTIMPLEMENTED;
     return PyBool_FromLong((&node_of(a) == &node_of(b)) == (operation == Py_EQ));
 }
@@ -90,7 +97,8 @@ PyMethodDef node_methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 PyGetSetDef node_properties[] = {
-    {"next_functions", node_next_functions, nullptr, "The nodes that this node's results go to, with the input number.", nullptr},
+    {"next_functions", node_next_functions, nullptr,
+     "The nodes that this node's results go to, with the input number.", nullptr},
     {"variable", node_variable, nullptr, "The leaf that an AccumulateGrad node accumulates into.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
@@ -111,14 +119,17 @@ PyTypeObject node_type = [] {
 }();
 
 PyTypeObject* named_node_type(const std::string& name) {
-    static std::map<std::string, PyTypeObject*>& types = *std::make_unique<std::map<std::string, PyTypeObject*>>().release();
+    static std::map<std::string, PyTypeObject*>& types =
+        *std::make_unique<std::map<std::string, PyTypeObject*>>().release();
     PyTypeObject*& type = types[name];
     if (type == nullptr) {
         PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)}, {0, nullptr}};
         const std::string* const full_name = std::make_unique<std::string>("rushlight." + name).release();
-        PyType_Spec spec{full_name->c_str(), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+        PyType_Spec spec{full_name->c_str(), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                         slots};
         const Object bases = Object::check(PyTuple_Pack(1, &node_type));
-        type = reinterpret_cast<PyTypeObject*>(Object::check(PyType_FromSpecWithBases(&spec, bases.get())).release());
+        type = reinterpret_cast<PyTypeObject*>(
+            Object::check(PyType_FromSpecWithBases(&spec, bases.get())).release());
     }
     return type;
 }
@@ -142,9 +153,12 @@ class PythonFunctionNode final : public Node {
 
     Gradients apply(Gradients gradients) override {
         check(!released_,
-              "Trying to backward through the graph a second time (or directly access saved tensors after they have "
-              "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
-              "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or "
+              "Trying to backward through the graph a second time (or directly access saved tensors after "
+              "they have "
+              "already been freed). Saved intermediate values of the graph are freed when you call "
+              ".backward() or "
+              "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second "
+              "time or "
               "if you need to access saved tensors after calling backward.");
         expose_saved();
         const Object arguments = Object::check(PyTuple_New(static_cast<Py_ssize_t>(gradients.size())));
@@ -183,15 +197,17 @@ class PythonFunctionNode final : public Node {
         for (size_t i = 0; i < count; ++i) {
             PyObject* const item = several ? PyTuple_GET_ITEM(result, static_cast<Py_ssize_t>(i)) : result;
             check(i < edges.size() || item == Py_None, "function ", name_,
-                  " returned an incorrect number of gradients (expected ", edges.size(), ", got ", count, ")");
+                  " returned an incorrect number of gradients (expected ", edges.size(), ", got ", count,
+                  ")");
             if (item == Py_None) continue;
             check<TypeError>(is_tensor(item), "expected Variable or None (got ", Py_TYPE(item)->tp_name, ")");
-            check(edges[i].is_valid() || i < edges.size(), "function ", name_, " returned a gradient different from None at position ",
-                  i + 1, ", but the corresponding forward input was not a Variable");
+            check(edges[i].is_valid() || i < edges.size(), "function ", name_,
+                  " returned a gradient different from None at position ", i + 1,
+                  ", but the corresponding forward input was not a Variable");
             gradients[i] = Tensor::borrow(item);
         }
-        check(count >= edges.size(), "function ", name_, " returned an incorrect number of gradients (expected ", edges.size(),
-              ", got ", count, ")");
+        check(count >= edges.size(), "function ", name_,
+              " returned an incorrect number of gradients (expected ", edges.size(), ", got ", count, ")");
         return gradients;
     }
 
@@ -209,14 +225,15 @@ bool contains(PyObject* tuple, PyObject* object) {
     return false;
 }
 
-// _record_function(ctx, name, inputs, outputs, saved, dirty, non_differentiable, materialize) -> outputs: puts the
-// outputs on the graph. Inputs are tensors or None, one for each argument of the forward.
+// _record_function(ctx, name, inputs, outputs, saved, dirty, non_differentiable, materialize) -> outputs:
+// puts the outputs on the graph. Inputs are tensors or None, one for each argument of the forward.
 PyObject* record_function(PyObject*, PyObject* arguments) {
     PyObject *context, *inputs, *outputs, *saved, *dirty, *plain;
     const char* name;
     int materialize;
-    if (!PyArg_ParseTuple(arguments, "OsO!O!O!O!O!p", &context, &name, &PyTuple_Type, &inputs, &PyTuple_Type, &outputs,
-                          &PyTuple_Type, &saved, &PyTuple_Type, &dirty, &PyTuple_Type, &plain, &materialize)) {
+    if (!PyArg_ParseTuple(arguments, "OsO!O!O!O!O!p", &context, &name, &PyTuple_Type, &inputs, &PyTuple_Type,
+                          &outputs, &PyTuple_Type, &saved, &PyTuple_Type, &dirty, &PyTuple_Type, &plain,
+                          &materialize)) {
         return nullptr;
     }
     return guarded([&]() -> PyObject* {
@@ -286,11 +303,11 @@ PyObject* backward(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
 
 // Modes
 
-template <bool AutogradMode::*Flag>
+template <bool AutogradMode::* Flag>
 PyObject* get_mode(PyObject*, PyObject*) {
     return PyBool_FromLong(autograd_mode.*Flag);
 }
-template <bool AutogradMode::*Flag>
+template <bool AutogradMode::* Flag>
 PyObject* set_mode(PyObject*, PyObject* value) {
     const int wanted = PyObject_IsTrue(value);
     if (wanted < 0) return nullptr;
@@ -298,12 +315,14 @@ PyObject* set_mode(PyObject*, PyObject* value) {
 }
 
 PyMethodDef functions[] = {
-    {"_record_function", record_function, METH_VARARGS, "Puts the outputs of a custom function on the graph."},
+    {"_record_function", record_function, METH_VARARGS,
+     "Puts the outputs of a custom function on the graph."},
     {"_backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(backward)), METH_FASTCALL,
      "Runs the graph backward."},
     {"is_grad_enabled", get_mode<&AutogradMode::gradients>, METH_NOARGS, "Whether operations are recorded."},
     {"_set_grad_enabled", set_mode<&AutogradMode::gradients>, METH_O, "Returns what it was."},
-    {"is_inference_mode_enabled", get_mode<&AutogradMode::inference>, METH_NOARGS, "Whether inference mode is on."},
+    {"is_inference_mode_enabled", get_mode<&AutogradMode::inference>, METH_NOARGS,
+     "Whether inference mode is on."},
     {"_set_inference_mode", set_mode<&AutogradMode::inference>, METH_O, "Returns what it was."},
     {"is_anomaly_enabled", get_mode<&AutogradMode::anomaly>, METH_NOARGS, "Whether anomaly detection is on."},
     {"_set_anomaly_enabled", set_mode<&AutogradMode::anomaly>, METH_O, "Returns what it was."},

@@ -1,13 +1,15 @@
-// x[index] and x[index] = value: integers, slices, None, ..., masks, integer tensors and sequences, in any mix.
+// x[index] and x[index] = value: integers, slices, None, ..., masks, integer tensors and sequences, in any
+// mix.
 //
 // What can be a view is applied first, dimension by dimension; tensors are collected on the way and go to the
 // advanced-indexing operators at the end.
+#include "ops/indexing.h"
+
 #include "autograd/operators.h"
 #include "autograd/record.h"
 #include "core/object.h"
 #include "ops/boxing.h"
 #include "ops/conversion.h"
-#include "ops/indexing.h"
 #include "ops/pointwise.h"
 #include "ops/views.h"
 #include "python/arguments.h"
@@ -20,14 +22,16 @@ namespace rl {
 namespace {
 
 bool is_index_sequence(PyObject* object) {
-    return PySequence_Check(object) && !PyTuple_Check(object) && !PyUnicode_Check(object) && !is_tensor(object);
+    return PySequence_Check(object) && !PyTuple_Check(object) && !PyUnicode_Check(object) &&
+           !is_tensor(object);
 }
 
 Tensor index_from_sequence(PyObject* object) {
     const Object module = Object::check(PyImport_ImportModule("rushlight._C"));
     const Object made = Object::check(PyObject_CallMethod(module.get(), "tensor", "O", object));
     Tensor index = Tensor::borrow(made.get());
-    if (index.numel() == 0 && index.dtype() == default_dtype()) index = empty(index.sizes(), {DType::int64, {}});
+    if (index.numel() == 0 && index.dtype() == default_dtype())
+        index = empty(index.sizes(), {DType::int64, {}});
     return index;
 }
 
@@ -65,7 +69,8 @@ class Indexing {
         const Py_ssize_t count = PyTuple_GET_SIZE(items);
         int64_t specified = 0;
         for (Py_ssize_t i = 0; i < count; ++i) specified += consumed_dims(PyTuple_GET_ITEM(items, i));
-        check<IndexError>(specified <= result_.dim(), "too many indices for tensor of dimension ", result_.dim());
+        check<IndexError>(specified <= result_.dim(), "too many indices for tensor of dimension ",
+                          result_.dim());
         for (Py_ssize_t i = 0; i < count; ++i) {
             PyObject* const item = PyTuple_GET_ITEM(items, i);
             if (item == Py_Ellipsis) {
@@ -87,7 +92,8 @@ class Indexing {
     }
     static int64_t remaining_dims(PyObject* items, Py_ssize_t first) {
         int64_t dims = 0;
-        for (Py_ssize_t i = first; i < PyTuple_GET_SIZE(items); ++i) dims += consumed_dims(PyTuple_GET_ITEM(items, i));
+        for (Py_ssize_t i = first; i < PyTuple_GET_SIZE(items); ++i)
+            dims += consumed_dims(PyTuple_GET_ITEM(items, i));
         return dims;
     }
 
@@ -109,18 +115,20 @@ class Indexing {
             apply_integer(from_python<int64_t>(item));
         } else {
             raise<IndexError>(
-                "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got ",
+                "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+                "indices (got ",
                 Py_TYPE(item)->tp_name, ")");
         }
     }
 
     void apply_integer(int64_t index) {
-        check<IndexError>(result_.dim() > dim_,
-                          "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
-                          "to convert a 0-dim tensor to a number");
+        check<IndexError>(
+            result_.dim() > dim_,
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
+            "to convert a 0-dim tensor to a number");
         const int64_t size = result_.sizes()[dim_];
-        check<IndexError>(index >= -size && index < size, "index ", index, " is out of bounds for dimension ", dim_,
-                          " with size ", size);
+        check<IndexError>(index >= -size && index < size, "index ", index, " is out of bounds for dimension ",
+                          dim_, " with size ", size);
         result_ = ops::select(result_, dim_, index);
     }
 
@@ -141,7 +149,8 @@ class Indexing {
 
     void apply_tensor(const Tensor& index) {
         const DType dtype = index.dtype();
-        check<IndexError>(is_integral(dtype, true), "tensors used as indices must be long, int, byte or bool tensors");
+        check<IndexError>(is_integral(dtype, true),
+                          "tensors used as indices must be long, int, byte or bool tensors");
         if (index.dim() == 0 && dtype != DType::boolean && dtype != DType::uint8 && !index.is_meta()) {
             apply_integer(index.item().to_int());
             return;
@@ -197,7 +206,8 @@ Tensor alias_view(const Tensor& self) {
 }
 
 PyObject* redirect(const char* name, PyObject* const* arguments, Py_ssize_t count) {
-    const Object method = Object::check(PyObject_GetAttrString(reinterpret_cast<PyObject*>(&tensor_type), name));
+    const Object method =
+        Object::check(PyObject_GetAttrString(reinterpret_cast<PyObject*>(&tensor_type), name));
     return call_torch_function(method.get(), arguments, count, nullptr);
 }
 
@@ -230,7 +240,9 @@ int tensor_set_item(PyObject* self, PyObject* index, PyObject* value) {
         const Tensor& target = indexing.view();
         const Tensor source = value_for(target, value);
         if (indexing.has_tensors()) {
-            const Tensor typed = source.dtype() == target.dtype() ? source : autograd_operators.to_dtype(source, target.dtype());
+            const Tensor typed = source.dtype() == target.dtype()
+                                     ? source
+                                     : autograd_operators.to_dtype(source, target.dtype());
             ops::index_put_(target, indexing.tensors(), typed);
         } else {
             ops::copy_(target, without_leading_ones(source, target.dim()));

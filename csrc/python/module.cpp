@@ -54,7 +54,9 @@ nb::dict describe_memory() {
     return result;
 }
 
-nb::object dtype_handle(rl::DType dtype) { return nb::borrow(rl::dtype_object(dtype)); }
+nb::object dtype_handle(rl::DType dtype) {
+    return nb::borrow(rl::dtype_object(dtype));
+}
 rl::DType dtype_from(nb::handle object) {
     if (Py_TYPE(object.ptr()) != &rl::dtype_type) {
         rl::raise<rl::TypeError>("expected torch.dtype, but got ", Py_TYPE(object.ptr())->tp_name);
@@ -63,25 +65,32 @@ rl::DType dtype_from(nb::handle object) {
 }
 
 nb::object result_type(nb::handle a, nb::handle b) {
-    const rl::Tensor operands[] = {rl::from_python<rl::Tensor>(a.ptr()), rl::from_python<rl::Tensor>(b.ptr())};
+    const rl::Tensor operands[] = {rl::from_python<rl::Tensor>(a.ptr()),
+                                   rl::from_python<rl::Tensor>(b.ptr())};
     return dtype_handle(rl::result_type(operands));
 }
 
 void set_default_dtype(nb::handle object) {
     const rl::DType dtype = dtype_from(object);
-    rl::check<rl::TypeError>(rl::is_floating(dtype), "only floating-point types are supported as the default type");
+    rl::check<rl::TypeError>(rl::is_floating(dtype),
+                             "only floating-point types are supported as the default type");
     rl::set_default_dtype(dtype);
 }
 
 void add_dtype_functions(nb::module_& module) {
-    module.def("get_default_dtype", [] { return dtype_handle(rl::default_dtype()); },
-               "The dtype of tensors made from Python floats.");
-    module.def("set_default_dtype", set_default_dtype, nb::arg("d"), "Sets the dtype of tensors made from floats.");
-    module.def("promote_types", [](nb::handle a, nb::handle b) {
-            return dtype_handle(rl::promote(dtype_from(a), dtype_from(b)));
-        }, nb::arg("type1"), nb::arg("type2"), "The smallest dtype that both can become.");
-    module.def("can_cast", [](nb::handle from, nb::handle to) { return rl::can_cast(dtype_from(from), dtype_from(to)); },
-               nb::arg("from_"), nb::arg("to"), "Whether results of one dtype may be written into another.");
+    module.def(
+        "get_default_dtype", [] { return dtype_handle(rl::default_dtype()); },
+        "The dtype of tensors made from Python floats.");
+    module.def("set_default_dtype", set_default_dtype, nb::arg("d"),
+               "Sets the dtype of tensors made from floats.");
+    module.def(
+        "promote_types",
+        [](nb::handle a, nb::handle b) { return dtype_handle(rl::promote(dtype_from(a), dtype_from(b))); },
+        nb::arg("type1"), nb::arg("type2"), "The smallest dtype that both can become.");
+    module.def(
+        "can_cast",
+        [](nb::handle from, nb::handle to) { return rl::can_cast(dtype_from(from), dtype_from(to)); },
+        nb::arg("from_"), nb::arg("to"), "Whether results of one dtype may be written into another.");
     module.def("result_type", result_type, nb::arg("tensor1"), nb::arg("tensor2"),
                "The dtype that an operator on two operands gives.");
 }
@@ -118,9 +127,11 @@ NB_MODULE(_C, module) {
     add_dtype_functions(module);
     module.def("_operators", describe_operators, "What the registry knows of every native operator.");
     module.def("memory_stats", describe_memory, "Bytes held by tensors and kept for reuse.");
-    module.def("reset_peak_memory_stats", rl::reset_peak_memory_stats, "Starts a new peak from what is held now.");
+    module.def("reset_peak_memory_stats", rl::reset_peak_memory_stats,
+               "Starts a new peak from what is held now.");
     module.def("empty_cache", rl::empty_cache, "Gives memory kept for reuse back to the system.");
     module.def("get_num_threads", rl::get_num_threads, "The number of threads that operators use.");
     module.def("set_num_threads", rl::set_num_threads, nb::arg("num_threads"), "Sets the number of threads.");
-    module.def("_isa", [] { return std::string(rl::isa_name(rl::current_isa())); }, "The instruction set in use.");
+    module.def(
+        "_isa", [] { return std::string(rl::isa_name(rl::current_isa())); }, "The instruction set in use.");
 }

@@ -2,19 +2,23 @@
 #include "python/tensor_type.h"
 
 #include "autograd/record.h"
+#include "core/object.h"
 #include "ops/arithmetic.h"
 #include "python/arguments.h"
 #include "python/construct.h"
 #include "python/errors.h"
 #include "python/interchange.h"
-#include "core/object.h"
 #include "python/torch_function.h"
 
 namespace rl {
 namespace {
 
-TensorImpl* impl_of(PyObject* object) { return reinterpret_cast<TensorImpl*>(object); }
-Tensor tensor_of(PyObject* object) { return Tensor::borrow(object); }
+TensorImpl* impl_of(PyObject* object) {
+    return reinterpret_cast<TensorImpl*>(object);
+}
+Tensor tensor_of(PyObject* object) {
+    return Tensor::borrow(object);
+}
 
 // Life
 
@@ -108,7 +112,8 @@ PyObject* binary(const Callable& callable, Binary direct, PyObject* a, PyObject*
         if (direct != nullptr && !overridden) {
             return to_python(direct(from_python<Tensor>(a), from_python<Tensor>(b)));
         }
-        const Object left = overridden || is_tensor(a) ? Object::borrow(a) : Object::steal(to_python(from_python<Tensor>(a)));
+        const Object left =
+            overridden || is_tensor(a) ? Object::borrow(a) : Object::steal(to_python(from_python<Tensor>(a)));
         PyObject* const arguments[] = {left.get(), b};
         return call_operator(callable, arguments, 2, nullptr, true);
     });
@@ -172,7 +177,9 @@ PyObject* power_slot(PyObject* a, PyObject* b, PyObject*) {
         return call_operator(callable, arguments, 2, nullptr, false);
     });
 }
-PyObject* in_place_power_slot(PyObject* a, PyObject* b, PyObject*) { return in_place_slot<Named<"pow">>(a, b); }
+PyObject* in_place_power_slot(PyObject* a, PyObject* b, PyObject*) {
+    return in_place_slot<Named<"pow">>(a, b);
+}
 
 // For int(), float() and complex().
 Scalar number_of(PyObject* self) {
@@ -193,7 +200,8 @@ int tensor_bool(PyObject* self) {
 PyObject* tensor_int(PyObject* self) {
     return guarded([&]() -> PyObject* {
         const Scalar value = number_of(self);
-        check(!value.is_complex() || value.to_complex().imag() == 0, "value cannot be converted to type int64_t without overflow");
+        check(!value.is_complex() || value.to_complex().imag() == 0,
+              "value cannot be converted to type int64_t without overflow");
         if (value.is_integral()) return PyLong_FromLongLong(value.to_int());
         return PyLong_FromDouble(value.to_double());
     });
@@ -201,7 +209,8 @@ PyObject* tensor_int(PyObject* self) {
 PyObject* tensor_float(PyObject* self) {
     return guarded([&]() -> PyObject* {
         const Scalar value = number_of(self);
-        check(!value.is_complex() || value.to_complex().imag() == 0, "value cannot be converted to type double without overflow");
+        check(!value.is_complex() || value.to_complex().imag() == 0,
+              "value cannot be converted to type double without overflow");
         return PyFloat_FromDouble(value.to_double());
     });
 }
@@ -257,8 +266,9 @@ PyNumberMethods number_methods = {
 };
 
 PyObject* tensor_richcompare(PyObject* a, PyObject* b, int operation) {
-    static const Callable* const callables[] = {find_callable("lt"), find_callable("le"), find_callable("eq"),
-                                                find_callable("ne"), find_callable("gt"), find_callable("ge")};
+    static const Callable* const callables[] = {find_callable("lt"), find_callable("le"),
+                                                find_callable("eq"), find_callable("ne"),
+                                                find_callable("gt"), find_callable("ge")};
     if ((operation == Py_EQ || operation == Py_NE) && is_numpy_array(b)) {
         const Object array = Object::steal(guarded([&] { return from_numpy_array(b).release(); }));
         return array ? binary(*callables[operation], nullptr, a, array.get()) : nullptr;
@@ -266,7 +276,9 @@ PyObject* tensor_richcompare(PyObject* a, PyObject* b, int operation) {
     return binary(*callables[operation], nullptr, a, b);
 }
 
-Py_hash_t tensor_hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(self) >> 4); }
+Py_hash_t tensor_hash(PyObject* self) {
+    return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(self) >> 4);
+}
 
 Py_ssize_t tensor_length(PyObject* self) {
     return guarded(
@@ -299,8 +311,12 @@ PyObject* get_shape(PyObject* self, void*) {
     const TensorImpl* const impl = impl_of(self);
     return new_size_object(impl->sizes.data(), impl->sizes.size());
 }
-PyObject* get_dtype(PyObject* self, void*) { return Py_NewRef(dtype_object(impl_of(self)->dtype)); }
-PyObject* get_device(PyObject* self, void*) { return new_device_object(impl_of(self)->device); }
+PyObject* get_dtype(PyObject* self, void*) {
+    return Py_NewRef(dtype_object(impl_of(self)->dtype));
+}
+PyObject* get_device(PyObject* self, void*) {
+    return new_device_object(impl_of(self)->device);
+}
 PyObject* get_layout(PyObject*, void*) {
     static PyObject* const strided = [] {
         auto* const object = PyObject_New(LayoutObject, &layout_type);
@@ -325,10 +341,14 @@ PyObject* get_grad(PyObject* self, void*) {
         if (state != nullptr && state->grad.defined()) return to_python(state->grad);
         if (!is_leaf(tensor) && !state->retains_grad &&
             PyErr_WarnEx(PyExc_UserWarning,
-                         "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
-                         "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated "
-                         "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor "
-                         "by mistake, make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 "
+                         "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+                         ".grad attribute "
+                         "won't be populated during autograd.backward(). If you indeed want the .grad field "
+                         "to be populated "
+                         "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access "
+                         "the non-leaf Tensor "
+                         "by mistake, make sure you access the leaf Tensor instead. See "
+                         "github.com/pytorch/pytorch/pull/30531 "
                          "for more informations.",
                          1) != 0) {
             throw PythonError();
@@ -343,19 +363,24 @@ int set_grad(PyObject* self, PyObject* value, void*) {
             if (Variable* const state = variable(tensor)) state->grad = Tensor();
             return;
         }
-        check<TypeError>(is_tensor(value), "assigned grad expected to be a Tensor or None but got grad of type ",
+        check<TypeError>(is_tensor(value),
+                         "assigned grad expected to be a Tensor or None but got grad of type ",
                          Py_TYPE(value)->tp_name);
         check(value != self, "can't assign Variable as its own grad");
         const Tensor grad = tensor_of(value);
-        check(grad.dtype() == tensor.dtype(), "attempting to assign a gradient with dtype '", info(grad.dtype()).name,
-              "' to a tensor with grad_dtype '", info(tensor.dtype()).name,
-              "'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You can set the "
-              "tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with "
-              "caution. Diverging the dtypes of a tensor and its gradient may break downstream systems that assume that they "
+        check(grad.dtype() == tensor.dtype(), "attempting to assign a gradient with dtype '",
+              info(grad.dtype()).name, "' to a tensor with grad_dtype '", info(tensor.dtype()).name,
+              "'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You can "
+              "set the "
+              "tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set "
+              "grad_dtype with "
+              "caution. Diverging the dtypes of a tensor and its gradient may break downstream systems that "
+              "assume that they "
               "match.");
-        check(grad.device().type == tensor.device().type, "assigned grad has data located on a different device");
-        check(grad.sizes() == tensor.sizes(), "attempting to assign a gradient of size '", to_string(grad.sizes()),
-              "' to a tensor of size '", to_string(tensor.sizes()),
+        check(grad.device().type == tensor.device().type,
+              "assigned grad has data located on a different device");
+        check(grad.sizes() == tensor.sizes(), "attempting to assign a gradient of size '",
+              to_string(grad.sizes()), "' to a tensor of size '", to_string(tensor.sizes()),
               "'. Please ensure that the gradient and the tensor are the same size");
         make_variable(tensor).grad = grad;
         track(self);
@@ -388,7 +413,8 @@ int set_data(PyObject* self, PyObject* value, void*) {
         const Tensor target = tensor_of(self);
         const Tensor source = tensor_of(value);
         if (requires_grad(target)) {
-            check(is_differentiable(source.dtype()), "data set to a tensor that requires gradients must be floating point or "
+            check(is_differentiable(source.dtype()),
+                  "data set to a tensor that requires gradients must be floating point or "
                   "complex dtype");
         }
         target->storage = source->storage;
@@ -398,7 +424,8 @@ int set_data(PyObject* self, PyObject* value, void*) {
         target->dtype = source.dtype();
         target->device = source.device();
         refresh_geometry(target.impl());
-        if (const Variable* const state = variable(target); state != nullptr && state->accumulator != nullptr) {
+        if (const Variable* const state = variable(target);
+            state != nullptr && state->accumulator != nullptr) {
             state->accumulator->outputs[0] = {target.sizes(), target.dtype(), target.device()};
         }
     });
@@ -413,24 +440,41 @@ PyObject* get_version(PyObject* self, void*) {
         return PyLong_FromUnsignedLong(tensor.version());
     });
 }
-PyObject* get_ndim(PyObject* self, void*) { return PyLong_FromSize_t(impl_of(self)->sizes.size()); }
-PyObject* get_itemsize(PyObject* self, void*) { return PyLong_FromLong(item_size(impl_of(self)->dtype)); }
+PyObject* get_ndim(PyObject* self, void*) {
+    return PyLong_FromSize_t(impl_of(self)->sizes.size());
+}
+PyObject* get_itemsize(PyObject* self, void*) {
+    return PyLong_FromLong(item_size(impl_of(self)->dtype));
+}
 PyObject* get_nbytes(PyObject* self, void*) {
     return PyLong_FromLongLong(impl_of(self)->numel * item_size(impl_of(self)->dtype));
 }
-PyObject* get_is_cpu(PyObject* self, void*) { return PyBool_FromLong(impl_of(self)->device.type == DeviceType::cpu); }
-PyObject* get_is_meta(PyObject* self, void*) { return PyBool_FromLong(impl_of(self)->device.type == DeviceType::meta); }
-PyObject* get_false(PyObject*, void*) { Py_RETURN_FALSE; }
-PyObject* get_none(PyObject*, void*) { Py_RETURN_NONE; }
-PyObject* get_transposed(PyObject* self, void* name) { return call_named(static_cast<const char*>(name), self); }
-void* named_operator(const char* name) { return const_cast<char*>(name); }
+PyObject* get_is_cpu(PyObject* self, void*) {
+    return PyBool_FromLong(impl_of(self)->device.type == DeviceType::cpu);
+}
+PyObject* get_is_meta(PyObject* self, void*) {
+    return PyBool_FromLong(impl_of(self)->device.type == DeviceType::meta);
+}
+PyObject* get_false(PyObject*, void*) {
+    Py_RETURN_FALSE;
+}
+PyObject* get_none(PyObject*, void*) {
+    Py_RETURN_NONE;
+}
+PyObject* get_transposed(PyObject* self, void* name) {
+    return call_named(static_cast<const char*>(name), self);
+}
+void* named_operator(const char* name) {
+    return const_cast<char*>(name);
+}
 
 PyGetSetDef properties[] = {
     {"shape", get_shape, nullptr, "The sizes of the dimensions.", nullptr},
     {"dtype", get_dtype, nullptr, "The element type.", nullptr},
     {"device", get_device, nullptr, "Where the memory is.", nullptr},
     {"layout", get_layout, nullptr, "How the memory is laid out: strided.", nullptr},
-    {"requires_grad", get_requires_grad, set_requires_grad_property, "Whether gradients flow to this tensor.", nullptr},
+    {"requires_grad", get_requires_grad, set_requires_grad_property, "Whether gradients flow to this tensor.",
+     nullptr},
     {"grad", get_grad, set_grad, "The accumulated gradient, or None.", nullptr},
     {"grad_fn", get_grad_fn, nullptr, "The graph node that made this tensor, or None for a leaf.", nullptr},
     {"is_leaf", get_is_leaf, nullptr, "Whether no recorded operation made this tensor.", nullptr},
@@ -456,7 +500,8 @@ PyGetSetDef properties[] = {
     {"T", get_transposed, nullptr, "The dimensions reversed.", named_operator("numpy_T")},
     {"mT", get_transposed, nullptr, "The last two dimensions exchanged.", named_operator("mT")},
     {"H", get_transposed, nullptr, "The conjugate transpose of a matrix.", named_operator("matrix_H")},
-    {"mH", get_transposed, nullptr, "The conjugate, with the last two dimensions exchanged.", named_operator("mH")},
+    {"mH", get_transposed, nullptr, "The conjugate, with the last two dimensions exchanged.",
+     named_operator("mH")},
     {"real", get_transposed, nullptr, "The real part, a view.", named_operator("real")},
     {"imag", get_transposed, nullptr, "The imaginary part, a view.", named_operator("imag")},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
@@ -465,10 +510,12 @@ PyGetSetDef properties[] = {
 
 // Methods
 
-PyObject* sizes_or_one(PyObject* arguments, PyObject* keywords, const Tensor& tensor, const Dims& values, bool strides) {
+PyObject* sizes_or_one(PyObject* arguments, PyObject* keywords, const Tensor& tensor, const Dims& values,
+                       bool strides) {
     static const char* const names[] = {"dim", nullptr};
     PyObject* dim = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", const_cast<char**>(names), &dim)) return nullptr;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", const_cast<char**>(names), &dim))
+        return nullptr;
     if (dim != Py_None) {
         const int64_t index = from_python<int64_t>(dim);
         return PyLong_FromLongLong(strides ? tensor.stride(index) : tensor.size(index));
@@ -492,17 +539,28 @@ PyObject* tensor_stride(PyObject* self, PyObject* arguments, PyObject* keywords)
         return sizes_or_one(arguments, keywords, tensor, tensor.strides(), true);
     });
 }
-PyObject* tensor_storage_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(impl_of(self)->offset); }
-PyObject* tensor_dim(PyObject* self, PyObject*) { return get_ndim(self, nullptr); }
-PyObject* tensor_numel(PyObject* self, PyObject*) { return PyLong_FromLongLong(impl_of(self)->numel); }
-PyObject* tensor_element_size(PyObject* self, PyObject*) { return get_itemsize(self, nullptr); }
+PyObject* tensor_storage_offset(PyObject* self, PyObject*) {
+    return PyLong_FromLongLong(impl_of(self)->offset);
+}
+PyObject* tensor_dim(PyObject* self, PyObject*) {
+    return get_ndim(self, nullptr);
+}
+PyObject* tensor_numel(PyObject* self, PyObject*) {
+    return PyLong_FromLongLong(impl_of(self)->numel);
+}
+PyObject* tensor_element_size(PyObject* self, PyObject*) {
+    return get_itemsize(self, nullptr);
+}
 PyObject* tensor_data_ptr(PyObject* self, PyObject*) {
-    return property(self, [](const Tensor& tensor) { return PyLong_FromVoidPtr(tensor.numel() == 0 ? nullptr : tensor.raw_data()); });
+    return property(self, [](const Tensor& tensor) {
+        return PyLong_FromVoidPtr(tensor.numel() == 0 ? nullptr : tensor.raw_data());
+    });
 }
 PyObject* tensor_is_contiguous(PyObject* self, PyObject* arguments, PyObject* keywords) {
     static const char* const names[] = {"memory_format", nullptr};
     PyObject* format = nullptr;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O!", const_cast<char**>(names), &memory_format_type, &format)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O!", const_cast<char**>(names),
+                                     &memory_format_type, &format)) {
         return nullptr;
     }
     return property(self, [&](const Tensor& tensor) {
@@ -510,21 +568,32 @@ PyObject* tensor_is_contiguous(PyObject* self, PyObject* arguments, PyObject* ke
                                                  : tensor.is_contiguous(from_python<MemoryFormat>(format)));
     });
 }
-PyObject* tensor_is_floating_point(PyObject* self, PyObject*) { return PyBool_FromLong(is_floating(impl_of(self)->dtype)); }
-PyObject* tensor_is_complex(PyObject* self, PyObject*) { return PyBool_FromLong(is_complex(impl_of(self)->dtype)); }
+PyObject* tensor_is_floating_point(PyObject* self, PyObject*) {
+    return PyBool_FromLong(is_floating(impl_of(self)->dtype));
+}
+PyObject* tensor_is_complex(PyObject* self, PyObject*) {
+    return PyBool_FromLong(is_complex(impl_of(self)->dtype));
+}
 PyObject* tensor_is_signed(PyObject* self, PyObject*) {
     return PyBool_FromLong(impl_of(self)->dtype != DType::boolean && impl_of(self)->dtype != DType::uint8);
 }
-PyObject* tensor_is_inference(PyObject* self, PyObject*) { return PyBool_FromLong(impl_of(self)->inference); }
-PyObject* tensor_is_conj(PyObject*, PyObject*) { Py_RETURN_FALSE; }
-PyObject* tensor_is_view(PyObject* self, PyObject*) { return PyBool_FromLong(impl_of(self)->base != nullptr); }
+PyObject* tensor_is_inference(PyObject* self, PyObject*) {
+    return PyBool_FromLong(impl_of(self)->inference);
+}
+PyObject* tensor_is_conj(PyObject*, PyObject*) {
+    Py_RETURN_FALSE;
+}
+PyObject* tensor_is_view(PyObject* self, PyObject*) {
+    return PyBool_FromLong(impl_of(self)->base != nullptr);
+}
 PyObject* tensor_item(PyObject* self, PyObject*) {
     return guarded([&] { return to_python(tensor_of(self).item()); });
 }
 PyObject* tensor_requires_grad_(PyObject* self, PyObject* arguments, PyObject* keywords) {
     static const char* const names[] = {"requires_grad", nullptr};
     int wanted = 1;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|p", const_cast<char**>(names), &wanted)) return nullptr;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|p", const_cast<char**>(names), &wanted))
+        return nullptr;
     return guarded([&] {
         check(wanted == 0 || is_differentiable(impl_of(self)->dtype),
               "only Tensors of floating point dtype can require gradients");
@@ -577,8 +646,9 @@ PyObject* tensor_remove_post_accumulate_hook(PyObject* self, PyObject* id) {
 // A new object of a subclass on the same memory and at the same place on the graph.
 PyObject* tensor_as_subclass(PyObject* self, PyObject* type) {
     return guarded([&]() -> PyObject* {
-        check<TypeError>(PyType_Check(type) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type), &tensor_type),
-                         "as_subclass(): argument 'cls' must be a subclass of Tensor");
+        check<TypeError>(
+            PyType_Check(type) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type), &tensor_type),
+            "as_subclass(): argument 'cls' must be a subclass of Tensor");
         const Tensor source = tensor_of(self);
         Tensor target = with_class(reinterpret_cast<PyTypeObject*>(type), source);
         mark_view(source, target);
@@ -593,9 +663,11 @@ PyObject* tensor_make_subclass(PyObject*, PyObject* arguments) {
     int wanted = 0;
     if (!PyArg_ParseTuple(arguments, "OO|p", &type, &data, &wanted)) return nullptr;
     return guarded([&]() -> PyObject* {
-        check<TypeError>(is_tensor(data), "_make_subclass(): argument 'data' must be Tensor, not ", Py_TYPE(data)->tp_name);
-        check<TypeError>(PyType_Check(type) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type), &tensor_type),
-                         "_make_subclass(): argument 'cls' must be a subclass of Tensor");
+        check<TypeError>(is_tensor(data), "_make_subclass(): argument 'data' must be Tensor, not ",
+                         Py_TYPE(data)->tp_name);
+        check<TypeError>(
+            PyType_Check(type) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type), &tensor_type),
+            "_make_subclass(): argument 'cls' must be a subclass of Tensor");
         Tensor target = with_class(reinterpret_cast<PyTypeObject*>(type), detach(tensor_of(data)));
         set_requires_grad(target, wanted != 0);
         return target.release();
@@ -608,9 +680,12 @@ constexpr PyCFunction with_keywords() {
 }
 
 PyMethodDef methods[] = {
-    {"size", with_keywords<tensor_size>(), METH_VARARGS | METH_KEYWORDS, "The sizes, or the size of one dimension."},
-    {"stride", with_keywords<tensor_stride>(), METH_VARARGS | METH_KEYWORDS, "The strides in elements, or one of them."},
-    {"storage_offset", tensor_storage_offset, METH_NOARGS, "Where the first element is in the storage, in elements."},
+    {"size", with_keywords<tensor_size>(), METH_VARARGS | METH_KEYWORDS,
+     "The sizes, or the size of one dimension."},
+    {"stride", with_keywords<tensor_stride>(), METH_VARARGS | METH_KEYWORDS,
+     "The strides in elements, or one of them."},
+    {"storage_offset", tensor_storage_offset, METH_NOARGS,
+     "Where the first element is in the storage, in elements."},
     {"dim", tensor_dim, METH_NOARGS, "The number of dimensions."},
     {"ndimension", tensor_dim, METH_NOARGS, "The number of dimensions."},
     {"numel", tensor_numel, METH_NOARGS, "The number of elements."},
@@ -619,7 +694,8 @@ PyMethodDef methods[] = {
     {"data_ptr", tensor_data_ptr, METH_NOARGS, "The address of the first element."},
     {"is_contiguous", with_keywords<tensor_is_contiguous>(), METH_VARARGS | METH_KEYWORDS,
      "Whether elements lie in memory in the order of their indices."},
-    {"is_floating_point", tensor_is_floating_point, METH_NOARGS, "Whether the dtype is a floating-point type."},
+    {"is_floating_point", tensor_is_floating_point, METH_NOARGS,
+     "Whether the dtype is a floating-point type."},
     {"is_complex", tensor_is_complex, METH_NOARGS, "Whether the dtype is complex."},
     {"is_signed", tensor_is_signed, METH_NOARGS, "Whether the dtype has negative numbers."},
     {"is_inference", tensor_is_inference, METH_NOARGS, "Whether this was made in inference mode."},
@@ -633,13 +709,14 @@ PyMethodDef methods[] = {
     {"_add_gradient_hook", tensor_add_gradient_hook, METH_O, "Adds a hook; returns its id."},
     {"_remove_gradient_hook", tensor_remove_gradient_hook, METH_O, "Removes the hook of an id."},
     {"_add_post_accumulate_hook", tensor_add_post_accumulate_hook, METH_O, "Adds a hook; returns its id."},
-    {"_remove_post_accumulate_hook", tensor_remove_post_accumulate_hook, METH_O, "Removes the hook of an id."},
+    {"_remove_post_accumulate_hook", tensor_remove_post_accumulate_hook, METH_O,
+     "Removes the hook of an id."},
     {"as_subclass", tensor_as_subclass, METH_O, "This tensor as an object of a subclass."},
-    {"_make_subclass", tensor_make_subclass, METH_VARARGS | METH_STATIC, "A leaf of a subclass on given memory."},
+    {"_make_subclass", tensor_make_subclass, METH_VARARGS | METH_STATIC,
+     "A leaf of a subclass on given memory."},
     {"__complex__", tensor_complex, METH_NOARGS, "The one element as a complex number."},
     {nullptr, nullptr, 0, nullptr},
 };
-
 
 PyTypeObject make_tensor_type() {
     PyTypeObject type = {PyVarObject_HEAD_INIT(nullptr, 0)};
@@ -672,7 +749,8 @@ PyTypeObject tensor_type = make_tensor_type();
 void add_tensor_type(PyObject* module) {
     check_status(PyType_Ready(&tensor_type));
 #ifdef Py_TPFLAGS_IMMUTABLETYPE
-    tensor_type.tp_flags &= ~Py_TPFLAGS_IMMUTABLETYPE;  // the Python half of the class is added by the package
+    tensor_type.tp_flags &=
+        ~Py_TPFLAGS_IMMUTABLETYPE;  // the Python half of the class is added by the package
 #endif
     for (PyMethodDef* const table : {interchange_methods, construction_methods}) {
         for (PyMethodDef* method = table; method->ml_name != nullptr; ++method) {

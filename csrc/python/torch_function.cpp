@@ -4,9 +4,9 @@
 #include <array>
 #include <vector>
 
+#include "core/object.h"
 #include "core/tensor.h"
 #include "python/errors.h"
-#include "core/object.h"
 
 namespace rl {
 namespace {
@@ -17,7 +17,8 @@ PyObject* attribute_name = nullptr;
 
 bool is_builtin(const PyTypeObject* type) {
     return type == &PyFloat_Type || type == &PyLong_Type || type == &PyBool_Type || type == &PyTuple_Type ||
-           type == &PyList_Type || type == &PyUnicode_Type || type == &PyComplex_Type || type == Py_TYPE(Py_None);
+           type == &PyList_Type || type == &PyUnicode_Type || type == &PyComplex_Type ||
+           type == Py_TYPE(Py_None);
 }
 
 bool type_overrides(PyTypeObject* type) {
@@ -40,7 +41,8 @@ struct CachedType {
 bool cached_type_overrides(PyTypeObject* type) {
     static std::array<CachedType, 64> cache;
     CachedType& entry = cache[(reinterpret_cast<uintptr_t>(type) >> 6) % cache.size()];
-    if (entry.type == type && entry.version == type->tp_version_tag && entry.version != 0) return entry.overrides;
+    if (entry.type == type && entry.version == type->tp_version_tag && entry.version != 0)
+        return entry.overrides;
     const bool overrides = type_overrides(type);
     entry = {type, type->tp_version_tag, overrides};
     return overrides;
@@ -49,8 +51,8 @@ bool cached_type_overrides(PyTypeObject* type) {
 PyObject* disabled(PyObject*, PyObject* arguments, PyObject* keywords) {
     PyObject *function, *types, *positional = nullptr, *named = nullptr;
     static const char* const names[] = {"func", "types", "args", "kwargs", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OO|OO", const_cast<char**>(names), &function, &types,
-                                     &positional, &named)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OO|OO", const_cast<char**>(names), &function,
+                                     &types, &positional, &named)) {
         return nullptr;
     }
     const bool previous = std::exchange(enabled, false);
@@ -69,8 +71,7 @@ PyObject* set_enabled(PyObject*, PyObject* value) {
 
 PyMethodDef functions[] = {
     {"_disabled_torch_function_impl", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(disabled)),
-     METH_VARARGS | METH_KEYWORDS,
-     "Carries out an operator as if its arguments were plain tensors."},
+     METH_VARARGS | METH_KEYWORDS, "Carries out an operator as if its arguments were plain tensors."},
     {"_set_torch_function_enabled", set_enabled, METH_O,
      "Switches the __torch_function__ protocol on this thread; returns what it was."},
     {nullptr, nullptr, 0, nullptr},
@@ -124,7 +125,8 @@ bool any_torch_function(PyObject* const* arguments, Py_ssize_t count) {
     return false;
 }
 
-PyObject* call_torch_function(PyObject* function, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+PyObject* call_torch_function(PyObject* function, PyObject* const* arguments, Py_ssize_t count,
+                              PyObject* names) {
     std::vector<PyObject*> overriding;
     const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
     for (Py_ssize_t i = 0; i < count + named; ++i) collect(arguments[i], overriding);
@@ -141,8 +143,8 @@ PyObject* call_torch_function(PyObject* function, PyObject* const* arguments, Py
     }
     for (PyObject* const object : overriding) {
         const Object handler = Object::check(PyObject_GetAttr(object, attribute_name));
-        const Object result = Object::check(PyObject_CallFunctionObjArgs(handler.get(), function, types.get(),
-                                                                         positional.get(), keywords.get(), nullptr));
+        const Object result = Object::check(PyObject_CallFunctionObjArgs(
+            handler.get(), function, types.get(), positional.get(), keywords.get(), nullptr));
         if (result.get() != Py_NotImplemented) return Py_NewRef(result.get());
     }
     const Object shown = Object::check(PyObject_Repr(function));

@@ -5,8 +5,8 @@
 
 namespace rl {
 
-// Whether this object's class takes over operators: it has a __torch_function__ that is not the disabled one, and is
-// not Tensor itself; always false while the protocol is switched off on this thread.
+// Whether this object's class takes over operators: it has a __torch_function__ that is not the disabled one,
+// and is not Tensor itself; always false while the protocol is switched off on this thread.
 bool has_torch_function(PyObject* object);
 
 // Whether any of the arguments, or of the items of a list among them, does.
@@ -14,7 +14,8 @@ bool any_torch_function(PyObject* const* arguments, Py_ssize_t count);
 
 // Asks the classes concerned, most derived first, to carry out function(*arguments). New reference, or throws
 // PythonError; TypeError where all decline.
-PyObject* call_torch_function(PyObject* function, PyObject* const* arguments, Py_ssize_t count, PyObject* names);
+PyObject* call_torch_function(PyObject* function, PyObject* const* arguments, Py_ssize_t count,
+                              PyObject* names);
 
 // Adds the switch and the disabled implementation to the module.
 void add_torch_function(PyObject* module);
