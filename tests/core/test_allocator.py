@@ -68,9 +68,10 @@ def test_memory_is_reused():
 @keeps_memory
 def test_kept_memory_can_be_given_back():
     rushlight.empty(1 << 26, dtype=rushlight.uint8)
-    assert stats("reserved_bytes.current") >= stats("allocated_bytes.current") + (1 << 26)
+    held = stats("reserved_bytes.current")
+    assert held >= stats("allocated_bytes.current") + (1 << 26)
     rushlight.empty_cache()
-    assert stats("reserved_bytes.current") < stats("allocated_bytes.current") + (1 << 24)
+    assert stats("reserved_bytes.current") <= held - (1 << 26)
 
 
 def test_alignment():
