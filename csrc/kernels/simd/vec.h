@@ -86,11 +86,14 @@ struct Vec {
 
     T operator[](int lane) const { return native[lane]; }
 
-    friend Vec operator+(Vec a, Vec b) { return a.native + b.native; }
-    friend Vec operator-(Vec a, Vec b) { return a.native - b.native; }
-    friend Vec operator*(Vec a, Vec b) { return a.native * b.native; }
+    // Integers wrap: they are computed as unsigned ones, whose overflow is defined.
+    using UnsignedElement = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+    using Wrapping = typename NativeVector<std::conditional_t<std::is_integral_v<T>, UnsignedElement, T>, vector_bytes>::type;
+    friend Vec operator+(Vec a, Vec b) { return (decltype(a.native))((Wrapping)a.native + (Wrapping)b.native); }
+    friend Vec operator-(Vec a, Vec b) { return (decltype(a.native))((Wrapping)a.native - (Wrapping)b.native); }
+    friend Vec operator*(Vec a, Vec b) { return (decltype(a.native))((Wrapping)a.native * (Wrapping)b.native); }
     friend Vec operator/(Vec a, Vec b) { return a.native / b.native; }
-    friend Vec operator-(Vec a) { return -a.native; }
+    friend Vec operator-(Vec a) { return (decltype(a.native))(-(Wrapping)a.native); }
     friend Vec operator&(Vec a, Vec b) { return a.native & b.native; }
     friend Vec operator|(Vec a, Vec b) { return a.native | b.native; }
     friend Vec operator^(Vec a, Vec b) { return a.native ^ b.native; }
