@@ -206,6 +206,15 @@ void attach_output(const Ref<Node>& node, const Tensor& output) {
     if (is_differentiable(output.dtype())) set_history(output, node, index);
 }
 
+void raise_released() {
+    raise(
+        "Trying to backward through the graph a second time (or directly access saved tensors after they "
+        "have "
+        "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
+        "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time "
+        "or if you need to access saved tensors after calling backward.");
+}
+
 void set_requires_grad(const Tensor& tensor, bool wanted) {
     if (!wanted && (variable(tensor) == nullptr || !requires_grad(tensor))) return;
     check(is_leaf(tensor), "you can only change requires_grad flags of leaf variables.",

@@ -74,6 +74,9 @@ class Node : public Counted {
     NodeHooks& make_hooks();
 };
 
+// Throws Error as PyTorch words it: what a node saved for `apply` was freed by an earlier backward.
+[[noreturn]] void raise_released();
+
 // The node whose `apply` runs on this thread, and the one that is being recorded.
 Node* executing_node();
 

@@ -198,10 +198,8 @@ Tensor write_in_place(const Tensor& self, const std::function<Tensor(const Tenso
     const bool tracked = autograd_mode.gradients && requires_grad(self);
     check_writable(self, tracked);
     Tensor result = compute(autograd_mode.gradients ? before_write(self) : self);
-    check(result.sizes() == self.sizes(), "output with shape ", to_string(self.sizes()),
-          " doesn't match the broadcast shape ", to_string(result.sizes()));
-    check(can_cast(result.dtype(), self.dtype()), "result type ", info(result.dtype()).scalar_name,
-          " can't be cast to the desired output type ", info(self.dtype()).scalar_name);
+    check_keeps_shape(self.sizes(), result.sizes());
+    check_can_cast(result.dtype(), self.dtype());
     const bool recorded = autograd_mode.gradients && (tracked || requires_grad(result));
     if (recorded) {
         check_writable(self, true);

@@ -87,12 +87,7 @@ class FunctionNode final : public Node {
     }
 
     Gradients apply(Gradients gradients) override {
-        check(
-            backward_.has_value(),
-            "Trying to backward through the graph a second time (or directly access saved tensors after they "
-            "have already been freed). Saved intermediate values of the graph are freed when you call "
-            ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
-            "graph a second time or if you need to access saved tensors after calling backward.");
+        if (!backward_.has_value()) raise_released();
         if constexpr (std::is_invocable_v<Backward&, const Tensor&, const Needs&>) {
             return (*backward_)(gradients[0], Needs(*this));
         } else if constexpr (std::is_invocable_v<Backward&, const Tensor&>) {

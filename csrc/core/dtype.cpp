@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "core/error.h"
 #include "core/scalar.h"
 
 namespace rl {
@@ -50,6 +51,12 @@ DType promote(DType a, DType b) {
     if (a == DType::float16 && b == DType::bfloat16) return DType::float32;
     if (a == DType::uint8 && b == DType::int8) return DType::int16;
     return b;
+}
+
+void check_can_cast(DType result, DType target) {
+    if (can_cast(result, target)) return;
+    raise("result type ", info(result).scalar_name, " can't be cast to the desired output type ",
+          info(target).scalar_name);
 }
 
 bool can_cast(DType from, DType to) {

@@ -69,6 +69,8 @@ DType promote(DType a, DType b);
 
 // Whether a result of type `from` may be written into a tensor of type `to` (categories may only widen).
 bool can_cast(DType from, DType to);
+// Throws Error with PyTorch's wording where a result of one type cannot be stored as the other.
+void check_can_cast(DType result, DType target);
 
 DType default_dtype();
 DType default_complex_dtype();

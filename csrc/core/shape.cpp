@@ -138,6 +138,11 @@ Dims broadcast(IntSpan a, IntSpan b) {
     return sizes;
 }
 
+void check_keeps_shape(IntSpan written, IntSpan result) {
+    if (std::equal(written.begin(), written.end(), result.begin(), result.end())) return;
+    raise("output with shape ", to_string(written), " doesn't match the broadcast shape ", to_string(result));
+}
+
 bool can_broadcast_to(IntSpan from, IntSpan to) {
     if (from.size() > to.size()) return false;
     const size_t lead = to.size() - from.size();

@@ -32,6 +32,8 @@ Dims strides_like(IntSpan sizes, IntSpan strides);
 // The shape that two broadcast to; throws Error with PyTorch's wording.
 Dims broadcast(IntSpan a, IntSpan b);
 bool can_broadcast_to(IntSpan from, IntSpan to);
+// Throws Error with PyTorch's wording where an in-place operation would change the shape of what it writes.
+void check_keeps_shape(IntSpan written, IntSpan result);
 // Strides with which a tensor reads as the wider shape `sizes` (0 where it is repeated).
 Dims broadcast_strides(IntSpan from_sizes, IntSpan from_strides, IntSpan sizes);
 

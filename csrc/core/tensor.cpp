@@ -224,6 +224,16 @@ Tensor detached_data(const Tensor& self) {
     return result;
 }
 
+void share_memory(const Tensor& target, const Tensor& source) {
+    target->storage = source->storage;
+    target->sizes = source.sizes();
+    target->strides = source.strides();
+    target->offset = source.offset();
+    target->dtype = source.dtype();
+    target->device = source.device();
+    refresh_geometry(target.impl());
+}
+
 void refresh_geometry(TensorImpl* impl) {
     impl->numel = count_elements(impl->sizes);
     impl->contiguous = is_contiguous(impl->sizes, impl->strides);

@@ -154,6 +154,9 @@ Tensor alias(const Tensor& self);
 // As alias, with a version count of its own, as Tensor.data gives.
 Tensor detached_data(const Tensor& self);
 
+// Makes `target` another tensor on the memory of `source`: its storage, geometry, type and device.
+void share_memory(const Tensor& target, const Tensor& source);
+
 // Gives `self` new sizes in place, contiguous, growing its storage when needed.
 void resize_in_place(const Tensor& self, IntSpan sizes);
 // Recomputes what is derived from sizes and strides after they were changed in place.

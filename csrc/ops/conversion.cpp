@@ -81,8 +81,7 @@ Tensor overwrite(const char* node, const Tensor& self, const Tensor& source, Wri
 
 Tensor copy_(const Tensor& self, const Tensor& source) {
     const Dims sizes = broadcast(self.sizes(), source.sizes());
-    check(sizes == self.sizes(), "output with shape ", to_string(self.sizes()),
-          " doesn't match the broadcast shape ", to_string(sizes));
+    check_keeps_shape(self.sizes(), sizes);
     check<NotImplemented>(!source.is_meta() || self.is_meta(), "Cannot copy out of meta tensor; no data!");
     if (self.is_same(source)) return self;
     check_overlap(source, self);

@@ -26,14 +26,7 @@ class PointwiseNode final : public Node {
     }
 
     Gradients apply(Gradients gradients) override {
-        check(!released_,
-              "Trying to backward through the graph a second time (or directly access saved tensors after "
-              "they have "
-              "already been freed). Saved intermediate values of the graph are freed when you call "
-              ".backward() or "
-              "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second "
-              "time or "
-              "if you need to access saved tensors after calling backward.");
+        if (released_) raise_released();
         Gradients results;
         for (size_t i = 0; i < edges.size(); ++i) {
             const InputGradient& gradient = rule_.gradients[i];
@@ -206,10 +199,8 @@ Tensor pointwise_in_place(const PointwiseRule& rule, TensorSpan inputs, const Pa
                           const Tensor& self, const Dims& sizes, DType common, DType result) {
     const bool wanted = differentiable(rule, self.dtype()) && gradients_wanted(inputs);
     check_writable(self, wanted);
-    check(sizes == self.sizes(), "output with shape ", to_string(self.sizes()),
-          " doesn't match the broadcast shape ", to_string(sizes));
-    check(can_cast(result, self.dtype()), "result type ", info(result).scalar_name,
-          " can't be cast to the desired output type ", info(self.dtype()).scalar_name);
+    check_keeps_shape(self.sizes(), sizes);
+    check_can_cast(result, self.dtype());
     TensorList recorded;
     if (wanted) {
         recorded.assign(inputs.begin(), inputs.end());
@@ -253,8 +244,7 @@ void check_overlap(const Tensor& input, const Tensor& target) {
 }
 
 void prepare_out(const Tensor& out, IntSpan sizes, DType result) {
-    check(can_cast(result, out.dtype()), "result type ", info(result).scalar_name,
-          " can't be cast to the desired output type ", info(out.dtype()).scalar_name);
+    check_can_cast(result, out.dtype());
     check(
         !autograd_mode.gradients || !requires_grad(out),
         "out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");

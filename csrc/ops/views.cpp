@@ -409,11 +409,7 @@ Tensor detach_(const Tensor& self) {
 
 Tensor take_geometry(const Tensor& self, const Tensor& view) {
     check_writable(self, requires_grad(self));
-    TensorImpl* const impl = self.impl();
-    impl->sizes = view.sizes();
-    impl->strides = view.strides();
-    impl->offset = view.offset();
-    refresh_geometry(impl);
+    share_memory(self, view);
     if (const Edge edge = gradient_edge(view); edge.is_valid()) set_history(self, edge.node, edge.index);
     return self;
 }

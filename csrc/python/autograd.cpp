@@ -152,14 +152,7 @@ class PythonFunctionNode final : public Node {
     }
 
     Gradients apply(Gradients gradients) override {
-        check(!released_,
-              "Trying to backward through the graph a second time (or directly access saved tensors after "
-              "they have "
-              "already been freed). Saved intermediate values of the graph are freed when you call "
-              ".backward() or "
-              "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second "
-              "time or "
-              "if you need to access saved tensors after calling backward.");
+        if (released_) raise_released();
         expose_saved();
         const Object arguments = Object::check(PyTuple_New(static_cast<Py_ssize_t>(gradients.size())));
         for (size_t i = 0; i < gradients.size(); ++i) {

@@ -409,12 +409,7 @@ PyObject* set_storage(PyObject* self, PyObject* args, PyObject* kwargs) {
         const Tensor tensor = Tensor::borrow(self);
         check_writable(tensor, gradients_wanted({tensor}));
         const Tensor target = new_target(tensor, source, offset, size, stride);
-        tensor->storage = target->storage;
-        tensor->sizes = target.sizes();
-        tensor->strides = target.strides();
-        tensor->offset = target.offset();
-        tensor->device = target.device();
-        refresh_geometry(tensor.impl());
+        share_memory(tensor, target);
         tensor.bump_version();
         return Py_NewRef(self);
     });

@@ -27,13 +27,7 @@ Tensor with_class(PyTypeObject* type, const Tensor& source) {
     const Object self = Object::check(type->tp_alloc(type, 0));
     construct_tensor(impl_of(self.get()));
     const Tensor target = tensor_of(self.get());
-    target->storage = source->storage;
-    target->sizes = source.sizes();
-    target->strides = source.strides();
-    target->offset = source.offset();
-    target->dtype = source.dtype();
-    target->device = source.device();
-    refresh_geometry(target.impl());
+    share_memory(target, source);
     return target;
 }
 
@@ -417,13 +411,7 @@ int set_data(PyObject* self, PyObject* value, void*) {
                   "data set to a tensor that requires gradients must be floating point or "
                   "complex dtype");
         }
-        target->storage = source->storage;
-        target->sizes = source.sizes();
-        target->strides = source.strides();
-        target->offset = source.offset();
-        target->dtype = source.dtype();
-        target->device = source.device();
-        refresh_geometry(target.impl());
+        share_memory(target, source);
         if (const Variable* const state = variable(target);
             state != nullptr && state->accumulator != nullptr) {
             state->accumulator->outputs[0] = {target.sizes(), target.dtype(), target.device()};
