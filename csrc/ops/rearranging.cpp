@@ -75,7 +75,8 @@ Tensor roll(const Tensor& self, const Dims& shifts, const Dims& dims) {
         const GradientsEnabled disabled(false);
         if (flat) {
             result = reshape(roll_one(reshape(self, {-1}), shifts[0], 0), self.sizes());
-        } else if (self.dim() > 0) {
+        } else {
+            check<IndexError>(self.dim() > 0, "Dimension specified as ", dims[0], " but tensor has no dimensions");
             for (size_t i = 0; i < shifts.size(); ++i) {
                 result = roll_one(result, shifts[i], wrap_dim(dims[i], self.dim()));
             }

@@ -111,6 +111,7 @@ Tensor masked_fill_value(const Tensor& self, const Tensor& mask, const Tensor& v
     check_mask(mask);
     check(value.dim() == 0, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
           value.dim(), " dimension(s).");
+    if (!value.is_meta()) check_fits(value.item(), self.dtype());
     return pointwise(masked_fill_tensor_rule, {mask, to(value, self.dtype()), self}, {}, destination);
 }
 
