@@ -1,7 +1,6 @@
-// Random kernels: raw words of the Mersenne Twister in blocks, then the transformation of each distribution.
+// Random kernels: raw words of the Mersenne Twister in batches, then the transformation of each distribution.
 //
-// The words of a batch are made in order on the calling thread; what turns them into numbers runs in
-// parallel.
+// Words are made in order, one batch ahead of the loop that turns them, in parallel pieces, into numbers.
 #include "kernels/random.h"
 
 #include <algorithm>
@@ -12,14 +11,15 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/scratch.h"
 #include "core/threads.h"
 #include "kernels/simd/math.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
-constexpr int64_t piece_items = 2048;
-constexpr int64_t batch_items = 8 * piece_items;
+constexpr int64_t piece_items = 4096;
+constexpr int64_t batch_items = 16 * piece_items;
 constexpr uint64_t mask_of_53_bits = (uint64_t{1} << 53) - 1;
 constexpr int group = 16;  // normal draws that are transformed together
 
@@ -40,18 +40,25 @@ void take_words(Mt19937& engine, uint32_t* words, int64_t count) {
     }
 }
 
-// Calls transform(words, first, items) for pieces of [0, count), with Words tempered words an item.
+// Calls transform(words, first, items) for pieces of [0, count), with Words tempered words an item. The first
+// piece of each parallel loop makes the words of the next batch.
 template <int Words, class Transform>
 void draw(Generator& generator, int64_t count, Transform transform) {
-    alignas(64) uint32_t words[batch_items * Words];
+    const int64_t room = std::min(count, batch_items) * Words;
+    uint32_t* batch = scratch_array<uint32_t>(ScratchUse::local, 2 * room);
+    uint32_t* next = batch + room;
+    take_words(generator.engine(), batch, room);
     for (int64_t first = 0; first < count; first += batch_items) {
         const int64_t items = std::min(batch_items, count - first);
-        take_words(generator.engine(), words, items * Words);
-        parallel_for(0, items, piece_items, [&](int64_t begin, int64_t end) {
-            uint32_t* piece = words + begin * Words;
-            for (int64_t i = 0; i < (end - begin) * Words; ++i) piece[i] = mt19937_temper(piece[i]);
-            transform(piece, first + begin, end - begin);
-        });
+        const int64_t ahead = std::min(batch_items, count - first - items);
+        const auto piece = [&](int64_t begin, int64_t end) {
+            if (begin < 0) return take_words(generator.engine(), next, ahead * Words);
+            uint32_t* const words = batch + begin * Words;
+            for (int64_t i = 0; i < (end - begin) * Words; ++i) words[i] = mt19937_temper(words[i]);
+            transform(words, first + begin, end - begin);
+        };
+        parallel_for(ahead > 0 ? -piece_items : 0, items, piece_items, piece);
+        std::swap(batch, next);
     }
 }
 
@@ -145,7 +152,99 @@ CosineSine<float> cosine_sine(Vec<float> x) {
     return {narrow({low.cosine, high.cosine}), narrow({low.sine, high.sine})};
 }
 
+// In float32, to the bit what PyTorch computes with AVX2: the polynomials of the Cephes library (Moshier,
+// 1989) for logarithm, sine and cosine, with these multiply-adds fused.
+
+// Of positive, normal numbers: x = 2^exponent * m with m in [sqrt(1/2), sqrt(2)), and a polynomial in m - 1.
+Vec<float> cephes_log(Vec<float> x) {
+    const Vec<int32_t> bits = reinterpret<int32_t>(x);
+    const Vec<float> half_to_one =
+        reinterpret<float>((bits & Vec<int32_t>(0x007fffff)) | Vec<int32_t>(0x3f000000));
+    const auto small = half_to_one < Vec<float>(std::numbers::sqrt2_v<float> / 2);
+    const Vec<float> exponent = convert_lanes<float>((bits >> 23) - Vec<int32_t>(126) + small);
+    const Vec<float> m = select(small, half_to_one + half_to_one, half_to_one) - Vec<float>(1.0f);
+    const Vec<float> square = m * m;
+    const Vec<float> series = m * polynomial(m, {3.3333331174e-1f, -2.4999993993e-1f, 2.0000714765e-1f,
+                                                 -1.6668057665e-1f, 1.4249322787e-1f, -1.2420140846e-1f,
+                                                 1.1676998740e-1f, -1.1514610310e-1f, 7.0376836292e-2f});
+    const Vec<float> tail = fma(series, square, exponent * Vec<float>(-2.12194440e-4f));
+    return fma(exponent, Vec<float>(0.693359375f), m + fma(square, Vec<float>(-0.5f), tail));
+}
+
+// Of angles from 0 to 2 pi: reduced by the multiple of pi / 4 that leaves at most pi / 4.
+CosineSine<float> cephes_cosine_sine(Vec<float> x) {
+    const Vec<int32_t> octant =
+        (convert_lanes<int32_t>(x * Vec<float>(4 / std::numbers::pi_v<float>)) + Vec<int32_t>(1)) &
+        Vec<int32_t>(~1);
+    const Vec<float> multiple = convert_lanes<float>(octant);
+    x = fma(multiple, Vec<float>(-0.78515625f), x);
+    x = fma(multiple, Vec<float>(-2.4187564849853515625e-4f), x);
+    x = fma(multiple, Vec<float>(-3.77489497744594108e-8f), x);
+    const Vec<float> square = x * x;
+    const Vec<float> even = fma(square * polynomial(square, {4.166664568298827e-2f, -1.388731625493765e-3f,
+                                                             2.443315711809948e-5f}),
+                                square, square * Vec<float>(-0.5f)) +
+                            Vec<float>(1.0f);
+    const Vec<float> odd =
+        fma(square * polynomial(square, {-1.6666654611e-1f, 8.3321608736e-3f, -1.9515295891e-4f}), x, x);
+    const auto straight = (octant & Vec<int32_t>(2)) == Vec<int32_t>(0);
+    const auto negated = [](Vec<float> value, Vec<int32_t> when) {
+        return reinterpret<float>(reinterpret<int32_t>(value) ^ ((when & Vec<int32_t>(4)) << 29));
+    };
+    return {negated(select(straight, even, odd), octant + Vec<int32_t>(2)),
+            negated(select(straight, odd, even), octant)};
+}
+
 // Box and Muller (1958) on groups of sixteen uniform numbers: the first eight give radii, the others angles.
+void transform_pairs(Vec<float>& first, Vec<float>& second, Vec<float> mean, Vec<float> std) {
+    const Vec<float> radius = sqrt(Vec<float>(-2.0f) * cephes_log(Vec<float>(1.0f) - first));
+    const auto direction = cephes_cosine_sine(Vec<float>(2 * std::numbers::pi_v<float>) * second);
+    first = fma(radius * direction.cosine, std, mean);
+    second = fma(radius * direction.sine, std, mean);
+}
+// The lower halves of two vectors, or their upper halves, as one.
+template <int Half>
+Vec<float> join_halves(Vec<float> a, Vec<float> b) {
+    constexpr int half = Vec<float>::size / 2;
+    return [&]<int... Lane>(std::integer_sequence<int, Lane...>) {
+        return Vec<float>(__builtin_shufflevector(
+            a.native, b.native, (Lane < half ? Lane + Half * half : Lane + half + Half * half)...));
+    }(std::make_integer_sequence<int, 2 * half>());
+}
+void transform_block(const uint32_t* words, float* output, Vec<float> mean, Vec<float> std) {
+    constexpr int size = Vec<float>::size;
+    const auto load = [&](int at) {
+        const Vec<int32_t> bits = Vec<int32_t>::load(reinterpret_cast<const int32_t*>(words) + at);
+        return convert_lanes<float>(bits & Vec<int32_t>(0xffffff)) * Vec<float>(0x1p-24f);
+    };
+    if constexpr (size == group) {
+        const Vec<float> low = load(0), high = load(group);
+        Vec<float> first = join_halves<0>(low, high), second = join_halves<1>(low, high);
+        transform_pairs(first, second, mean, std);
+        join_halves<0>(first, second).store(output);
+        join_halves<1>(first, second).store(output + group);
+    } else {
+        for (int lane = 0; lane < group / 2; lane += size) {
+            Vec<float> first = load(lane), second = load(group / 2 + lane);
+            transform_pairs(first, second, mean, std);
+            first.store(output + lane);
+            second.store(output + group / 2 + lane);
+        }
+    }
+}
+void transform_groups(const uint32_t* words, float* output, int64_t items, float mean, float std) {
+    constexpr int64_t block = std::max(group, 2 * Vec<float>::size);
+    int64_t i = 0;
+    for (; i + block <= items; i += block) transform_block(words + i, output + i, mean, std);
+    if (i == items) return;
+    uint32_t last[block] = {};
+    float numbers[block];
+    std::copy_n(words + i, items - i, last);
+    transform_block(last, numbers, mean, std);
+    std::copy_n(numbers, items - i, output + i);
+}
+
+// The same in double, and in half types by way of float.
 template <class T, class Compute>
 void transform_groups(const uint32_t* words, T* output, int64_t items, Compute mean, Compute std) {
     constexpr int64_t half = group / 2;
@@ -177,8 +276,8 @@ void normal_blocked(Generator& generator, DType dtype, void* output, int64_t cou
         constexpr int words_each = words_per_unit<Compute>;
         const auto fill = [&](T* out, int64_t items) {
             draw<words_each>(generator, items, [=](const uint32_t* words, int64_t first, int64_t piece) {
-                transform_groups<T, Compute>(words, out + first, piece, static_cast<Compute>(mean),
-                                             static_cast<Compute>(std));
+                transform_groups(words, out + first, piece, static_cast<Compute>(mean),
+                                 static_cast<Compute>(std));
             });
         };
         T* const out = static_cast<T*>(output);
@@ -201,18 +300,32 @@ void normal_serial(Generator& generator, DType dtype, void* output, int64_t coun
     });
 }
 
+// words[i] = words[i] % divisor(i), for divisors from 2 on that keep the quotient within 31 bits.
+template <class Divisor>
+void take_remainders(uint32_t* words, int64_t count, Divisor divisor) {
+    for (int64_t i = 0; i < count; ++i) {
+        const uint32_t by = divisor(i);
+        const auto quotient =
+            static_cast<int32_t>(static_cast<double>(words[i]) / by);  // exact once truncated
+        words[i] -= static_cast<uint32_t>(quotient) * by;
+    }
+}
+
 // base + bits % range, from one word or from two an item.
 template <int Words, class T>
 void fill_integers(Generator& generator, T* out, int64_t count, uint64_t range, int64_t base) {
-    draw<Words>(generator, count, [=](const uint32_t* words, int64_t first, int64_t items) {
-        for (int64_t i = 0; i < items; ++i) {
-            uint64_t drawn;
-            if constexpr (Words == 1) {
-                drawn = words[i] % static_cast<uint32_t>(range);
-            } else {
-                drawn = range == 0 ? bits64(words, i) : bits64(words, i) % range;
-            }
-            out[first + i] = to<T>(static_cast<int64_t>(drawn + static_cast<uint64_t>(base)));
+    draw<Words>(generator, count, [=](uint32_t* words, int64_t first, int64_t items) {
+        const auto result = [=](uint64_t drawn) {
+            return to<T>(static_cast<int64_t>(drawn + static_cast<uint64_t>(base)));
+        };
+        if constexpr (Words == 1) {
+            const auto divisor = static_cast<uint32_t>(range);
+            if (divisor == 1) std::fill_n(words, items, 0);
+            if (divisor > 1) take_remainders(words, items, [=](int64_t) { return divisor; });
+            for (int64_t i = 0; i < items; ++i) out[first + i] = result(words[i]);
+        } else {
+            for (int64_t i = 0; i < items; ++i)
+                out[first + i] = result(range == 0 ? bits64(words, i) : bits64(words, i) % range);
         }
     });
 }
@@ -378,18 +491,36 @@ void rrelu(Generator& generator, DType dtype, void* output, void* noise, const v
     });
 }
 
-// Fisher and Yates' shuffle.
+// Fisher and Yates' shuffle of [first, first + steps), with `left` elements from `first` on. A step's place
+// is fetched into the cache some steps ahead.
+template <class T>
+void shuffle(T* first, const uint32_t* offsets, int64_t steps) {
+    constexpr int64_t ahead = 16;
+    for (int64_t i = 0; i < steps; ++i) {
+        const int64_t later = std::min(i + ahead, steps - 1);
+        __builtin_prefetch(first + later + offsets[later], 1);
+        std::swap(first[i], first[i + offsets[i]]);
+    }
+}
+
 void permutation(Generator& generator, DType dtype, void* output, int64_t count) {
     constexpr int64_t one_word_limit = std::numeric_limits<uint32_t>::max() / 20;
     visit_real(dtype, [&]<class T>(TypeTag<T>) {
         T* const out = static_cast<T*>(output);
         for (int64_t i = 0; i < count; ++i) out[i] = to<T>(i);
-        for (int64_t i = 0; i + 1 < count; ++i) {
-            const auto left = static_cast<uint64_t>(count - i);
-            const uint64_t step =
-                count < one_word_limit ? generator.random() % left : generator.random64() % left;
-            std::swap(out[i], out[i + static_cast<int64_t>(step)]);
+        const int64_t steps = count < one_word_limit ? count - 1 : 0;
+        uint32_t words[piece_items];
+        for (int64_t first = 0; first < steps; first += piece_items) {
+            const int64_t items = std::min(piece_items, steps - first);
+            take_words(generator.engine(), words, items);
+            for (int64_t i = 0; i < items; ++i) words[i] = mt19937_temper(words[i]);
+            take_remainders(words, items,
+                            [=](int64_t i) { return static_cast<uint32_t>(count - first - i); });
+            shuffle(out + first, words, items);
         }
+        for (int64_t i = steps; i + 1 < count; ++i)
+            std::swap(out[i],
+                      out[i + static_cast<int64_t>(generator.random64() % static_cast<uint64_t>(count - i))]);
     });
 }
 
