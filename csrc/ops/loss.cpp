@@ -1,4 +1,6 @@
-// Losses: cross entropy, negative log likelihood, mean squared error.
+// Losses of classes: cross entropy and negative log likelihood.
+#include "ops/loss.h"
+
 #include <algorithm>
 #include <optional>
 
@@ -11,8 +13,6 @@
 #include "ops/creation.h"
 #include "ops/elementary.h"
 #include "ops/indexing.h"
-#include "ops/pointwise.h"
-#include "ops/reduction.h"
 #include "ops/selection.h"
 #include "ops/softmax.h"
 #include "ops/views.h"
@@ -21,14 +21,6 @@ namespace rl::ops {
 namespace {
 
 using kernels::softmax_kernels;
-
-// As PyTorch numbers them.
-enum Reduce : int64_t { reduce_none = 0, reduce_mean = 1, reduce_sum = 2 };
-
-Tensor reduced(const Tensor& losses, int64_t reduction) {
-    if (reduction == reduce_mean) return mean(losses);
-    return reduction == reduce_sum ? sum(losses) : losses;
-}
 
 // --- Negative log likelihood.
 
@@ -242,26 +234,6 @@ Tensor cross_entropy_loss(const Tensor& self, const Tensor& target, const Tensor
                              reduction);
 }
 
-// --- Mean squared error.
-
-const PointwiseRule squared_difference_rule{
-    .schema = "mse_loss(Tensor self, Tensor target)",
-    .kernel = Pointwise::squared_difference,
-    .node = "MseLossBackward0",
-    .gradients = {{{uses_first | uses_second,
-                    [](const Tensor& grad, const PointwiseSaved& saved) {
-                        return grad * Scalar(2) * (saved.first() - saved.second());
-                    }},
-                   {uses_first | uses_second,
-                    [](const Tensor& grad, const PointwiseSaved& saved) {
-                        return grad * Scalar(2) * (saved.second() - saved.first());
-                    }}}},
-};
-
-Tensor mse_loss(const Tensor& self, const Tensor& target, int64_t reduction) {
-    return reduced(pointwise(squared_difference_rule, {self, target}), reduction);
-}
-
 const Register nll_loss_nd_op{
     "nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> "
     "Tensor",
@@ -293,15 +265,5 @@ nll_loss_nd.
     tensor(1.3863)
 )",
      .dtypes = "floating"}};
-const Register mse_loss_op{"mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor",
-                           mse_loss,
-                           {.variants = 0,
-                            .doc = R"((self - target)^2, as it is (reduction 0), its mean (1) or its sum (2).
-
-    >>> rushlight._C.mse_loss(rushlight.tensor([1., 3.]), rushlight.tensor([0., 0.]))
-    tensor(5.)
-)",
-                            .dtypes = "floating, complex"}};
-
 }  // namespace
 }  // namespace rl::ops

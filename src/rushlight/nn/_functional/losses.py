@@ -9,7 +9,6 @@ from typing import Any
 
 import rushlight
 from rushlight import _C, Tensor
-from rushlight.autograd import Function
 
 from ._arguments import computing, reduced, reduction_name, reduction_number
 from .distance import pairwise_distance
@@ -188,14 +187,7 @@ def smooth_l1_loss(
 ) -> Tensor:
     """d^2 / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere, for d = input - target (Girshick, 2015)."""
     reduction = _paired(input, target, size_average, reduce, reduction)
-    if beta < 0:
-        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    difference = input - target
-    distance = difference.abs()
-    if beta == 0:
-        return reduced(distance, reduction)
-    loss = rushlight.where(distance < beta, difference * difference * (0.5 / beta), distance - 0.5 * beta)
-    return reduced(loss, reduction)
+    return _C.smooth_l1_loss(input, target, reduction_number(reduction), beta)
 
 
 def huber_loss(
@@ -207,15 +199,9 @@ def huber_loss(
 ) -> Tensor:
     """d^2 / 2 where |d| <= delta, delta * (|d| - delta / 2) elsewhere, for d = input - target (Huber, 1964)."""
     reduction = _paired(input, target, None, None, reduction)
-    if delta <= 0:
-        raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    difference = input - target
-    distance = difference.abs()
-    loss = rushlight.where(distance <= delta, difference * difference * 0.5, (distance - 0.5 * delta) * delta)
     if weight is not None:
         _check_weight(weight, input)
-        loss = loss * weight
-    return reduced(loss, reduction)
+    return _C.huber_loss(input, target, weight, reduction_number(reduction), delta)
 
 
 def binary_cross_entropy(
@@ -241,27 +227,8 @@ def binary_cross_entropy(
         raise RuntimeError("all elements of input should be between 0 and 1")
     if not bool(((target >= 0) & (target <= 1)).all()):
         raise RuntimeError("all elements of target should be between 0 and 1")
-    loss = _BinaryCrossEntropy.apply(input, target)
-    return reduced(loss if weight is None else loss * weight.expand(input.size()), reduction)
-
-
-class _BinaryCrossEntropy(Function):
-    """Element by element; gradients stay finite at 0 and 1, where those of the logarithms do not."""
-
-    @staticmethod
-    def forward(ctx: Any, input: Tensor, target: Tensor) -> Tensor:
-        ctx.save_for_backward(input, target)
-        return -(target * input.log().clamp(min=-100) + (1 - target) * (-input).log1p().clamp(min=-100))
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        input, target = ctx.saved_tensors
-        by_input = by_target = None
-        if ctx.needs_input_grad[0]:
-            by_input = gradient * (input - target) / ((1 - input) * input).clamp(min=1e-12)
-        if ctx.needs_input_grad[1]:
-            by_target = gradient * ((-input).log1p() - input.log())
-        return by_input, by_target
+    weight = None if weight is None else weight.expand(input.size())
+    return _C.binary_cross_entropy(input, target, weight, reduction_number(reduction))
 
 
 def binary_cross_entropy_with_logits(
@@ -283,12 +250,7 @@ def binary_cross_entropy_with_logits(
         reduction = reduction_name(size_average, reduce, reduction)
     if target.size() != input.size():
         raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
-    logits, labels = computing(input), computing(target)
-    log_probability = _C.log_sigmoid(logits)
-    if pos_weight is not None:
-        log_probability = log_probability * ((pos_weight - 1) * labels + 1)
-    loss = (1 - labels) * logits - log_probability
-    return reduced(loss if weight is None else loss * weight, reduction).to(input.dtype)
+    return _C.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction_number(reduction))
 
 
 def kl_div(
@@ -411,7 +373,7 @@ def soft_margin_loss(
     """log(1 + exp(-target * input)) for targets 1 and -1."""
     if size_average is not None or reduce is not None:
         reduction = reduction_name(size_average, reduce, reduction)
-    return reduced(-_C.log_sigmoid(input * target), reduction)
+    return _C.soft_margin_loss(input, target, reduction_number(reduction))
 
 
 def multilabel_soft_margin_loss(
