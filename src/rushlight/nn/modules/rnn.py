@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 import rushlight
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 from .. import functional as F
 from .. import init
@@ -19,28 +19,24 @@ __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "R
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
 
-def _rnn_step(mode: str, projected: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    gates = projected + F.linear(hidden, weight, bias)
-    return gates.tanh() if mode == "RNN_TANH" else gates.relu()
+def _run_sequence(
+    mode: str, projected: Tensor, states: list[Tensor], weight: Tensor, bias: Tensor | None, reverse: bool
+) -> list[Tensor]:
+    """One layer in one direction over projected inputs (L, N, gates): the hidden states of all steps, and the last ones."""
+    if mode == "LSTM":
+        output, cell = _C._lstm_sequence(projected, *states, weight, reverse)
+        return [output, output[0 if reverse else -1], cell]
+    if mode == "GRU":
+        output = _C._gru_sequence(projected, *states, weight, bias, reverse)
+    else:
+        run = _C._rnn_tanh_sequence if mode == "RNN_TANH" else _C._rnn_relu_sequence
+        output = run(projected, *states, weight, reverse)
+    return [output, output[0 if reverse else -1]]
 
 
-def _lstm_step(
-    projected: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor, bias: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Hochreiter & Schmidhuber, 1997."""
-    input, forget, candidate, output = (projected + F.linear(hidden, weight, bias)).chunk(4, -1)
-    cell = forget.sigmoid() * cell + input.sigmoid() * candidate.tanh()
-    return output.sigmoid() * cell.tanh(), cell
-
-
-def _gru_step(projected: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Cho et al., 2014."""
-    input_reset, input_update, input_new = projected.chunk(3, -1)
-    hidden_reset, hidden_update, hidden_new = F.linear(hidden, weight, bias).chunk(3, -1)
-    reset = (input_reset + hidden_reset).sigmoid()
-    update = (input_update + hidden_update).sigmoid()
-    new = (input_new + reset * hidden_new).tanh()
-    return new + update * (hidden - new)
+def _biases(mode: str, input: Tensor | None, hidden: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    """What is added to the inputs' projections, and to the states': only the GRU has these apart."""
+    return (input, hidden) if mode == "GRU" or input is None else (input + hidden, None)
 
 
 class RNNBase(Module):
@@ -192,21 +188,17 @@ class RNNBase(Module):
         self, steps: Tensor, states: list[Tensor], suffix: str, reverse: bool
     ) -> tuple[Tensor, list[Tensor]]:
         weight = getattr(self, "weight_hh" + suffix)
-        bias = getattr(self, "bias_hh" + suffix) if self.bias else None
-        bias_input = getattr(self, "bias_ih" + suffix) if self.bias else None
+        biases = (getattr(self, name + suffix) if self.bias else None for name in ("bias_ih", "bias_hh"))
+        bias_input, bias = _biases(self.mode, *biases)
         # One product projects the inputs of all steps.
-        projected = F.linear(steps, getattr(self, "weight_ih" + suffix), bias_input).unbind(0)
+        projected = F.linear(steps, getattr(self, "weight_ih" + suffix), bias_input)
+        if self.proj_size == 0:
+            output, *states = _run_sequence(self.mode, projected, states, weight, bias, reverse)
+            return output, states
         outputs = []
-        for step in reversed(projected) if reverse else projected:
-            if self.mode == "LSTM":
-                hidden, cell = _lstm_step(step, *states, weight, bias)
-                if self.proj_size > 0:
-                    hidden = F.linear(hidden, getattr(self, "weight_hr" + suffix))
-                states = [hidden, cell]
-            elif self.mode == "GRU":
-                states = [_gru_step(step, *states, weight, bias)]
-            else:
-                states = [_rnn_step(self.mode, step, *states, weight, bias)]
+        for step in reversed(projected.split(1)) if reverse else projected.split(1):
+            _, hidden, cell = _run_sequence(self.mode, step, states, weight, bias, reverse)
+            states = [F.linear(hidden, getattr(self, "weight_hr" + suffix)), cell]
             outputs.append(states[0])
         if reverse:
             outputs.reverse()
@@ -407,8 +399,17 @@ class RNNCellBase(Module):
         for weight in self.parameters():
             init.uniform_(weight, -bound, bound)
 
-    def _projected(self, input: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """The input's part of the gates, and the states, checked, zeros if there are none."""
+    def _step(self, mode: str, input: Tensor, states: list[Tensor]) -> list[Tensor]:
+        """The states after one step, which is a sequence of length one."""
+        self._check(input, states)
+        bias_input, bias = _biases(mode, self.bias_ih, self.bias_hh)
+        projected = F.linear(input, self.weight_ih, bias_input)
+        if input.dim() == 1:
+            projected, states = projected.unsqueeze(0), [state.unsqueeze(0) for state in states]
+        _, *states = _run_sequence(mode, projected.unsqueeze(0), states, self.weight_hh, bias, False)
+        return [state.squeeze(0) for state in states] if input.dim() == 1 else states
+
+    def _check(self, input: Tensor, states: list[Tensor]) -> None:
         if input.dim() not in (1, 2):
             raise ValueError(
                 f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.dim()}D instead"
@@ -430,8 +431,6 @@ class RNNCellBase(Module):
                 raise RuntimeError(
                     f"hidden{i} has inconsistent hidden_size: got {state.size(-1)}, expected {self.hidden_size}"
                 )
-        projected = F.linear(input, self.weight_ih, self.bias_ih)
-        return projected, states
 
     def _zeros(self, input: Tensor) -> Tensor:
         return input.new_zeros((*input.shape[:-1], self.hidden_size))
@@ -465,8 +464,8 @@ class RNNCell(RNNCellBase):
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
-        projected, (hidden,) = self._projected(input, [self._zeros(input) if hx is None else hx])
-        return _rnn_step(f"RNN_{self.nonlinearity.upper()}", projected, hidden, self.weight_hh, self.bias_hh)
+        mode = f"RNN_{self.nonlinearity.upper()}"
+        return self._step(mode, input, [self._zeros(input) if hx is None else hx])[0]
 
 
 class LSTMCell(RNNCellBase):
@@ -479,8 +478,8 @@ class LSTMCell(RNNCellBase):
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         states = [self._zeros(input)] * 2 if hx is None else list(hx)
-        projected, states = self._projected(input, states)
-        return _lstm_step(projected, *states, self.weight_hh, self.bias_hh)
+        hidden, cell = self._step("LSTM", input, states)
+        return hidden, cell
 
 
 class GRUCell(RNNCellBase):
@@ -492,5 +491,4 @@ class GRUCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        projected, (hidden,) = self._projected(input, [self._zeros(input) if hx is None else hx])
-        return _gru_step(projected, hidden, self.weight_hh, self.bias_hh)
+        return self._step("GRU", input, [self._zeros(input) if hx is None else hx])[0]
