@@ -2,7 +2,6 @@
 
 import math
 import random
-import time
 
 import pytest
 import torch
@@ -169,9 +168,6 @@ def test_printoptions_context_restores():
     assert rushlight._tensor_str.get_printoptions() == before
 
 
-def test_large_tensor_prints_quickly():
-    tensor = rushlight.zeros(10_000, 1_000)
-    start = time.perf_counter()
-    text = repr(tensor)
-    assert time.perf_counter() - start < 0.05
-    assert "..." in text
+def test_only_what_is_shown_is_read():
+    """A tensor of more elements than memory could hold prints."""
+    assert repr(rushlight.zeros(1).expand(2**40)) == "tensor([0., 0., 0.,  ..., 0., 0., 0.])"
