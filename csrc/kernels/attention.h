@@ -22,6 +22,9 @@ struct AttentionProblem {
     const void* value = nullptr;
     const void* mask = nullptr;  // null for none
     int64_t query_stride[4] = {}, key_stride[4] = {}, value_stride[4] = {}, mask_stride[4] = {};
+    // Dropout: the weights that stay (batch, heads, queries, keys), contiguous, multiplied by `kept_factor`.
+    const bool* kept = nullptr;  // null for none
+    double kept_factor = 1;
 };
 
 // Output (batch, heads, queries, value_width) and the logarithm of each query's sum of exponentials (batch,

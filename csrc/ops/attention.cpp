@@ -74,6 +74,7 @@ Tensor attention_weights(const Tensor& scores, bool masked) {
 struct Call {
     bool is_causal;
     double scale;
+    double kept_factor;  // of the weights that dropout leaves
 };
 
 int64_t batch_of(const Tensor& tensor) {
@@ -89,7 +90,7 @@ void set_strides(const Tensor& tensor, int64_t (&strides)[4]) {
 }
 
 kernels::AttentionProblem problem_of(const Tensor& query, const Tensor& key, const Tensor& value,
-                                     const Tensor& mask, const Call& call) {
+                                     const Tensor& mask, const Tensor& kept, const Call& call) {
     kernels::AttentionProblem p;
     p.dtype = query.dtype();
     p.batch = batch_of(query);
@@ -107,6 +108,8 @@ kernels::AttentionProblem problem_of(const Tensor& query, const Tensor& key, con
     set_strides(query, p.query_stride);
     set_strides(key, p.key_stride);
     set_strides(value, p.value_stride);
+    if (kept.defined()) p.kept = kept.data<bool>();
+    p.kept_factor = call.kept_factor;
     if (!mask.defined()) return p;
     p.mask = mask.raw_data();
     p.boolean_mask = is_boolean(mask.dtype());
@@ -120,11 +123,14 @@ int64_t work_of(const Tensor& query, const Tensor& key) {
 
 // The gradients in differentiable operators, for when they are themselves to be differentiated.
 Gradients composed_gradients(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
-                             const Tensor& grad, const Call& call) {
+                             const Tensor& kept, const Tensor& grad, const Call& call) {
     const Tensor keys = spread_heads(key, query.size(-3)), values = spread_heads(value, query.size(-3));
     const Tensor weights =
         attention_weights(masked_scores(query, keys, mask, call.is_causal, call.scale), mask.defined());
-    const Tensor grad_weights = matmul(grad, transpose(values, -2, -1));
+    const auto dropped = [&](const Tensor& tensor) {
+        return kept.defined() ? tensor * kept * Scalar(call.kept_factor) : tensor;
+    };
+    const Tensor grad_weights = dropped(matmul(grad, transpose(values, -2, -1)));
     const Tensor slopes =
         weights * (grad_weights - sum(grad_weights * weights, Dims{-1}, true)) * Scalar(call.scale);
     const auto joined = [&](const Tensor& gradient, const Tensor& like) {
@@ -134,12 +140,13 @@ Gradients composed_gradients(const Tensor& query, const Tensor& key, const Tenso
         return sum(reshape(gradient, sizes), Dims{-3});
     };
     return {matmul(slopes, keys), joined(matmul(transpose(slopes, -2, -1), query), key),
-            joined(matmul(transpose(weights, -2, -1), grad), value)};
+            joined(matmul(transpose(dropped(weights), -2, -1), grad), value)};
 }
 
 // In tiles, for three or four dimensions, float32 or float64, and a mask (if any) that wants no gradient.
+// `kept` are the weights (if any are not) that dropout keeps.
 Tensor tiled_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
-                       const Call& call) {
+                       const Tensor& kept, const Call& call) {
     Dims sizes = query.sizes();
     sizes.back() = value.size(-1);
     const Tensor result = empty(sizes, options_of(query));
@@ -147,23 +154,23 @@ Tensor tiled_attention(const Tensor& query, const Tensor& key, const Tensor& val
     const Tensor log_sum = empty(sizes, options_of(query));
     if (!result.is_meta() && result.numel() > 0) {
         const GilRelease released(work_of(query, key));
-        kernels::attention_forward(problem_of(query, key, value, mask, call), result.raw_data(),
+        kernels::attention_forward(problem_of(query, key, value, mask, kept, call), result.raw_data(),
                                    log_sum.raw_data());
     }
     return record("ScaledDotProductFlashAttentionForCpuBackward0", {query, key, value}, result, [&] {
         return [query = Saved(query), key = Saved(key), value = Saved(value), mask = Saved(mask),
-                result = Saved(result), log_sum, call](const Tensor& grad) -> Gradients {
+                result = Saved(result), log_sum, kept, call](const Tensor& grad) -> Gradients {
             const Tensor q = query.get(), k = key.get(), v = value.get();
             const Tensor m = mask.defined() ? mask.get() : Tensor();
-            if (autograd_mode.gradients) return composed_gradients(q, k, v, m, grad, call);
+            if (autograd_mode.gradients) return composed_gradients(q, k, v, m, kept, grad, call);
             const auto fresh = [](const Tensor& like) { return empty(like.sizes(), options_of(like)); };
             Gradients gradients{fresh(q), fresh(k), fresh(v)};
             if (q.is_meta()) return gradients;
             const Tensor dense = contiguous_data(grad), output = result.get();
             const GilRelease released(work_of(q, k));
-            kernels::attention_backward(problem_of(q, k, v, m, call), output.raw_data(), log_sum.raw_data(),
-                                        dense.raw_data(), gradients[0].raw_data(), gradients[1].raw_data(),
-                                        gradients[2].raw_data());
+            kernels::attention_backward(problem_of(q, k, v, m, kept, call), output.raw_data(),
+                                        log_sum.raw_data(), dense.raw_data(), gradients[0].raw_data(),
+                                        gradients[1].raw_data(), gradients[2].raw_data());
             return gradients;
         };
     });
@@ -197,14 +204,20 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
                                                            dropout_p, is_causal, scale, enable_gqa);
         return to(result, query.dtype());
     }
-    const Call call{is_causal, scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(-1))))};
+    const Call call{is_causal, scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(-1)))),
+                    1 / (1 - dropout_p)};
     const bool same_heads = query.dim() < 3 || key.dim() < 3 || query.size(-3) == key.size(-3);
-    if (dropout_p == 0 && (enable_gqa || same_heads) && fits_tiles(query, key, value, attn_mask)) {
+    const bool draws = dropout_p > 0 && dropout_p < 1;
+    if ((dropout_p == 0 || draws) && (enable_gqa || same_heads) && fits_tiles(query, key, value, attn_mask)) {
         Tensor mask = attn_mask;
         Dims sizes = query.sizes();
         sizes.back() = key.size(-2);
         if (mask.defined() && can_broadcast_to(mask.sizes(), sizes)) mask = expand(mask, sizes);
-        if (!mask.defined() || mask.sizes() == sizes) return tiled_attention(query, key, value, mask, call);
+        if (!mask.defined() || mask.sizes() == sizes) {
+            Tensor kept;
+            if (draws) bernoulli_(kept = empty(sizes, {DType::boolean, query.device()}), 1 - dropout_p);
+            return tiled_attention(query, key, value, mask, kept, call);
+        }
     }
     const Tensor keys = enable_gqa ? spread_heads(key, query.size(-3)) : key;
     const Tensor values = enable_gqa ? spread_heads(value, query.size(-3)) : value;

@@ -1,143 +1,156 @@
-// Attention in tiles: blocks of queries meet blocks of keys, and what each query has summed so far is
+// Attention in tiles: blocks of keys meet groups of queries, and what each query has summed so far is
 // rescaled when a larger score comes (Milakov and Gimelshein, Online normalizer calculation for softmax,
 // 2018).
 #include "kernels/attention.h"
 
-#include <cmath>
-#include <limits>
-
-#include "kernels/cpu/gemm_blocks.h"
-#include "kernels/simd/math.h"
+#include "kernels/cpu/attention_block.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
-constexpr int64_t block_queries = 96, block_keys = 256;
+// Block `index` of `size` things in blocks of nearly equal size, at most `most`.
+Range block_of(int64_t size, int64_t most, int64_t index) {
+    return piece(size, ceil_divide(size, most), index);
+}
 
+// One block of queries of one head, over all keys that it sees.
 template <class T>
-struct Matrix {
-    T* data;
-    int64_t row, column = 1;
-    Matrix<T> transposed() const { return {data, column, row}; }
-    Matrix<T> rows_from(int64_t i) const { return {data + i * row, row, column}; }
+class ForwardBlock {
+  public:
+    ForwardBlock(const AttentionProblem& p, int64_t head, Range queries)
+        : p_(p),
+          index_(p, head),
+          queries_(queries),
+          groups_(group_count<T>(queries)),
+          most_keys_(std::min(p.keys, most_block_keys)),
+          arena_(space()),
+          query_panels_(arena_.take(groups_ * group_width * p.width)),
+          key_panels_(arena_.take(LeftPanels<T>::space(most_keys_, p.width))),
+          value_panels_(arena_.take(LeftPanels<T>::space(p.value_width, most_keys_))),
+          scores_(arena_.take(group_width * most_keys_)),
+          staged_(arena_.take(group_width * most_keys_)),
+          sums_(arena_.take(groups_ * group_width * p.value_width)),
+          highest_(arena_.take(groups_ * group_width)),
+          total_(arena_.take(groups_ * group_width)) {}
+
+    void run(T* output, T* log_sum) {
+        start();
+        const int64_t seen = p_.causal ? std::min(p_.keys, queries_.first + queries_.count) : p_.keys;
+        for (int64_t i = 0; i < ceil_divide(seen, most_block_keys); ++i) {
+            const Range keys = block_of(seen, most_block_keys, i);
+            const LeftPanels<T> key{key_panels_, keys.count, p_.width};
+            const LeftPanels<T> value{value_panels_, p_.value_width, keys.count};
+            key.pack(head_of<T>(p_.key, p_.key_stride, index_.batch, index_.key_head).rows(keys));
+            value.pack(head_of<T>(p_.value, p_.value_stride, index_.batch, index_.key_head)
+                           .columns(keys, p_.value_width));
+            for (int64_t g = 0; g < groups_; ++g) add_keys(g, keys, key, value);
+        }
+        for (int64_t g = 0; g < groups_; ++g) finish(g, output, log_sum);
+    }
+
+  private:
+    static constexpr int64_t group_width = tile_columns<T>;
+
+    int64_t space() const {
+        return groups_ * group_width * (p_.width + p_.value_width + 2) + 2 * group_width * most_keys_ +
+               LeftPanels<T>::space(most_keys_, p_.width) + LeftPanels<T>::space(p_.value_width, most_keys_);
+    }
+    Group<T> group(int64_t g) const { return group_of(queries_, g, query_panels_, p_.width); }
+
+    void start() {
+        const Matrix<T> query = head_of<T>(p_.query, p_.query_stride, index_.batch, index_.head);
+        for (int64_t g = 0; g < groups_; ++g) {
+            const Group<T> own = group(g);
+            query.rows(own.queries)
+                .pack_columns(0, static_cast<int>(own.queries.count), own.vectors, 0, p_.width, own.panel);
+        }
+        std::fill_n(sums_, groups_ * group_width * p_.value_width, T(0));
+        std::fill_n(highest_, groups_ * group_width, excluded<T>);
+        std::fill_n(total_, groups_ * group_width, T(0));
+    }
+
+    void add_keys(int64_t g, Range keys, const LeftPanels<T>& key, const LeftPanels<T>& value) {
+        const Group<T> own = group(g);
+        keys.count = seen_keys(p_, own.queries, keys, key);
+        if (keys.count == 0) return;
+        const BlockScores<T> block(p_, index_);
+        block.compute(key, keys, own, scores_, staged_);
+        for (int v = 0; v < own.vectors; ++v) exponentials(g, v, keys.count, own);
+        if (p_.kept != nullptr) {
+            block.kept_weights(keys, own, staged_);
+            block.each_vector(keys, own, [&](int64_t at) {
+                (Vec<T>::load(scores_ + at) * Vec<T>::load(staged_ + at)).store(scores_ + at);
+            });
+        }
+        T* const sums = sums_of(g);
+        for (int64_t e = 0; e < value.count(); ++e)
+            tile_function<T>(value.rows_of(e), own.vectors)(keys.count, value.panel(e), scores_,
+                                                            sums + value.first_of(e) * own.pitch(),
+                                                            own.pitch(), T(1), true);
+    }
+
+    // Scores become exponentials of what they are above the highest so far; earlier sums are rescaled.
+    void exponentials(int64_t g, int v, int64_t keys, const Group<T>& own) {
+        const int64_t pitch = own.pitch();
+        T* const score = scores_ + v * lanes<T>;
+        T* const highest = highest_ + g * group_width + v * lanes<T>;
+        T* const total = total_ + g * group_width + v * lanes<T>;
+        const Vec<T> before = Vec<T>::load(highest);
+        Vec<T> best = before;
+        for (int64_t k = 0; k < keys; ++k) best = max(Vec<T>::load(score + k * pitch), best);
+        const Vec<T> shift = select(best == Vec<T>(excluded<T>), T(0), best);
+        const Vec<T> correction = exp(before - shift);
+        Vec<T> sum = Vec<T>::load(total) * correction;
+        for (int64_t k = 0; k < keys; ++k) {
+            const Vec<T> term = exp(Vec<T>::load(score + k * pitch) - shift);
+            term.store(score + k * pitch);
+            sum += term;
+        }
+        best.store(highest);
+        sum.store(total);
+        if (!any(correction != Vec<T>(T(1)))) return;
+        T* const sums = sums_of(g) + v * lanes<T>;
+        for (int64_t e = 0; e < p_.value_width; ++e)
+            (Vec<T>::load(sums + e * pitch) * correction).store(sums + e * pitch);
+    }
+
+    void finish(int64_t g, T* output, T* log_sum) {
+        const Group<T> own = group(g);
+        const int64_t first = own.queries.first - queries_.first;
+        T* const sums = sums_of(g);
+        for (int v = 0; v < own.vectors; ++v) {
+            const int64_t at = g * group_width + v * lanes<T>;
+            const Vec<T> total = Vec<T>::load(total_ + at), zero(T(0));
+            const Vec<T> share = select(total == zero, zero, Vec<T>(T(1)) / total);
+            for (int64_t e = 0; e < p_.value_width; ++e) {
+                T* const sum = sums + e * own.pitch() + v * lanes<T>;
+                (Vec<T>::load(sum) * share).store(sum);
+            }
+            store_lanes(Vec<T>::load(highest_ + at) + log(total), log_sum, first + v * lanes<T>,
+                        own.lanes_of(v));
+        }
+        store_transposed(sums, p_.value_width, own, output + first * p_.value_width, p_.value_width, false);
+    }
+
+    T* sums_of(int64_t g) const { return sums_ + g * group_width * p_.value_width; }
+
+    const AttentionProblem& p_;
+    HeadIndex index_;
+    Range queries_;
+    int64_t groups_, most_keys_;
+    Arena<T> arena_;
+    T *query_panels_, *key_panels_, *value_panels_, *scores_, *staged_, *sums_, *highest_, *total_;
 };
-
-// c = alpha * a·b, added to c where `accumulate`.
-template <class T>
-void multiply(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T> b, Matrix<T> c, T alpha,
-              bool accumulate) {
-    const StridedSource<T> left{a.data, a.row, a.column, m}, right{b.data, b.column, b.row, n};
-    const StridedTarget<T> target{c.data, c.row,    c.column, accumulate ? c.data : nullptr,
-                                  c.row,  c.column, alpha,    T(1)};
-    blocked_product<T>(m, n, k, left, right, target);
-}
-
-template <class T>
-Matrix<const T> head_of(const void* data, const int64_t (&stride)[4], int64_t batch, int64_t head) {
-    return {static_cast<const T*>(data) + batch * stride[0] + head * stride[1], stride[2], stride[3]};
-}
-
-template <class T>
-constexpr T excluded = -std::numeric_limits<T>::infinity();
-
-// scores = scale * query·keyᵀ, masked, for one block of queries and keys.
-template <class T>
-void block_scores(const AttentionProblem& p, int64_t batch, int64_t head, Range queries, Range keys,
-                  T* scores) {
-    const Matrix<const T> query = head_of<T>(p.query, p.query_stride, batch, head).rows_from(queries.first);
-    const Matrix<const T> key =
-        head_of<T>(p.key, p.key_stride, batch, head / (p.heads / p.key_heads)).rows_from(keys.first);
-    multiply<T>(queries.count, keys.count, p.width, query, key.transposed(), Matrix<T>{scores, keys.count},
-                static_cast<T>(p.scale), false);
-    const int64_t mask_start =
-        batch * p.mask_stride[0] + head * p.mask_stride[1] + keys.first * p.mask_stride[3];
-    for (int64_t r = 0; r < queries.count; ++r) {
-        T* row = scores + r * keys.count;
-        const int64_t query_number = queries.first + r;
-        if (p.causal) {
-            const int64_t seen = std::clamp<int64_t>(query_number + 1 - keys.first, 0, keys.count);
-            std::fill(row + seen, row + keys.count, excluded<T>);
-        }
-        if (p.mask == nullptr) continue;
-        const int64_t start = mask_start + query_number * p.mask_stride[2];
-        if (p.boolean_mask) {
-            const bool* mask = static_cast<const bool*>(p.mask) + start;
-            for (int64_t c = 0; c < keys.count; ++c)
-                if (!mask[c * p.mask_stride[3]]) row[c] = excluded<T>;
-        } else {
-            const T* mask = static_cast<const T*>(p.mask) + start;
-            for (int64_t c = 0; c < keys.count; ++c) row[c] += mask[c * p.mask_stride[3]];
-        }
-    }
-}
-
-// row = exp(row - shift); returns the sum.
-template <class T>
-T exponentials(T* row, int64_t count, T shift) {
-    Vec<T> total(T(0));
-    int64_t c = 0;
-    for (; c + Vec<T>::size <= count; c += Vec<T>::size) {
-        const Vec<T> term = exp(Vec<T>::load(row + c) - Vec<T>(shift));
-        term.store(row + c);
-        total += term;
-    }
-    T sum = sum_lanes(total);
-    if (c < count) {
-        exp(Vec<T>::load(row + c, count - c) - Vec<T>(shift)).store(row + c, count - c);
-        for (; c < count; ++c) sum += row[c];
-    }
-    return sum;
-}
-
-template <class T>
-void forward_block(const AttentionProblem& p, int64_t batch, int64_t head, Range queries, T* output,
-                   T* log_sum) {
-    T* memory = scratch_array<T>(ScratchUse::staging,
-                                 static_cast<size_t>(block_queries * (block_keys + p.value_width + 2)));
-    T* scores = memory;
-    T* sums = scores + block_queries * block_keys;
-    T* highest = sums + block_queries * p.value_width;
-    T* total = highest + block_queries;
-    std::fill_n(sums, queries.count * p.value_width, T(0));
-    std::fill_n(highest, queries.count, excluded<T>);
-    std::fill_n(total, queries.count, T(0));
-    const Matrix<const T> value = head_of<T>(p.value, p.value_stride, batch, head / (p.heads / p.key_heads));
-    const int64_t visible = p.causal ? std::min(p.keys, queries.first + queries.count) : p.keys;
-    for (int64_t first = 0; first < visible; first += block_keys) {
-        const Range keys{first, std::min(block_keys, visible - first)};
-        block_scores(p, batch, head, queries, keys, scores);
-        for (int64_t r = 0; r < queries.count; ++r) {
-            T* row = scores + r * keys.count;
-            T best = highest[r];
-            for (int64_t c = 0; c < keys.count; ++c) best = row[c] > best ? row[c] : best;
-            const T shift = best == excluded<T> ? T(0) : best;
-            const T correction = std::exp(highest[r] - shift);
-            total[r] = total[r] * correction + exponentials(row, keys.count, shift);
-            highest[r] = best;
-            if (correction == T(1)) continue;
-            for (int64_t c = 0; c < p.value_width; ++c) sums[r * p.value_width + c] *= correction;
-        }
-        multiply<T>(queries.count, p.value_width, keys.count, Matrix<const T>{scores, keys.count},
-                    value.rows_from(first), Matrix<T>{sums, p.value_width}, T(1), true);
-    }
-    for (int64_t r = 0; r < queries.count; ++r) {
-        const T scale = total[r] == T(0) ? T(0) : T(1) / total[r];
-        for (int64_t c = 0; c < p.value_width; ++c)
-            output[r * p.value_width + c] = total[r] == T(0) ? T(0) : sums[r * p.value_width + c] * scale;
-        log_sum[r] = total[r] == T(0) ? excluded<T> : highest[r] + std::log(total[r]);
-    }
-}
 
 template <class T>
 void forward(const AttentionProblem& p, T* output, T* log_sum) {
-    const int64_t blocks = ceil_divide(p.queries, block_queries);
+    const int64_t blocks = ceil_divide(p.queries, most_block_queries);
     parallel_for(0, p.batch * p.heads * blocks, 1, [&](int64_t begin, int64_t end) {
         for (int64_t item = begin; item < end; ++item) {
-            const int64_t head = item / blocks, first = item % blocks * block_queries;
-            const Range queries{first, std::min(block_queries, p.queries - first)};
-            const int64_t row = head * p.queries + first;
-            forward_block(p, head / p.heads, head % p.heads, queries, output + row * p.value_width,
-                          log_sum + row);
+            const int64_t head = item / blocks;
+            const Range queries = block_of(p.queries, most_block_queries, item % blocks);
+            const int64_t row = head * p.queries + queries.first;
+            ForwardBlock<T>(p, head, queries).run(output + row * p.value_width, log_sum + row);
         }
     });
 }
@@ -152,96 +165,226 @@ struct Gradients {
     T* grad_value;
 };
 
-// scores become probabilities, and `slopes` (grad_output·valueᵀ) the gradient of the scores before scaling.
+// Some keys of one head against all queries that see them: whoever takes them sums their gradients in order.
 template <class T>
-void score_gradients(const AttentionProblem& p, const Gradients<T>& g, int64_t row, Range queries,
-                     int64_t keys, T* scores, T* slopes) {
-    for (int64_t r = 0; r < queries.count; ++r) {
-        const int64_t query = row + r;
-        T inner = 0;
-        for (int64_t c = 0; c < p.value_width; ++c)
-            inner += g.grad_output[query * p.value_width + c] * g.output[query * p.value_width + c];
-        const T log_sum = g.log_sum[query];
-        T* score = scores + r * keys;
-        T* slope = slopes + r * keys;
-        if (log_sum == excluded<T>)
-            std::fill_n(score, keys, T(0));
-        else
-            exponentials(score, keys, log_sum);
-        const T scale = static_cast<T>(p.scale);
-        for (int64_t c = 0; c < keys; ++c) slope[c] = score[c] * (slope[c] - inner) * scale;
+class BackwardBlock {
+  public:
+    BackwardBlock(const AttentionProblem& p, const Gradients<T>& g, const T* inner, T* grad_query)
+        : p_(p),
+          g_(g),
+          inner_(inner),
+          grad_query_(grad_query),
+          most_keys_(std::min(p.keys, most_block_keys)),
+          most_queries_(std::min(ceil_divide(p.queries, group_width) * group_width, most_block_queries)),
+          arena_(space()),
+          key_panels_(arena_.take(LeftPanels<T>::space(most_keys_, p.width))),
+          value_panels_(arena_.take(LeftPanels<T>::space(most_keys_, p.value_width))),
+          key_columns_(arena_.take(LeftPanels<T>::space(p.width, most_keys_))),
+          query_panels_(arena_.take(most_queries_ * p.width)),
+          slope_panels_(arena_.take(most_queries_ * p.value_width)),
+          query_rows_(arena_.take(RightPanels<T>::space(most_queries_, p.width))),
+          slope_rows_(arena_.take(RightPanels<T>::space(most_queries_, p.value_width))),
+          weights_(arena_.take(most_queries_ * most_keys_)),
+          slopes_(arena_.take(most_queries_ * most_keys_)),
+          staged_(arena_.take(group_width * most_keys_)),
+          sums_(arena_.take(group_width * p.width)),
+          panel_(arena_.take(left_panel_space<T>(tile_rows<T>, most_queries_))) {}
+
+    void run(int64_t batch, int64_t key_head, Range keys) {
+        keys_ = keys;
+        const int64_t shared = p_.heads / p_.key_heads;
+        const Matrix<T> key = head_of<T>(p_.key, p_.key_stride, batch, key_head);
+        const Matrix<T> value = head_of<T>(p_.value, p_.value_stride, batch, key_head);
+        keys_left().pack(key.rows(keys));
+        values_left().pack(value.rows(keys));
+        LeftPanels<T>{key_columns_, p_.width, keys.count}.pack(key.columns(keys, p_.width));
+        const int64_t row = (batch * p_.key_heads + key_head) * p_.keys + keys.first;
+        grad_key_ = g_.grad_key + row * p_.width;
+        grad_value_ = g_.grad_value + row * p_.value_width;
+        std::fill_n(grad_key_, keys.count * p_.width, T(0));
+        std::fill_n(grad_value_, keys.count * p_.value_width, T(0));
+        for (int64_t member = 0; member < shared; ++member)
+            run_head((batch * p_.key_heads + key_head) * shared + member);
     }
+
+  private:
+    static constexpr int64_t group_width = tile_columns<T>;
+
+    int64_t space() const {
+        return LeftPanels<T>::space(most_keys_, p_.width) + LeftPanels<T>::space(most_keys_, p_.value_width) +
+               LeftPanels<T>::space(p_.width, most_keys_) + most_queries_ * (p_.width + p_.value_width) +
+               RightPanels<T>::space(most_queries_, p_.width) +
+               RightPanels<T>::space(most_queries_, p_.value_width) + 2 * most_queries_ * most_keys_ +
+               group_width * (most_keys_ + p_.width) + left_panel_space<T>(tile_rows<T>, most_queries_);
+    }
+    LeftPanels<T> keys_left() const { return {key_panels_, keys_.count, p_.width}; }
+    LeftPanels<T> values_left() const { return {value_panels_, keys_.count, p_.value_width}; }
+
+    void run_head(int64_t head) {
+        const HeadIndex index(p_, head);
+        const Matrix<T> query = head_of<T>(p_.query, p_.query_stride, index.batch, index.head);
+        const Matrix<T> slope{g_.grad_output + head * p_.queries * p_.value_width, p_.value_width, 1};
+        for (int64_t i = 0; i < ceil_divide(p_.queries, most_block_queries); ++i) {
+            const Range queries = block_of(p_.queries, most_block_queries, i);
+            if (p_.causal && queries.first + queries.count <= keys_.first) continue;
+            const RightPanels<T> query_rows{query_rows_, queries.count, p_.width};
+            const RightPanels<T> slope_rows{slope_rows_, queries.count, p_.value_width};
+            query_rows.pack(query.columns(queries, p_.width));
+            slope_rows.pack(slope.columns(queries, p_.value_width));
+            for (int64_t g = 0; g < group_count<T>(queries); ++g) run_group(index, queries, g, query, slope);
+            add_key_gradients(queries, slopes_, query_rows, grad_key_, p_.width);
+            add_key_gradients(queries, weights_, slope_rows, grad_value_, p_.value_width);
+        }
+    }
+
+    // The group's weights and the gradients of its scores, and from these its queries' gradient.
+    void run_group(const HeadIndex& index, Range queries, int64_t g, const Matrix<T>& query,
+                   const Matrix<T>& slope) {
+        const Group<T> own = group_of(queries, g, query_panels_, p_.width);
+        const Range keys{keys_.first, seen_keys(p_, own.queries, keys_, keys_left())};
+        if (keys.count == 0) return;
+        const auto count = static_cast<int>(own.queries.count);
+        T* const slope_panel = slope_panels_ + g * group_width * p_.value_width;
+        query.rows(own.queries).pack_columns(0, count, own.vectors, 0, p_.width, own.panel);
+        slope.rows(own.queries).pack_columns(0, count, own.vectors, 0, p_.value_width, slope_panel);
+        T* const weights = weights_ + g * group_width * most_keys_;
+        T* const slopes = slopes_ + g * group_width * most_keys_;
+        const BlockScores<T> block(p_, index);
+        block.compute(keys_left(), keys, own, weights, staged_);
+        const LeftPanels<T> values = values_left();
+        for (int64_t i = 0; i < values.count() && values.first_of(i) < keys.count; ++i)
+            tile_function<T>(values.rows_of(i), own.vectors)(p_.value_width, values.panel(i), slope_panel,
+                                                             slopes + values.first_of(i) * own.pitch(),
+                                                             own.pitch(), T(1), false);
+        if (p_.kept != nullptr) block.kept_weights(keys, own, staged_);
+        const int64_t row = (index.batch * p_.heads + index.head) * p_.queries + own.queries.first;
+        for (int v = 0; v < own.vectors; ++v) score_gradients(own, v, row, keys.count, weights, slopes);
+        add_query_gradient(own, row, keys.count, slopes);
+    }
+
+    // Scores become weights, and `slopes`, the gradient of the weights, that of the scores before scaling.
+    void score_gradients(const Group<T>& own, int v, int64_t row, int64_t keys, T* weights, T* slopes) {
+        const int64_t first = row + v * lanes<T>, pitch = own.pitch();
+        const Vec<T> log_sum = load_lanes(g_.log_sum, first, own.lanes_of(v));
+        const Vec<T> inner = load_lanes(inner_, first, own.lanes_of(v));
+        const auto blind = log_sum == Vec<T>(excluded<T>);
+        const Vec<T> scale(static_cast<T>(p_.scale));
+        for (int64_t at = v * lanes<T>; at < keys * pitch; at += pitch) {
+            const Vec<T> weight = select(blind, T(0), exp(Vec<T>::load(weights + at) - log_sum));
+            Vec<T> slope = Vec<T>::load(slopes + at), used = weight;
+            if (p_.kept != nullptr) {
+                const Vec<T> kept = Vec<T>::load(staged_ + at);
+                slope *= kept;
+                used *= kept;
+            }
+            used.store(weights + at);
+            (weight * (slope - inner) * scale).store(slopes + at);
+        }
+    }
+
+    void add_query_gradient(const Group<T>& own, int64_t row, int64_t keys, const T* slopes) {
+        const LeftPanels<T> key{key_columns_, p_.width, keys_.count};
+        for (int64_t e = 0; e < key.count(); ++e)
+            tile_function<T>(key.rows_of(e), own.vectors)(
+                keys, key.panel(e), slopes, sums_ + key.first_of(e) * own.pitch(), own.pitch(), T(1), false);
+        store_transposed(sums_, p_.width, own, grad_query_ + row * p_.width, p_.width, true);
+    }
+
+    // target[key] += the sum over queries of scores[key, query] * rows[query].
+    void add_key_gradients(Range queries, const T* scores, RightPanels<T> rows, T* target, int64_t width) {
+        const LeftPanels<T> keys = keys_left();
+        for (int64_t i = 0; i < keys.count(); ++i) {
+            const int count = keys.rows_of(i);
+            T* next = panel_;
+            rows.first = 0;
+            for (int64_t g = 0; g < group_count<T>(queries); ++g) {
+                const Group<T> own = group_of(queries, g, query_panels_, p_.width);
+                if (seen_keys(p_, own.queries, keys_, keys) <= keys.first_of(i)) {
+                    rows.first += own.queries.count;  // only at the start: later queries see more
+                    continue;
+                }
+                const T* const own_scores = scores + g * group_width * most_keys_;
+                const StridedSource<T> source{own_scores + keys.first_of(i) * own.pitch(), own.pitch(), 1,
+                                              count};
+                source.pack_rows(0, count, 0, own.queries.count, next);
+                next += count * own.queries.count;
+            }
+            if (rows.first < rows.depth)
+                multiply_panels(count, panel_, rows, target + keys.first_of(i) * width, width, T(1), true);
+        }
+    }
+
+    const AttentionProblem& p_;
+    const Gradients<T>& g_;
+    const T* inner_;
+    T* grad_query_;
+    int64_t most_keys_, most_queries_;
+    Arena<T> arena_;
+    T *key_panels_, *value_panels_, *key_columns_, *query_panels_, *slope_panels_, *query_rows_, *slope_rows_,
+        *weights_, *slopes_, *staged_, *sums_, *panel_;
+    Range keys_{0, 0};
+    T *grad_key_ = nullptr, *grad_value_ = nullptr;
+};
+
+// inner[query] = output·grad_output.
+template <class T>
+void inner_products(const AttentionProblem& p, const Gradients<T>& g, T* inner) {
+    const int64_t width = p.value_width;
+    parallel_for(0, p.batch * p.heads * p.queries, std::max<int64_t>(1, 32768 / (width + 1)),
+                 [&](int64_t begin, int64_t end) {
+                     for (int64_t row = begin; row < end; ++row) {
+                         const T *const x = g.output + row * width, *const y = g.grad_output + row * width;
+                         Vec<T> sum(T(0));
+                         for (int64_t e = 0; e < width; e += lanes<T>) {
+                             const int64_t here = std::min<int64_t>(lanes<T>, width - e);
+                             sum = fma(load_lanes(x, e, here), load_lanes(y, e, here), sum);
+                         }
+                         inner[row] = sum_lanes(sum);
+                     }
+                 });
 }
 
-template <class T>
-void backward_block(const AttentionProblem& p, const Gradients<T>& g, int64_t batch, int64_t head,
-                    Range queries, T* scores, T* slopes) {
-    const int64_t key_head = head / (p.heads / p.key_heads);
-    const int64_t row = (batch * p.heads + head) * p.queries + queries.first;
-    const int64_t key_row = (batch * p.key_heads + key_head) * p.keys;
-    const Matrix<const T> query = head_of<T>(p.query, p.query_stride, batch, head).rows_from(queries.first);
-    const Matrix<const T> key = head_of<T>(p.key, p.key_stride, batch, key_head);
-    const Matrix<const T> value = head_of<T>(p.value, p.value_stride, batch, key_head);
-    const Matrix<const T> grad_output{g.grad_output + row * p.value_width, p.value_width};
-    const Matrix<T> grad_query{g.grad_query + row * p.width, p.width};
-    const int64_t visible = p.causal ? std::min(p.keys, queries.first + queries.count) : p.keys;
-    for (int64_t first = 0; first < visible; first += block_keys) {
-        const Range keys{first, std::min(block_keys, visible - first)};
-        block_scores(p, batch, head, queries, keys, scores);
-        multiply<T>(queries.count, keys.count, p.value_width, grad_output,
-                    value.rows_from(first).transposed(), Matrix<T>{slopes, keys.count}, T(1), false);
-        score_gradients(p, g, row, queries, keys.count, scores, slopes);
-        const Matrix<const T> chances{scores, keys.count}, slope{slopes, keys.count};
-        multiply<T>(keys.count, p.value_width, queries.count, chances.transposed(), grad_output,
-                    Matrix<T>{g.grad_value + (key_row + first) * p.value_width, p.value_width}, T(1), true);
-        multiply<T>(queries.count, p.width, keys.count, slope, key.rows_from(first), grad_query, T(1), true);
-        multiply<T>(keys.count, p.width, queries.count, slope.transposed(), query,
-                    Matrix<T>{g.grad_key + (key_row + first) * p.width, p.width}, T(1), true);
-    }
-}
-
-// Whoever takes a head of keys takes all queries that see it, in order.
+// Keys are cut into so many parts that there are some for every thread, each with a gradient of the queries
+// of its own; the parts' gradients are added in order.
 template <class T>
 void backward(const AttentionProblem& p, const Gradients<T>& g) {
-    const int64_t shared = p.heads / p.key_heads;
-    std::fill_n(g.grad_query, p.batch * p.heads * p.queries * p.width, T(0));
-    std::fill_n(g.grad_key, p.batch * p.key_heads * p.keys * p.width, T(0));
-    std::fill_n(g.grad_value, p.batch * p.key_heads * p.keys * p.value_width, T(0));
-    parallel_for(0, p.batch * p.key_heads, 1, [&](int64_t begin, int64_t end) {
-        T* scores =
-            scratch_array<T>(ScratchUse::staging, static_cast<size_t>(2 * block_queries * block_keys));
+    const int64_t rows = p.batch * p.heads * p.queries, numbers = rows * p.width;
+    const int64_t heads = p.batch * p.key_heads, blocks = ceil_divide(p.keys, most_block_keys);
+    const int64_t parts = std::clamp<int64_t>(16 / std::max<int64_t>(1, p.batch * p.heads), 1, blocks);
+    T* const memory = scratch_array<T>(ScratchUse::shared, static_cast<size_t>(rows + (parts - 1) * numbers));
+    T* const partial = memory + rows;
+    inner_products(p, g, memory);
+    parallel_for(0, heads * parts, 1, [&](int64_t begin, int64_t end) {
         for (int64_t item = begin; item < end; ++item) {
-            for (int64_t member = 0; member < shared; ++member) {
-                const int64_t head = item % p.key_heads * shared + member;
-                for (int64_t first = 0; first < p.queries; first += block_queries) {
-                    const Range queries{first, std::min(block_queries, p.queries - first)};
-                    backward_block(p, g, item / p.key_heads, head, queries, scores,
-                                   scores + block_queries * block_keys);
-                }
-            }
+            const int64_t head = item / parts, part = item % parts, shared = p.heads / p.key_heads;
+            T* const grad_query = part == 0 ? g.grad_query : partial + (part - 1) * numbers;
+            const int64_t own = shared * p.queries * p.width;
+            std::fill_n(grad_query + head * own, own, T(0));
+            BackwardBlock<T> block(p, g, memory, grad_query);
+            const Range mine = piece(blocks, parts, part);
+            for (int64_t b = mine.first; b < mine.first + mine.count; ++b)
+                block.run(head / p.key_heads, head % p.key_heads, block_of(p.keys, most_block_keys, b));
+        }
+    });
+    parallel_for(0, parts > 1 ? numbers : 0, 32768, [&](int64_t begin, int64_t end) {
+        for (int64_t part = 1; part < parts; ++part) {
+            const T* const from = partial + (part - 1) * numbers;
+            for (int64_t i = begin; i < end; ++i) g.grad_query[i] += from[i];
         }
     });
 }
 
 void run_forward(const AttentionProblem& p, void* output, void* log_sum) {
-    if (p.dtype == DType::float32)
-        forward(p, static_cast<float*>(output), static_cast<float*>(log_sum));
-    else
-        forward(p, static_cast<double*>(output), static_cast<double*>(log_sum));
-}
-
-template <class T>
-void run_backward_of(const AttentionProblem& p, const void* output, const void* log_sum,
-                     const void* grad_output, void* grad_query, void* grad_key, void* grad_value) {
-    backward(p, Gradients<T>{static_cast<const T*>(output), static_cast<const T*>(log_sum),
-                             static_cast<const T*>(grad_output), static_cast<T*>(grad_query),
-                             static_cast<T*>(grad_key), static_cast<T*>(grad_value)});
+    visit_float(p.dtype, [&]<class T>(T) { forward(p, static_cast<T*>(output), static_cast<T*>(log_sum)); });
 }
 
 void run_backward(const AttentionProblem& p, const void* output, const void* log_sum, const void* grad_output,
                   void* grad_query, void* grad_key, void* grad_value) {
-    const auto function = p.dtype == DType::float32 ? &run_backward_of<float> : &run_backward_of<double>;
-    function(p, output, log_sum, grad_output, grad_query, grad_key, grad_value);
+    visit_float(p.dtype, [&]<class T>(T) {
+        backward(p, Gradients<T>{static_cast<const T*>(output), static_cast<const T*>(log_sum),
+                                 static_cast<const T*>(grad_output), static_cast<T*>(grad_query),
+                                 static_cast<T*>(grad_key), static_cast<T*>(grad_value)});
+    });
 }
 
 }  // namespace

@@ -13,6 +13,25 @@ int64_t left_panel_space(int64_t rows, int64_t depth) {
     return rows * depth + lanes<T>;
 }
 
+// A left operand [rows, depth] in panels of nearly equal height.
+template <class T>
+struct LeftPanels {
+    T* data;
+    int64_t rows, depth;
+
+    static int64_t space(int64_t rows, int64_t depth) {
+        return (rows + tile_rows<T> - 1) / tile_rows<T> * left_panel_space<T>(tile_rows<T>, depth);
+    }
+    int64_t count() const { return (rows + tile_rows<T> - 1) / tile_rows<T>; }
+    int64_t first_of(int64_t index) const { return index * rows / count(); }
+    int rows_of(int64_t index) const { return static_cast<int>(first_of(index + 1) - first_of(index)); }
+    T* panel(int64_t index) const { return data + index * left_panel_space<T>(tile_rows<T>, depth); }
+
+    void pack(const StridedSource<T>& source) const {
+        for (int64_t p = 0; p < count(); ++p) source.pack_rows(first_of(p), rows_of(p), 0, depth, panel(p));
+    }
+};
+
 // A right operand [depth, columns] in panels of tile_columns<T> columns.
 template <class T>
 struct RightPanels {
@@ -20,17 +39,23 @@ struct RightPanels {
 
     T* data;
     int64_t depth, columns;
+    int64_t first = 0;  // rows left out at the start
 
     static int64_t space(int64_t depth, int64_t columns) {
         return (columns + width - 1) / width * width * depth + lanes<T>;
     }
     int64_t count() const { return (columns + width - 1) / width; }
-    T* panel(int64_t index) const { return data + index * width * depth; }
     int columns_of(int64_t index) const { return static_cast<int>(std::min(width, columns - index * width)); }
+    int vectors_of(int64_t index) const { return columns_of(index) > lanes<T> ? 2 : 1; }
+    T* panel(int64_t index) const {
+        return data + index * width * depth + first * vectors_of(index) * lanes<T>;
+    }
 
     void pack(const StridedSource<T>& source, int64_t index) const {
-        const int here = columns_of(index);
-        source.pack_columns(index * width, here, here > lanes<T> ? 2 : 1, 0, depth, panel(index));
+        source.pack_columns(index * width, columns_of(index), vectors_of(index), 0, depth, panel(index));
+    }
+    void pack(const StridedSource<T>& source) const {
+        for (int64_t q = 0; q < count(); ++q) pack(source, q);
     }
 };
 
@@ -40,14 +65,15 @@ void multiply_panels(int rows, const T* left, const RightPanels<T>& right, T* c,
                      bool accumulate) {
     for (int64_t q = 0; q < right.count(); ++q) {
         const int columns = right.columns_of(q);
-        const TileFunction<T> function = tile_function<T>(rows, columns > lanes<T> ? 2 : 1);
+        const int64_t depth = right.depth - right.first;
+        const TileFunction<T> function = tile_function<T>(rows, right.vectors_of(q));
         T* target = c + q * right.width;
         if (columns % lanes<T> == 0) {
-            function(right.depth, left, right.panel(q), target, pitch, alpha, accumulate);
+            function(depth, left, right.panel(q), target, pitch, alpha, accumulate);
             continue;
         }
         alignas(64) T tile[tile_rows<T> * tile_columns<T>];
-        function(right.depth, left, right.panel(q), tile, right.width, alpha, false);
+        function(depth, left, right.panel(q), tile, right.width, alpha, false);
         for (int r = 0; r < rows; ++r) {
             for (int j = 0; j < columns; ++j) {
                 T& into = target[r * pitch + j];

@@ -17,7 +17,7 @@ namespace {
 template <class T>
 struct StepRows {
     const T* projected;
-    const T* bias;  // null for none
+    const T* bias;  // of GRU, null for none
     const T* hidden_before;
     const T* cell_before;
     T* kept;  // holds the state's projections, and then what the gradient reads
@@ -53,13 +53,10 @@ Vec<T> arriving(const StepGradients<T>& g, Load load) {
 template <class T>
 struct Lstm {
     static void forward(int64_t n, const StepRows<T>& row) {
-        const T *const p = row.projected, *const bias = row.bias;
+        const T* const p = row.projected;
         T* const k = row.kept;
         each_vector<T>(n, [&](auto load, auto store) {
-            const auto gate = [&](int64_t block) {
-                const Vec<T> sum = load(p + block * n) + load(k + block * n);
-                return bias == nullptr ? sum : sum + load(bias + block * n);
-            };
+            const auto gate = [&](int64_t block) { return load(p + block * n) + load(k + block * n); };
             const Vec<T> input = sigmoid(gate(0)), forget = sigmoid(gate(1)), candidate = tanh(gate(2)),
                          output = sigmoid(gate(3));
             const Vec<T> cell = fma(forget, load(row.cell_before), input * candidate);
@@ -134,8 +131,7 @@ struct Plain {
     static void forward(int64_t n, const StepRows<T>& row) {
         const Vec<T> zero(T(0));
         each_vector<T>(n, [&](auto load, auto store) {
-            const Vec<T> product = load(row.projected) + load(row.output);
-            const Vec<T> sum = row.bias == nullptr ? product : product + load(row.bias);
+            const Vec<T> sum = load(row.projected) + load(row.output);
             if constexpr (relu)
                 store(select(sum <= zero, zero, sum), row.output);
             else
