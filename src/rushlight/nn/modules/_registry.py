@@ -6,7 +6,7 @@ A module keeps its parameters, buffers and children where Python keeps attribute
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any
 
 KINDS = ("_parameters", "_buffers", "_modules")
@@ -52,6 +52,15 @@ class Registry(MutableMapping):
 
     def __or__(self, other: Any) -> dict[str, Any]:
         return {**self, **other}
+
+
+def members(module: Any, kind: str) -> Iterable[tuple[str, Any]]:
+    """Names and values of one kind in order of registration, as they are now."""
+    attributes = module.__dict__
+    names = attributes.get(NAMES_KEY[kind])
+    if names:
+        return [(name, attributes[name]) for name in names]
+    return () if names is not None else getattr(module, kind)  # which raises
 
 
 def registry_property(kind: str) -> property:

@@ -434,7 +434,7 @@ class Module:
     ) -> Iterator[tuple[str, Parameter]]:
         """Pairs of dotted name and parameter; a parameter with two names comes once unless `remove_duplicate=False`."""
         return self._named_members(
-            lambda module: module._parameters.items(), prefix, recurse, remove_duplicate
+            lambda module: _registry.members(module, "_parameters"), prefix, recurse, remove_duplicate
         )
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
@@ -446,7 +446,9 @@ class Module:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """Pairs of dotted name and buffer."""
-        return self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
+        return self._named_members(
+            lambda module: _registry.members(module, "_buffers"), prefix, recurse, remove_duplicate
+        )
 
     def _named_members(
         self,
@@ -477,7 +479,7 @@ class Module:
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Pairs of name and direct child."""
         seen = set()
-        for name, module in self._modules.items():
+        for name, module in _registry.members(self, "_modules"):
             if module is not None and module not in seen:
                 seen.add(module)
                 yield name, module
@@ -503,7 +505,7 @@ class Module:
         if remove_duplicate:
             memo.add(self)
         yield prefix, self
-        for name, module in self._modules.items():
+        for name, module in _registry.members(self, "_modules"):
             if module is not None:
                 below = f"{prefix}.{name}" if prefix else name
                 yield from module.named_modules(memo, below, remove_duplicate)
