@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <span>
@@ -23,16 +24,12 @@ class InlineVector {
     InlineVector(std::span<const T> items) : InlineVector(items.begin(), items.end()) {}
     template <class Iterator>
     InlineVector(Iterator first, Iterator last) {
-        for (; first != last; ++first) push_back(*first);
+        append(first, last);
     }
     InlineVector(const InlineVector& other) : InlineVector(other.begin(), other.end()) {}
     InlineVector(InlineVector&& other) noexcept { take(other); }
     InlineVector& operator=(const InlineVector& other) {
-        if (this != &other) {
-            InlineVector copy(other);
-            release();
-            take(copy);
-        }
+        if (this != &other) assign(other.begin(), other.end());
         return *this;
     }
     InlineVector& operator=(InlineVector&& other) noexcept {
@@ -71,8 +68,22 @@ class InlineVector {
     }
     void resize(size_t count, const T& value = T{}) {
         if (count > capacity_) grow(count);
-        while (size_ > count) pop_back();
-        while (size_ < count) new (data_ + size_++) T(value);
+        if (count < size_) std::destroy(data_ + count, data_ + size_);
+        if (count > size_) std::uninitialized_fill(data_ + size_, data_ + count, value);
+        size_ = count;
+    }
+    // The items must not lie in this vector.
+    template <class Iterator>
+    void assign(Iterator first, Iterator last) {
+        clear();
+        append(first, last);
+    }
+    template <class Iterator>
+    void append(Iterator first, Iterator last) {
+        const size_t count = size_ + static_cast<size_t>(std::distance(first, last));
+        if (count > capacity_) grow(count);
+        std::uninitialized_copy(first, last, data_ + size_);
+        size_ = count;
     }
     void insert(size_t position, T item) {
         push_back(std::move(item));

@@ -22,13 +22,17 @@ int64_t count_elements(IntSpan sizes) {
     return count;
 }
 
-Dims contiguous_strides(IntSpan sizes) {
-    Dims strides(sizes.size());
+void set_contiguous_strides(IntSpan sizes, Dims& strides) {
+    strides.resize(sizes.size());
     int64_t stride = 1;
     for (size_t d = sizes.size(); d-- > 0;) {
         strides[d] = stride;
         stride *= std::max<int64_t>(sizes[d], 1);
     }
+}
+Dims contiguous_strides(IntSpan sizes) {
+    Dims strides;
+    set_contiguous_strides(sizes, strides);
     return strides;
 }
 

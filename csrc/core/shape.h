@@ -18,6 +18,7 @@ using IntSpan = std::span<const int64_t>;
 // Product of the sizes; throws Error for negative sizes and on overflow.
 int64_t count_elements(IntSpan sizes);
 Dims contiguous_strides(IntSpan sizes);
+void set_contiguous_strides(IntSpan sizes, Dims& strides);  // the same, into a vector that is there already
 // Strides of a dense tensor in the given memory format (channels_last needs 4 dims, channels_last_3d 5).
 Dims strides_for(IntSpan sizes, MemoryFormat format);
 bool is_contiguous(IntSpan sizes, IntSpan strides);

@@ -4,37 +4,25 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
-#include <vector>
 
 #include "core/allocator.h"
 #include "core/error.h"
+#include "core/spare_list.h"
 
 namespace rl {
 namespace {
 
-std::vector<void*>& spare_objects() {
-    static std::vector<void*>& spare = *new std::vector<void*>();
-    return spare;
-}
-constexpr size_t spare_limit = 1024;
+constinit SpareList<1024> spare;
 
 }  // namespace
 
 void* Storage::operator new(size_t size) {
-    std::vector<void*>& spare = spare_objects();
-    if (spare.empty()) return ::operator new(size);
-    void* const memory = spare.back();
-    spare.pop_back();
-    return memory;
+    void* const memory = spare.pop();
+    return memory != nullptr ? memory : ::operator new(size);
 }
 
 void Storage::operator delete(void* memory) {
-    std::vector<void*>& spare = spare_objects();
-    if (spare.size() < spare_limit) {
-        spare.push_back(memory);
-    } else {
-        ::operator delete(memory);
-    }
+    if (!spare.push(memory)) ::operator delete(memory);
 }
 
 Storage::Storage(size_t bytes, Device device) : bytes_(bytes), device_(device) {

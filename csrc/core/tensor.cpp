@@ -9,19 +9,22 @@
 
 #include "core/error.h"
 #include "core/mode.h"
+#include "core/spare_list.h"
 #include "core/storage_part.h"
 
 namespace rl {
 namespace {
 
-constexpr size_t reuse_limit = 512;
-std::vector<TensorImpl*>& reusable() {
-    static std::vector<TensorImpl*>& list = *new std::vector<TensorImpl*>();
-    return list;
-}
+constinit SpareList<512> spare;
 
 // As count_elements, where the bytes must be countable too.
 int64_t count_elements_to_store(IntSpan sizes, DType dtype) {
+    int64_t numel = 1, bytes = 0;
+    bool plain = true;
+    for (const int64_t size : sizes)
+        plain = plain && size > 0 && !__builtin_mul_overflow(numel, size, &numel);
+    if (plain && !__builtin_mul_overflow(numel, int64_t{item_size(dtype)}, &bytes)) [[likely]]
+        return numel;
     int64_t count = item_size(dtype);
     bool overflow = false;
     for (const int64_t size : sizes) overflow = __builtin_mul_overflow(count, size, &count) || overflow;
@@ -56,8 +59,8 @@ Tensor make(Ref<Storage> storage, IntSpan sizes, IntSpan strides, int64_t offset
     Tensor tensor = Tensor::steal(allocate_tensor());
     TensorImpl* const impl = tensor.impl();
     impl->storage = std::move(storage);
-    impl->sizes = Dims(sizes);
-    impl->strides = Dims(strides);
+    impl->sizes.assign(sizes.begin(), sizes.end());
+    impl->strides.assign(strides.begin(), strides.end());
     impl->offset = offset;
     impl->dtype = dtype;
     impl->device = device;
@@ -68,15 +71,12 @@ Tensor make(Ref<Storage> storage, IntSpan sizes, IntSpan strides, int64_t offset
 }  // namespace
 
 TensorImpl* allocate_tensor() {
-    std::vector<TensorImpl*>& list = reusable();
-    TensorImpl* impl;
-    if (list.empty()) {
+    auto* impl = static_cast<TensorImpl*>(spare.pop());
+    if (impl != nullptr) {
+        PyObject_Init(reinterpret_cast<PyObject*>(impl), &tensor_type);
+    } else {
         impl = PyObject_GC_New(TensorImpl, &tensor_type);
         if (impl == nullptr) throw std::bad_alloc();
-    } else {
-        impl = list.back();
-        list.pop_back();
-        PyObject_Init(reinterpret_cast<PyObject*>(impl), &tensor_type);
     }
     construct_tensor(impl);
     return impl;
@@ -113,9 +113,7 @@ void destroy_tensor(TensorImpl* impl) {
 }
 
 bool keep_for_reuse(TensorImpl* impl) {
-    if (reusable().size() >= reuse_limit) return false;
-    reusable().push_back(impl);
-    return true;
+    return spare.push(impl);
 }
 
 int64_t Tensor::size(int64_t dim) const {
@@ -149,8 +147,8 @@ Tensor empty(IntSpan sizes, TensorOptions options) {
     Tensor tensor = Tensor::steal(allocate_tensor());
     TensorImpl* const impl = tensor.impl();
     impl->storage = make_ref<Storage>(checked_bytes(numel, options.dtype), options.device);
-    impl->sizes = Dims(sizes);
-    impl->strides = contiguous_strides(sizes);
+    impl->sizes.assign(sizes.begin(), sizes.end());
+    set_contiguous_strides(sizes, impl->strides);
     impl->numel = numel;
     impl->dtype = options.dtype;
     impl->device = options.device;

@@ -120,9 +120,12 @@ bool same_geometry(const Tensor& a, const Tensor& b) {
            item_size(a.dtype()) == item_size(b.dtype());
 }
 
+bool shares_elsewhere(const Tensor& input, const Tensor& target) {
+    return input->storage.get() == target->storage.get() && !same_geometry(input, target);
+}
+
 // An input that shares memory with the target in a way that is hard to follow is read from a copy.
 Tensor separate(const Tensor& input, const Tensor& target) {
-    if (input->storage.get() != target->storage.get() || same_geometry(input, target)) return input;
     check_overlap(input, target);
     const Tensor copy = empty_like(input);
     copy_data(copy, input);
@@ -135,26 +138,27 @@ bool rounds_or_wraps(DType dtype) {
     return item_size(dtype) < 4 && dtype != DType::boolean;
 }
 
-void run_kernel(const PointwiseRule& rule, TensorSpan inputs, DType common, const Parameters& parameters,
-                const Tensor& target) {
+// `result` is the type that the rule gives for `common`; the target may be of another.
+void run_kernel(const PointwiseRule& rule, TensorSpan inputs, DType common, DType result,
+                const Parameters& parameters, const Tensor& target) {
     const Compute compute = kernels::compute_type(common);
     if (!kernels::supports(rule.kernel, compute)) {
         raise<NotImplemented>("\"", rule_name(rule), "_cpu\" not implemented for '", info(common).scalar_name,
                               "'");
     }
     if (target.is_meta() || target.numel() == 0) return;
-    if (const DType result = result_dtype(rule, common);
-        result != target.dtype() && rounds_or_wraps(result)) {
+    if (result != target.dtype() && rounds_or_wraps(result)) {
         const Tensor staged = empty(target.sizes(), {result, target.device()});
-        run_kernel(rule, inputs, common, parameters, staged);
+        run_kernel(rule, inputs, common, result, parameters, staged);
         return copy_data(target, staged);
     }
     std::array<Dims, 3> strides;
     std::array<kernels::Operand, 3> operands;
     std::array<Tensor, 3> separated;
     for (size_t i = 0; i < inputs.size(); ++i) {
-        separated[i] = separate(inputs[i], target);
-        const Tensor& input = separated[i];
+        const bool apart = !shares_elsewhere(inputs[i], target);
+        if (!apart) separated[i] = separate(inputs[i], target);
+        const Tensor& input = apart ? inputs[i] : separated[i];
         const bool same_shape = input.sizes() == target.sizes();
         if (!same_shape) strides[i] = broadcast_strides(input.sizes(), input.strides(), target.sizes());
         operands[i] = {input.raw_data(), input.dtype(),
@@ -216,7 +220,7 @@ Tensor pointwise_in_place(const PointwiseRule& rule, TensorSpan inputs, const Pa
             if (edge.is_valid()) set_history(recorded[i], edge.node, edge.index);
         }
     }
-    run_kernel(rule, inputs, common, parameters, self);
+    run_kernel(rule, inputs, common, result, parameters, self);
     self.bump_version();
     if (wanted) {
         const Tensor written = alias(self);
@@ -287,12 +291,12 @@ Tensor pointwise(const PointwiseRule& rule, TensorSpan inputs, const Parameters&
             }
         }
         prepare_out(out, sizes, result);
-        run_kernel(rule, separated, common, parameters, out);
+        run_kernel(rule, separated, common, result, parameters, out);
         out.bump_version();
         return out;
     }
     Tensor output = allocate_result(inputs, sizes, result, device);
-    run_kernel(rule, inputs, common, parameters, output);
+    run_kernel(rule, inputs, common, result, parameters, output);
     if (differentiable(rule, result) && gradients_wanted(inputs)) {
         record_pointwise(rule, inputs, output, parameters, common);
     }

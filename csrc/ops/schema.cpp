@@ -177,6 +177,9 @@ Schema parse_schema(std::string_view text) {
         schema.arguments.back().keyword_only = keyword_only;
         if (!keyword_only) ++schema.positional_count;
     }
+    const int first = !schema.arguments.empty() && schema.arguments[0].type == ArgumentType::tensor ? 1 : 0;
+    if (first < schema.positional_count && schema.arguments[first].type == ArgumentType::integer_list)
+        schema.list_position = first;
     std::string_view results = trim(text.substr(arrow + 2));
     if (results.starts_with('(')) results = results.substr(1, results.size() - 2);
     for (std::string_view part : split_arguments(results)) {

@@ -47,6 +47,8 @@ struct Schema {
     std::string overload;  // "dim_IntList"
     std::vector<Argument> arguments;
     int positional_count = 0;
+    int list_position =
+        -1;  // of the int[] that integers given one by one may stand for: first, or after self
     std::vector<std::string> return_types;
     std::vector<std::string> return_names;  // empty where the schema gives none
 };

@@ -55,7 +55,7 @@ bool is_boolean_like(PyObject* object) {
            std::string_view(Py_TYPE(object)->tp_name) == "numpy.bool_";
 }
 
-bool accepts(const Argument& argument, PyObject* object) {
+bool accepts_other(const Argument& argument, PyObject* object) {
     if (object == Py_None && argument.optional) return true;
     switch (argument.type) {
         case ArgumentType::tensor:
@@ -103,6 +103,13 @@ bool accepts(const Argument& argument, PyObject* object) {
     return false;
 }
 
+// Most arguments are plain tensors where tensors are expected.
+bool accepts(const Argument& argument, PyObject* object) {
+    const bool takes_tensor =
+        argument.type == ArgumentType::tensor || argument.type == ArgumentType::tensor_or_scalar;
+    return (takes_tensor && Py_TYPE(object) == &tensor_type) || accepts_other(argument, object);
+}
+
 // The arguments of one call, as given.
 struct Given {
     PyObject* const* arguments;
@@ -127,14 +134,13 @@ struct Failure {
     PyObject* object = nullptr;
 };
 
-bool same_name(PyObject* given, PyObject* interned) {
-    return given == interned || PyUnicode_Compare(given, interned) == 0;
-}
-
 // Names that callers use for the argument that schemas call self, and NumPy's names for others.
 int find_argument(const Schema& schema, PyObject* name) {
     for (size_t i = 0; i < schema.arguments.size(); ++i) {
-        if (same_name(name, schema.arguments[i].interned_name)) return static_cast<int>(i);
+        if (name == schema.arguments[i].interned_name) return static_cast<int>(i);
+    }
+    for (size_t i = 0; i < schema.arguments.size(); ++i) {
+        if (PyUnicode_Compare(name, schema.arguments[i].interned_name) == 0) return static_cast<int>(i);
     }
     const auto named = [&](const char* argument) {
         for (size_t i = 0; i < schema.arguments.size(); ++i) {
@@ -151,49 +157,45 @@ int find_argument(const Schema& schema, PyObject* name) {
 }
 
 // Integers given one by one stand for a list where the list is the only positional argument (besides self).
-bool takes_loose_integers(const Schema& schema, int first, const Given& given) {
-    if (first >= schema.positional_count || given.count <= first) return false;
+bool takes_loose_integers(const Schema& schema, const Given& given) {
+    const int first = schema.list_position;
+    if (first < 0 || given.count <= first) return false;
     const Argument& argument = schema.arguments[first];
-    if (argument.type != ArgumentType::integer_list) return false;
-    if (given.count - first > 1 && schema.positional_count - first > 1 && argument.list_size > 0)
-        return false;
+    const bool several = given.count - first > 1;
+    if (several && schema.positional_count - first > 1 && argument.list_size > 0) return false;
     for (Py_ssize_t i = first; i < given.count; ++i) {
         if (!is_integer_like(given.arguments[i])) return false;
     }
-    return true;
+    return several || !accepts(argument, given.arguments[first]);
 }
 
-bool bind(const Callable::Entry& entry, const Given& given, Bound& bound, Failure& failure) {
-    const Schema& schema = entry.op->schema;
-    const int arity = static_cast<int>(schema.arguments.size());
-    for (int i = 0; i < arity; ++i) bound.values[i] = nullptr;
-    Py_ssize_t positional = given.count;
-    const int first = !schema.arguments.empty() && schema.arguments[0].type == ArgumentType::tensor ? 1 : 0;
-    if (takes_loose_integers(schema, first, given) &&
-        !accepts(schema.arguments[first], given.arguments[first])) {
-        bound.packed = Object::check(PyTuple_New(given.count - first));
-    } else if (takes_loose_integers(schema, first, given) && given.count - first > 1) {
-        bound.packed = Object::check(PyTuple_New(given.count - first));
-    }
-    if (bound.packed) {
-        for (Py_ssize_t i = first; i < given.count; ++i) {
-            PyTuple_SET_ITEM(bound.packed.get(), i - first, Py_NewRef(given.arguments[i]));
-        }
-        bound.values[first] = bound.packed.get();
-        positional = first;
-    }
-    if (positional > schema.positional_count) {
+// Places the positional arguments; gives how many arguments of the schema they fill, or -1.
+int bind_positional(const Schema& schema, const Given& given, Bound& bound, Failure& failure) {
+    const bool loose = takes_loose_integers(schema, given);
+    const Py_ssize_t count = loose ? schema.list_position : given.count;
+    if (count > schema.positional_count) {
         failure = {Mismatch::too_many, 0, 0, nullptr};
-        return false;
+        return -1;
     }
-    for (Py_ssize_t i = 0; i < positional; ++i) {
+    for (Py_ssize_t i = 0; i < count; ++i) {
         if (!accepts(schema.arguments[i], given.arguments[i])) {
             failure = {Mismatch::wrong_type, static_cast<int>(i), static_cast<int>(i) + 1,
                        given.arguments[i]};
-            return false;
+            return -1;
         }
         bound.values[i] = given.arguments[i];
     }
+    if (!loose) return static_cast<int>(count);
+    bound.packed = Object::check(PyTuple_New(given.count - count));
+    for (Py_ssize_t i = count; i < given.count; ++i) {
+        PyTuple_SET_ITEM(bound.packed.get(), i - count, Py_NewRef(given.arguments[i]));
+    }
+    bound.values[count] = bound.packed.get();
+    return static_cast<int>(count) + 1;
+}
+
+bool bind_keywords(const Callable::Entry& entry, const Given& given, Bound& bound, Failure& failure) {
+    const Schema& schema = entry.op->schema;
     for (Py_ssize_t k = 0; k < given.keyword_count(); ++k) {
         PyObject* const name = PyTuple_GET_ITEM(given.names, k);
         PyObject* const value = given.arguments[given.count + k];
@@ -217,7 +219,17 @@ bool bind(const Callable::Entry& entry, const Given& given, Bound& bound, Failur
         }
         bound.values[index] = value;
     }
-    for (int i = 0; i < arity; ++i) {
+    return true;
+}
+
+bool bind(const Callable::Entry& entry, const Given& given, Bound& bound, Failure& failure) {
+    const Schema& schema = entry.op->schema;
+    const int arity = static_cast<int>(schema.arguments.size());
+    const int filled = bind_positional(schema, given, bound, failure);
+    if (filled < 0) return false;
+    for (int i = filled; i < arity; ++i) bound.values[i] = nullptr;
+    if (given.keyword_count() > 0 && !bind_keywords(entry, given, bound, failure)) return false;
+    for (int i = filled; i < arity; ++i) {
         if (bound.values[i] != nullptr) continue;
         bound.values[i] = schema.arguments[i].default_value;
         if (bound.values[i] == nullptr) {

@@ -307,6 +307,58 @@ PyObject* set_mode(PyObject*, PyObject* value) {
     return PyBool_FromLong(std::exchange(autograd_mode.*Flag, wanted != 0));
 }
 
+// The context managers no_grad and enable_grad, which are entered too often to be Python. Called with a
+// function they decorate it.
+struct GradMode {
+    PyObject ob_base;
+    bool previous;
+};
+
+PyObject* grad_mode_new(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
+    PyObject* function = nullptr;
+    static const char* const names[] = {"function", nullptr};
+    const bool given = PyTuple_GET_SIZE(arguments) > 0 || keywords != nullptr;
+    if (given &&
+        !PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", const_cast<char**>(names), &function)) {
+        return nullptr;
+    }
+    PyObject* const mode = type->tp_alloc(type, 0);
+    if (mode == nullptr || function == nullptr || !PyCallable_Check(function)) return mode;
+    PyObject* const decorated = PyObject_CallOneArg(mode, function);
+    Py_DECREF(mode);
+    return decorated;
+}
+
+template <bool Enabled>
+PyObject* grad_mode_enter(PyObject* self, PyObject*) {
+    reinterpret_cast<GradMode*>(self)->previous = std::exchange(autograd_mode.gradients, Enabled);
+    return Py_NewRef(Py_None);
+}
+PyObject* grad_mode_exit(PyObject* self, PyObject* const*, Py_ssize_t) {
+    autograd_mode.gradients = reinterpret_cast<GradMode*>(self)->previous;
+    return Py_NewRef(Py_None);
+}
+
+template <bool Enabled>
+PyMethodDef grad_mode_methods[] = {
+    {"__enter__", grad_mode_enter<Enabled>, METH_NOARGS, nullptr},
+    {"__exit__", as_method(grad_mode_exit), METH_FASTCALL, nullptr},
+    {},
+};
+
+template <bool Enabled>
+PyTypeObject make_grad_mode_type(const char* name) {
+    PyTypeObject type = {PyVarObject_HEAD_INIT(nullptr, 0)};
+    type.tp_name = name;
+    type.tp_basicsize = sizeof(GradMode);
+    type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE;
+    type.tp_new = grad_mode_new;
+    type.tp_methods = grad_mode_methods<Enabled>;
+    return type;
+}
+PyTypeObject no_grad_type = make_grad_mode_type<false>("rushlight._C._NoGrad");
+PyTypeObject enable_grad_type = make_grad_mode_type<true>("rushlight._C._EnableGrad");
+
 PyMethodDef functions[] = {
     {"_record_function", record_function, METH_VARARGS,
      "Puts the outputs of a custom function on the graph."},
@@ -346,6 +398,8 @@ void add_autograd(PyObject* module) {
 #endif
     check_status(PyModule_AddObjectRef(module, "Node", reinterpret_cast<PyObject*>(&node_type)));
     check_status(PyModule_AddFunctions(module, functions));
+    check_status(PyModule_AddType(module, &no_grad_type));
+    check_status(PyModule_AddType(module, &enable_grad_type));
 }
 
 }  // namespace rl

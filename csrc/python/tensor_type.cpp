@@ -296,20 +296,17 @@ PyObject* property(PyObject* self, Get&& get) noexcept {
     return guarded([&]() -> PyObject* { return get(tensor_of(self)); });
 }
 
-PyObject* call_named(const char* name, PyObject* self) {
-    PyObject* const arguments[] = {self};
-    return call_operator(*find_callable(name), arguments, 1, nullptr, true);
-}
-
 PyObject* get_shape(PyObject* self, void*) {
     const TensorImpl* const impl = impl_of(self);
-    return new_size_object(impl->sizes.data(), impl->sizes.size());
+    return guarded([&] { return new_size_object(impl->sizes.data(), impl->sizes.size()); });
 }
 PyObject* get_dtype(PyObject* self, void*) {
     return Py_NewRef(dtype_object(impl_of(self)->dtype));
 }
 PyObject* get_device(PyObject* self, void*) {
-    return new_device_object(impl_of(self)->device);
+    static PyObject* const cpu = new_device_object(Device{});
+    const Device device = impl_of(self)->device;
+    return device == Device{} ? Py_NewRef(cpu) : new_device_object(device);
 }
 PyObject* get_layout(PyObject*, void*) {
     static PyObject* const strided = [] {
@@ -449,11 +446,10 @@ PyObject* get_false(PyObject*, void*) {
 PyObject* get_none(PyObject*, void*) {
     Py_RETURN_NONE;
 }
-PyObject* get_transposed(PyObject* self, void* name) {
-    return call_named(static_cast<const char*>(name), self);
-}
-void* named_operator(const char* name) {
-    return const_cast<char*>(name);
+// The result of an operator without arguments.
+template <Text Name>
+PyObject* get_computed(PyObject* self, void*) {
+    return unary_slot<Named<Name>>(self);
 }
 
 PyGetSetDef properties[] = {
@@ -485,46 +481,49 @@ PyGetSetDef properties[] = {
     {"is_xpu", get_false, nullptr, "Always False.", nullptr},
     {"is_mps", get_false, nullptr, "Always False.", nullptr},
     {"name", get_none, nullptr, "Always None.", nullptr},
-    {"T", get_transposed, nullptr, "The dimensions reversed.", named_operator("numpy_T")},
-    {"mT", get_transposed, nullptr, "The last two dimensions exchanged.", named_operator("mT")},
-    {"H", get_transposed, nullptr, "The conjugate transpose of a matrix.", named_operator("matrix_H")},
-    {"mH", get_transposed, nullptr, "The conjugate, with the last two dimensions exchanged.",
-     named_operator("mH")},
-    {"real", get_transposed, nullptr, "The real part, a view.", named_operator("real")},
-    {"imag", get_transposed, nullptr, "The imaginary part, a view.", named_operator("imag")},
+    {"T", get_computed<"numpy_T">, nullptr, "The dimensions reversed.", nullptr},
+    {"mT", get_computed<"mT">, nullptr, "The last two dimensions exchanged.", nullptr},
+    {"H", get_computed<"matrix_H">, nullptr, "The conjugate transpose of a matrix.", nullptr},
+    {"mH", get_computed<"mH">, nullptr, "The conjugate, with the last two dimensions exchanged.", nullptr},
+    {"real", get_computed<"real">, nullptr, "The real part, a view.", nullptr},
+    {"imag", get_computed<"imag">, nullptr, "The imaginary part, a view.", nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
 // Methods
 
-PyObject* sizes_or_one(PyObject* arguments, PyObject* keywords, const Tensor& tensor, const Dims& values,
-                       bool strides) {
-    static const char* const names[] = {"dim", nullptr};
-    PyObject* dim = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", const_cast<char**>(names), &dim))
-        return nullptr;
-    if (dim != Py_None) {
-        const int64_t index = from_python<int64_t>(dim);
-        return PyLong_FromLongLong(strides ? tensor.stride(index) : tensor.size(index));
+// The argument of a method that takes at most one, by position or by name; null where none is given.
+PyObject* only_argument(const char* method, const char* name, PyObject* const* arguments, Py_ssize_t count,
+                        PyObject* keywords) {
+    const Py_ssize_t named = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
+    check<TypeError>(count + named <= 1, method, "() takes at most 1 argument (", count + named, " given)");
+    if (named == 1) {
+        PyObject* const keyword = PyTuple_GET_ITEM(keywords, 0);
+        check<TypeError>(PyUnicode_CompareWithASCIIString(keyword, name) == 0, "'", PyUnicode_AsUTF8(keyword),
+                         "' is an invalid keyword argument for ", method, "()");
     }
-    if (!strides) return new_size_object(values.data(), values.size());
-    const Object tuple = Object::check(PyTuple_New(static_cast<Py_ssize_t>(values.size())));
-    for (size_t i = 0; i < values.size(); ++i) {
-        PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), PyLong_FromLongLong(values[i]));
-    }
-    return Py_NewRef(tuple.get());
+    return count + named == 1 ? arguments[0] : nullptr;
 }
-PyObject* tensor_size(PyObject* self, PyObject* arguments, PyObject* keywords) {
-    return guarded([&] {
-        const Tensor tensor = tensor_of(self);
-        return sizes_or_one(arguments, keywords, tensor, tensor.sizes(), false);
+
+PyObject* tensor_size(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
+    return guarded([&]() -> PyObject* {
+        PyObject* const dim = only_argument("size", "dim", arguments, count, keywords);
+        if (dim == nullptr || dim == Py_None) return get_shape(self, nullptr);
+        return PyLong_FromLongLong(tensor_of(self).size(from_python<int64_t>(dim)));
     });
 }
-PyObject* tensor_stride(PyObject* self, PyObject* arguments, PyObject* keywords) {
-    return guarded([&] {
-        const Tensor tensor = tensor_of(self);
-        return sizes_or_one(arguments, keywords, tensor, tensor.strides(), true);
+PyObject* tensor_stride(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
+    return guarded([&]() -> PyObject* {
+        PyObject* const dim = only_argument("stride", "dim", arguments, count, keywords);
+        if (dim != nullptr && dim != Py_None)
+            return PyLong_FromLongLong(tensor_of(self).stride(from_python<int64_t>(dim)));
+        const Dims& strides = impl_of(self)->strides;
+        Object tuple = Object::check(PyTuple_New(static_cast<Py_ssize_t>(strides.size())));
+        for (size_t i = 0; i < strides.size(); ++i) {
+            PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), PyLong_FromLongLong(strides[i]));
+        }
+        return tuple.release();
     });
 }
 PyObject* tensor_storage_offset(PyObject* self, PyObject*) {
@@ -544,16 +543,13 @@ PyObject* tensor_data_ptr(PyObject* self, PyObject*) {
         return PyLong_FromVoidPtr(tensor.numel() == 0 ? nullptr : tensor.raw_data());
     });
 }
-PyObject* tensor_is_contiguous(PyObject* self, PyObject* arguments, PyObject* keywords) {
-    static const char* const names[] = {"memory_format", nullptr};
-    PyObject* format = nullptr;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O!", const_cast<char**>(names),
-                                     &memory_format_type, &format)) {
-        return nullptr;
-    }
-    return property(self, [&](const Tensor& tensor) {
-        return PyBool_FromLong(format == nullptr ? tensor.is_contiguous()
-                                                 : tensor.is_contiguous(from_python<MemoryFormat>(format)));
+PyObject* tensor_is_contiguous(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                               PyObject* keywords) {
+    return guarded([&] {
+        PyObject* const format = only_argument("is_contiguous", "memory_format", arguments, count, keywords);
+        return PyBool_FromLong(format == nullptr
+                                   ? impl_of(self)->contiguous
+                                   : tensor_of(self).is_contiguous(from_python<MemoryFormat>(format)));
     });
 }
 PyObject* tensor_is_floating_point(PyObject* self, PyObject*) {
@@ -577,12 +573,12 @@ PyObject* tensor_is_view(PyObject* self, PyObject*) {
 PyObject* tensor_item(PyObject* self, PyObject*) {
     return guarded([&] { return to_python(tensor_of(self).item()); });
 }
-PyObject* tensor_requires_grad_(PyObject* self, PyObject* arguments, PyObject* keywords) {
-    static const char* const names[] = {"requires_grad", nullptr};
-    int wanted = 1;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|p", const_cast<char**>(names), &wanted))
-        return nullptr;
+PyObject* tensor_requires_grad_(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                                PyObject* keywords) {
     return guarded([&] {
+        PyObject* const given = only_argument("requires_grad_", "requires_grad", arguments, count, keywords);
+        const int wanted = given == nullptr ? 1 : PyObject_IsTrue(given);
+        check_status(wanted);
         check(wanted == 0 || is_differentiable(impl_of(self)->dtype),
               "only Tensors of floating point dtype can require gradients");
         set_requires_grad(tensor_of(self), wanted != 0);
@@ -662,15 +658,10 @@ PyObject* tensor_make_subclass(PyObject*, PyObject* arguments) {
     });
 }
 
-template <PyObject* (*Function)(PyObject*, PyObject*, PyObject*)>
-constexpr PyCFunction with_keywords() {
-    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(Function));
-}
-
 PyMethodDef methods[] = {
-    {"size", with_keywords<tensor_size>(), METH_VARARGS | METH_KEYWORDS,
+    {"size", as_method(tensor_size), METH_FASTCALL | METH_KEYWORDS,
      "The sizes, or the size of one dimension."},
-    {"stride", with_keywords<tensor_stride>(), METH_VARARGS | METH_KEYWORDS,
+    {"stride", as_method(tensor_stride), METH_FASTCALL | METH_KEYWORDS,
      "The strides in elements, or one of them."},
     {"storage_offset", tensor_storage_offset, METH_NOARGS,
      "Where the first element is in the storage, in elements."},
@@ -680,7 +671,7 @@ PyMethodDef methods[] = {
     {"nelement", tensor_numel, METH_NOARGS, "The number of elements."},
     {"element_size", tensor_element_size, METH_NOARGS, "Bytes per element."},
     {"data_ptr", tensor_data_ptr, METH_NOARGS, "The address of the first element."},
-    {"is_contiguous", with_keywords<tensor_is_contiguous>(), METH_VARARGS | METH_KEYWORDS,
+    {"is_contiguous", as_method(tensor_is_contiguous), METH_FASTCALL | METH_KEYWORDS,
      "Whether elements lie in memory in the order of their indices."},
     {"is_floating_point", tensor_is_floating_point, METH_NOARGS,
      "Whether the dtype is a floating-point type."},
@@ -691,7 +682,7 @@ PyMethodDef methods[] = {
     {"is_neg", tensor_is_conj, METH_NOARGS, "False: negatives are computed at once."},
     {"_is_view", tensor_is_view, METH_NOARGS, "Whether this is a view of another tensor."},
     {"item", tensor_item, METH_NOARGS, "The one element as a Python number."},
-    {"requires_grad_", with_keywords<tensor_requires_grad_>(), METH_VARARGS | METH_KEYWORDS,
+    {"requires_grad_", as_method(tensor_requires_grad_), METH_FASTCALL | METH_KEYWORDS,
      "Sets whether gradients flow to this tensor, in place."},
     {"retain_grad", tensor_retain_grad, METH_NOARGS, "Keeps the gradient of a non-leaf in .grad."},
     {"_add_gradient_hook", tensor_add_gradient_hook, METH_O, "Adds a hook; returns its id."},

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "core/object.h"
-#include "core/tensor.h"
 #include "python/errors.h"
 
 namespace rl {
@@ -99,9 +98,9 @@ void collect(PyObject* object, std::vector<PyObject*>& overriding) {
 
 }  // namespace
 
-bool has_torch_function(PyObject* object) {
+bool detail::overrides_operators(PyObject* object) {
     PyTypeObject* const type = Py_TYPE(object);
-    if (type == &tensor_type || is_builtin(type) || !enabled) return false;
+    if (is_builtin(type) || !enabled) return false;
     return cached_type_overrides(type);
 }
 
@@ -110,7 +109,6 @@ bool any_torch_function(PyObject* const* arguments, Py_ssize_t count) {
     for (Py_ssize_t i = 0; i < count; ++i) {
         PyObject* const argument = arguments[i];
         const PyTypeObject* const type = Py_TYPE(argument);
-        if (type == &tensor_type) continue;
         if (type == &PyTuple_Type || type == &PyList_Type) {
             const Py_ssize_t size = PySequence_Fast_GET_SIZE(argument);
             for (Py_ssize_t k = 0; k < size; ++k) {

@@ -3,11 +3,19 @@
 
 #include <Python.h>
 
+#include "core/tensor.h"
+
 namespace rl {
+
+namespace detail {
+bool overrides_operators(PyObject* object);
+}  // namespace detail
 
 // Whether this object's class takes over operators: it has a __torch_function__ that is not the disabled one,
 // and is not Tensor itself; always false while the protocol is switched off on this thread.
-bool has_torch_function(PyObject* object);
+inline bool has_torch_function(PyObject* object) {
+    return Py_TYPE(object) != &tensor_type && detail::overrides_operators(object);
+}
 
 // Whether any of the arguments, or of the items of a list among them, does.
 bool any_torch_function(PyObject* const* arguments, Py_ssize_t count);

@@ -15,6 +15,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class _Mode:
     """A context manager that decorates functions and generator functions too."""
 
+    __slots__ = ()
+
     def __enter__(self) -> None:
         raise TypeError(f"{type(self).__name__} is not a mode of its own")
 
@@ -66,28 +68,7 @@ class _Mode:
         return call
 
 
-class _GradMode(_Mode):
-    """A mode that sets whether gradients are recorded."""
-
-    _enabled: bool
-
-    def __enter__(self) -> None:
-        self._previous = _C._set_grad_enabled(self._enabled)
-
-    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
-        _C._set_grad_enabled(self._previous)
-
-    def __new__(cls, function: Any = None) -> Any:
-        """Also usable as a bare decorator: ``@no_grad`` without a call."""
-        if function is not None and callable(function):
-            return cls()(function)
-        return super().__new__(cls)
-
-    def __init__(self, function: Any = None) -> None:
-        del function
-
-
-class no_grad(_GradMode):
+class no_grad(_C._NoGrad, _Mode):
     """Within it, nothing is recorded for gradients; results do not require grad.
 
     >>> import rushlight
@@ -98,13 +79,13 @@ class no_grad(_GradMode):
     False
     """
 
-    _enabled = False
+    __slots__ = ()
 
 
-class enable_grad(_GradMode):
+class enable_grad(_C._EnableGrad, _Mode):
     """Within it, operations are recorded for gradients, also inside `no_grad`."""
 
-    _enabled = True
+    __slots__ = ()
 
 
 class set_grad_enabled(_Mode):

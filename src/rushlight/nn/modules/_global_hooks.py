@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from rushlight import _C
+
 from ...utils.hooks import RemovableHandle
 
 forward_hooks: OrderedDict = OrderedDict()
@@ -18,19 +20,15 @@ buffer_registration: OrderedDict = OrderedDict()
 module_registration: OrderedDict = OrderedDict()
 parameter_registration: OrderedDict = OrderedDict()
 
-# Whether any call hook has ever been registered: all that `Module.__call__` reads.
-active = False
-
 
 def _register_call_hook(
     hooks: OrderedDict, hook: Callable, marks: tuple[OrderedDict, ...] = ()
 ) -> RemovableHandle:
-    global active
     handle = RemovableHandle(hooks, extra_dict=list(marks))
     hooks[handle.id] = hook
     for marked in marks:
         marked[handle.id] = True
-    active = True
+    _C._use_global_module_hooks()
     return handle
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import rushlight
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 from ...utils.hooks import RemovableHandle
 from ..parameter import Buffer, Parameter
@@ -107,10 +107,8 @@ class Module:
 
     # Calling
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooked or _global_hooks.active:
-            return self._call_with_hooks(args, kwargs)
-        return self.forward(*args, **kwargs)
+    # `forward`, or `_call_with_hooks` where a hook has been registered: csrc/python/module_call.cpp.
+    __call__: Callable[..., Any] = _C._module_call
 
     def _call_with_hooks(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         always_called = [

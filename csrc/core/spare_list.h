@@ -1,0 +1,26 @@
+// Memory of destroyed objects, kept for the next ones of their type. Used while the GIL is held.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+namespace rl {
+
+template <size_t Capacity>
+class SpareList {
+  public:
+    // nullptr when nothing is kept.
+    void* pop() { return count_ == 0 ? nullptr : memory_[--count_]; }
+    // False when enough is kept.
+    bool push(void* memory) {
+        if (count_ == Capacity) return false;
+        memory_[count_++] = memory;
+        return true;
+    }
+
+  private:
+    size_t count_ = 0;
+    std::array<void*, Capacity> memory_{};
+};
+
+}  // namespace rl
