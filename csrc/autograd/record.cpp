@@ -98,7 +98,7 @@ void mark_view(const Tensor& self, const Tensor& view, ViewKind kind) {
 }
 
 void check_writable(const Tensor& self, bool wanted) {
-    check(!may_overlap_itself(self.sizes(), self.strides()),
+    check(self.is_contiguous() || !may_overlap_itself(self.sizes(), self.strides()),
           "unsupported operation: more than one element of the written-to tensor refers to a single memory "
           "location. "
           "Please clone() the tensor before performing the operation.");

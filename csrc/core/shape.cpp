@@ -114,6 +114,7 @@ bool may_overlap_itself(IntSpan sizes, IntSpan strides) {
 }
 
 Dims strides_like(IntSpan sizes, IntSpan strides) {
+    if (is_contiguous(sizes, strides)) return contiguous_strides(sizes);
     Dims order;
     for (size_t d = sizes.size(); d-- > 0;) order.push_back(static_cast<int64_t>(d));
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {

@@ -9,10 +9,6 @@
 namespace rl {
 namespace {
 
-bool is_tensor(PyObject* object) {
-    return PyObject_TypeCheck(object, &tensor_type);
-}
-
 Scalar item_of(PyObject* object) {
     return Tensor::borrow(object).item();
 }

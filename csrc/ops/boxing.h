@@ -21,6 +21,13 @@ using FloatList = std::vector<double>;
 using BoolList = std::vector<bool>;
 using ScalarList = std::vector<Scalar>;
 
+// Subclasses of Tensor are all made in Python, which no built-in type is: most objects are told by a flag.
+inline bool is_tensor(PyObject* object) {
+    PyTypeObject* const type = Py_TYPE(object);
+    return type == &tensor_type ||
+           (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) && PyType_IsSubtype(type, &tensor_type));
+}
+
 template <class T>
 T from_python(PyObject* object);
 

@@ -1,6 +1,9 @@
 // The engine of pointwise operators: promotion, broadcasting, memory, kernel, graph.
 #include "ops/pointwise.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "core/gil.h"
 
 namespace rl::ops {
@@ -363,6 +366,14 @@ void fill_data(const Tensor& target, const Scalar& value) {
     if (target.is_meta() || target.numel() == 0) return;
     std::array<char, 16> element;
     write_scalar(element.data(), target.dtype(), value);
+    const int64_t item = item_size(target.dtype());
+    const bool zero =
+        std::all_of(element.begin(), element.begin() + item, [](char byte) { return byte == 0; });
+    constexpr int64_t few = 4096;
+    if (zero && target.is_contiguous() && target.numel() <= few) {
+        std::memset(target.raw_data(), 0, static_cast<size_t>(target.numel() * item));
+        return;
+    }
     const kernels::Operand output{target.raw_data(), target.dtype(), target.strides().data()};
     const GilRelease released(target.numel());
     kernels::fill(static_cast<int>(target.dim()), target.sizes().data(), output, element.data(),

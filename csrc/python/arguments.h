@@ -33,10 +33,6 @@ Callable* find_callable(const std::string& name);
 PyObject* call_operator(const Callable& callable, PyObject* const* arguments, Py_ssize_t count,
                         PyObject* names, bool bound_self) noexcept;
 
-inline bool is_tensor(PyObject* object) {
-    return PyObject_TypeCheck(object, &tensor_type);
-}
-
 // Readies the types of functions and methods, and puts every operator into the module and the Tensor type.
 void add_operators(PyObject* module);
 

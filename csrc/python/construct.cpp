@@ -18,10 +18,6 @@
 namespace rl {
 namespace {
 
-bool is_tensor(PyObject* object) {
-    return PyObject_TypeCheck(object, &tensor_type);
-}
-
 // The arguments of a call, by position in the list of names; the first `positional` may be given without
 // their names.
 template <size_t N>

@@ -16,10 +16,6 @@ namespace {
 
 constexpr size_t nesting_limit = 128;
 
-bool is_tensor(PyObject* object) {
-    return PyObject_TypeCheck(object, &tensor_type);
-}
-
 // NumPy's scalars, told by name so that NumPy need not be loaded; arrays are sequences.
 bool is_numpy_scalar(PyObject* object) {
     return std::string_view(Py_TYPE(object)->tp_name).starts_with("numpy.") && !PySequence_Check(object);
