@@ -1,31 +1,40 @@
-"""One fresh process: time one workload, or the import, on one backend, and print the figures as JSON."""
+"""One fresh process: time workloads, or the import, on one backend, and print the figures as lines of JSON.
+
+    python -m benchmarks.worker BACKEND THREADS CLOCK SECONDS NAME...
+
+CLOCK is `wall`, or `processor` for the time that the process itself ran, which other programs disturb less.
+SECONDS are what the timing of one workload should take.
+"""
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
-REPEATS = 9
-SECONDS = 0.1  # that a repeat should fill
+REPEATS = 7
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "processor": time.process_time}
+AGREED_STEPS = 3  # of a model, whose results are compared
 
 
-def time_step(step: Any) -> float:
+def time_step(step: Any, clock: Callable[[], float], seconds: float) -> float:
     """The median, over repeats, of the seconds that a call takes."""
     step()
-    start = time.perf_counter()
+    start = clock()
     step()
-    once = time.perf_counter() - start
-    calls = max(1, round(SECONDS / max(once, 1e-8)))
+    once = clock() - start
+    calls = max(1, round(seconds / REPEATS / max(once, 1e-8)))
     times = []
     for _ in range(REPEATS):
-        start = time.perf_counter()
+        start = clock()
         for _ in range(calls):
             step()
-        times.append((time.perf_counter() - start) / calls)
+        times.append((clock() - start) / calls)
     return statistics.median(times)
 
 
@@ -40,16 +49,24 @@ def time_import(backend: str) -> dict[str, float]:
 
 
 def main() -> None:
-    """benchmarks.worker BACKEND NAME THREADS"""
-    backend, name, threads = sys.argv[1:]
-    if name == "import":
+    """Print a line for each workload as soon as it is timed."""
+    backend, threads, clock, seconds, *names = sys.argv[1:]
+    if names == ["import"]:
         print(json.dumps(time_import(backend)))
         return
-    from benchmarks.workloads import WORKLOADS
+    from benchmarks.workload import WORKLOADS, load
 
+    load()
     torch = importlib.import_module(backend)
     torch.set_num_threads(int(threads))
-    print(json.dumps({"seconds": time_step(WORKLOADS[name].prepare(torch))}))
+    for name in names:
+        item = WORKLOADS[name]
+        step = item.step(torch)
+        results = [step().detach().double().sum().item() for _ in range(AGREED_STEPS)] if item.model else []
+        found = time_step(step, CLOCKS[clock], float(seconds))
+        print(json.dumps({"name": name, "seconds": found, "results": results}), flush=True)
+        del step
+        gc.collect()
 
 
 if __name__ == "__main__":
