@@ -223,10 +223,9 @@ def binary_cross_entropy(
             f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
             "deprecated. Please ensure they have the same size."
         )
-    if not bool(((input >= 0) & (input <= 1)).all()):
-        raise RuntimeError("all elements of input should be between 0 and 1")
-    if not bool(((target >= 0) & (target <= 1)).all()):
-        raise RuntimeError("all elements of target should be between 0 and 1")
+    for name, values in (("input", input), ("target", target)):
+        if not values.is_meta and not bool(((values >= 0) & (values <= 1)).all()):
+            raise RuntimeError(f"all elements of {name} should be between 0 and 1")
     weight = None if weight is None else weight.expand(input.size())
     return _C.binary_cross_entropy(input, target, weight, reduction_number(reduction))
 
