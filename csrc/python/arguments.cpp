@@ -618,6 +618,9 @@ void add_operators(PyObject* module) {
         check_status(PyModule_AddObjectRef(module, callable->name.c_str(), callable->function));
         if ((variants & Variant::function) != 0) append(functions.get(), callable->name);
         if ((variants & Variant::method) == 0) continue;
+        // The Tensor type itself has short ways to a few.
+        callable->method = Py_XNewRef(PyDict_GetItemString(tensor_type.tp_dict, callable->name.c_str()));
+        if (callable->method != nullptr) continue;
         callable->method = new_operator_object(*callable, true);
         check_status(PyDict_SetItemString(tensor_type.tp_dict, callable->name.c_str(), callable->method));
     }

@@ -121,7 +121,7 @@ NB_MODULE(_C, module) {
         rl::ops::provide_autograd_operators();
         rl::add_operators(module.ptr());
         rl::add_autograd(module.ptr());
-        rl::add_module_call(module.ptr());
+        rl::add_nn_module(module.ptr());
     } catch (const rl::PythonError&) {
         nb::raise_python_error();
     }

@@ -14,7 +14,7 @@ void add_construction(PyObject* module);
 void add_interchange(PyObject* module);
 // UntypedStorage.
 void add_storage(PyObject* module);
-// Module.__call__.
-void add_module_call(PyObject* module);
+// What nn.Module does natively.
+void add_nn_module(PyObject* module);
 
 }  // namespace rl

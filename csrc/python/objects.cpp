@@ -592,11 +592,16 @@ PyObject* new_device_object(Device device) {
 }
 
 PyObject* new_size_object(const int64_t* values, size_t count) {
-    Object size = Object::check(size_type.tp_alloc(&size_type, static_cast<Py_ssize_t>(count)));
+    // Not tracked by the garbage collector: integers lead nowhere.
+    PyObject* const size = reinterpret_cast<PyObject*>(
+        PyObject_GC_NewVar(PyTupleObject, &size_type, static_cast<Py_ssize_t>(count)));
+    if (size == nullptr) throw PythonError();
+    for (size_t i = 0; i < count; ++i) PyTuple_SET_ITEM(size, i, nullptr);
+    Object result = Object::steal(size);
     for (size_t i = 0; i < count; ++i) {
-        PyTuple_SET_ITEM(size.get(), i, Object::check(PyLong_FromLongLong(values[i])).release());
+        PyTuple_SET_ITEM(size, i, Object::check(PyLong_FromLongLong(values[i])).release());
     }
-    return size.release();
+    return result.release();
 }
 
 void add_objects(PyObject* module) {

@@ -552,6 +552,19 @@ PyObject* tensor_is_contiguous(PyObject* self, PyObject* const* arguments, Py_ss
                                    : tensor_of(self).is_contiguous(from_python<MemoryFormat>(format)));
     });
 }
+// The operator of the same name, but for what is contiguous already.
+PyObject* tensor_contiguous(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                            PyObject* keywords) {
+    if (Py_TYPE(self) == &tensor_type && count == 0 && keywords == nullptr && impl_of(self)->contiguous)
+        return Py_NewRef(self);
+    return guarded([&] {
+        static const Callable& callable = *find_callable("contiguous");
+        InlineVector<PyObject*, 4> all;
+        all.push_back(self);
+        all.append(arguments, arguments + count + (keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords)));
+        return call_operator(callable, all.data(), count + 1, keywords, true);
+    });
+}
 PyObject* tensor_is_floating_point(PyObject* self, PyObject*) {
     return PyBool_FromLong(is_floating(impl_of(self)->dtype));
 }
@@ -673,6 +686,9 @@ PyMethodDef methods[] = {
     {"data_ptr", tensor_data_ptr, METH_NOARGS, "The address of the first element."},
     {"is_contiguous", as_method(tensor_is_contiguous), METH_FASTCALL | METH_KEYWORDS,
      "Whether elements lie in memory in the order of their indices."},
+    {"contiguous", as_method(tensor_contiguous), METH_FASTCALL | METH_KEYWORDS,
+     "contiguous(*, memory_format=None)\n\nThe same values one after the other in memory: self where they "
+     "are."},
     {"is_floating_point", tensor_is_floating_point, METH_NOARGS,
      "Whether the dtype is a floating-point type."},
     {"is_complex", tensor_is_complex, METH_NOARGS, "Whether the dtype is complex."},

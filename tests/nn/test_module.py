@@ -342,3 +342,45 @@ def test_zero_grad() -> None:
     assert layer.weight.grad.tolist() == [[0.0, 0.0]]
     layer.zero_grad()
     assert layer.weight.grad is None
+
+
+def test_members_are_walked_once_in_order_however_many():
+    shared = nn.Linear(1, 1)
+    layers = [nn.Linear(1, 1, bias=False) for _ in range(50)]
+    tree = nn.Sequential(*layers, shared, shared)
+    names = [name for name, _ in tree.named_parameters()]
+    assert names == [*(f"{i}.weight" for i in range(50)), "50.weight", "50.bias"]
+    assert len(list(tree.named_parameters(remove_duplicate=False))) == 54
+    assert [name for name, _ in tree.named_parameters(prefix="net")][0] == "net.0.weight"
+    assert list(tree.parameters(recurse=False)) == []
+
+
+def test_a_module_may_walk_its_modules_its_own_way():
+    class Closed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inside = nn.Linear(1, 1)
+            self.own = nn.Parameter(rushlight.zeros(1))
+
+        def named_modules(self, memo=None, prefix="", remove_duplicate=True):
+            yield prefix, self
+
+    tree = nn.Sequential(nn.Linear(1, 1), Closed())
+    assert [name for name, _ in tree.named_parameters()] == ["0.weight", "0.bias", "1.own"]
+
+
+def test_a_module_inside_itself_is_walked_once():
+    tree = nn.Sequential(nn.Linear(1, 1))
+    tree[0].again = tree
+    assert len(list(tree.parameters())) == 2
+    with pytest.raises(RecursionError):
+        list(tree.named_parameters(remove_duplicate=False))
+
+
+def test_members_before_the_constructor_has_run():
+    class Unmade(nn.Module):
+        def __init__(self):
+            pass
+
+    with pytest.raises(AttributeError):
+        list(Unmade().parameters())

@@ -431,9 +431,7 @@ class Module:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """Pairs of dotted name and parameter; a parameter with two names comes once unless `remove_duplicate=False`."""
-        return self._named_members(
-            lambda module: _registry.members(module, "_parameters"), prefix, recurse, remove_duplicate
-        )
+        return self._members_of_kind("_parameters", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers of the module and, with `recurse`, of all modules in it, each once."""
@@ -444,8 +442,24 @@ class Module:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """Pairs of dotted name and buffer."""
+        return self._members_of_kind("_buffers", prefix, recurse, remove_duplicate)
+
+    def _members_of_kind(
+        self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
+        members = _C._named_members(
+            self,
+            _registry.NAMES_KEY[kind],
+            _registry.NAMES_KEY["_modules"],
+            Module.named_modules,
+            prefix,
+            recurse,
+            remove_duplicate,
+        )
+        if members is not None:
+            return iter(members)
         return self._named_members(
-            lambda module: _registry.members(module, "_buffers"), prefix, recurse, remove_duplicate
+            lambda module: _registry.members(module, kind), prefix, recurse, remove_duplicate
         )
 
     def _named_members(
