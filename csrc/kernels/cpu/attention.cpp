@@ -8,6 +8,12 @@
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
+// How many keys and queries are worked on at a time, at most: what is packed of one serves all of the other.
+struct Blocks {
+    int64_t keys, queries;
+};
+constexpr Blocks forward_blocks{22 * real_tile_rows, 256}, backward_blocks{22 * real_tile_rows, 128};
+
 // Block `index` of `size` things in blocks of nearly equal size, at most `most`.
 Range block_of(int64_t size, int64_t most, int64_t index) {
     return piece(size, ceil_divide(size, most), index);
@@ -22,7 +28,7 @@ class ForwardBlock {
           index_(p, head),
           queries_(queries),
           groups_(group_count<T>(queries)),
-          most_keys_(std::min(p.keys, most_block_keys)),
+          most_keys_(std::min(p.keys, forward_blocks.keys)),
           arena_(space()),
           query_panels_(arena_.take(groups_ * group_width * p.width)),
           key_panels_(arena_.take(LeftPanels<T>::space(most_keys_, p.width))),
@@ -36,8 +42,8 @@ class ForwardBlock {
     void run(T* output, T* log_sum) {
         start();
         const int64_t seen = p_.causal ? std::min(p_.keys, queries_.first + queries_.count) : p_.keys;
-        for (int64_t i = 0; i < ceil_divide(seen, most_block_keys); ++i) {
-            const Range keys = block_of(seen, most_block_keys, i);
+        for (int64_t i = 0; i < ceil_divide(seen, forward_blocks.keys); ++i) {
+            const Range keys = block_of(seen, forward_blocks.keys, i);
             const LeftPanels<T> key{key_panels_, keys.count, p_.width};
             const LeftPanels<T> value{value_panels_, p_.value_width, keys.count};
             key.pack(head_of<T>(p_.key, p_.key_stride, index_.batch, index_.key_head).rows(keys));
@@ -144,11 +150,11 @@ class ForwardBlock {
 
 template <class T>
 void forward(const AttentionProblem& p, T* output, T* log_sum) {
-    const int64_t blocks = ceil_divide(p.queries, most_block_queries);
+    const int64_t blocks = ceil_divide(p.queries, forward_blocks.queries);
     parallel_for(0, p.batch * p.heads * blocks, 1, [&](int64_t begin, int64_t end) {
         for (int64_t item = begin; item < end; ++item) {
             const int64_t head = item / blocks;
-            const Range queries = block_of(p.queries, most_block_queries, item % blocks);
+            const Range queries = block_of(p.queries, forward_blocks.queries, item % blocks);
             const int64_t row = head * p.queries + queries.first;
             ForwardBlock<T>(p, head, queries).run(output + row * p.value_width, log_sum + row);
         }
@@ -174,8 +180,8 @@ class BackwardBlock {
           g_(g),
           inner_(inner),
           grad_query_(grad_query),
-          most_keys_(std::min(p.keys, most_block_keys)),
-          most_queries_(std::min(ceil_divide(p.queries, group_width) * group_width, most_block_queries)),
+          most_keys_(std::min(p.keys, backward_blocks.keys)),
+          most_queries_(std::min(ceil_divide(p.queries, group_width) * group_width, backward_blocks.queries)),
           arena_(space()),
           key_panels_(arena_.take(LeftPanels<T>::space(most_keys_, p.width))),
           value_panels_(arena_.take(LeftPanels<T>::space(most_keys_, p.value_width))),
@@ -187,8 +193,7 @@ class BackwardBlock {
           weights_(arena_.take(most_queries_ * most_keys_)),
           slopes_(arena_.take(most_queries_ * most_keys_)),
           staged_(arena_.take(group_width * most_keys_)),
-          sums_(arena_.take(group_width * p.width)),
-          panel_(arena_.take(left_panel_space<T>(tile_rows<T>, most_queries_))) {}
+          sums_(arena_.take(group_width * p.width)) {}
 
     void run(int64_t batch, int64_t key_head, Range keys) {
         keys_ = keys;
@@ -215,7 +220,7 @@ class BackwardBlock {
                LeftPanels<T>::space(p_.width, most_keys_) + most_queries_ * (p_.width + p_.value_width) +
                RightPanels<T>::space(most_queries_, p_.width) +
                RightPanels<T>::space(most_queries_, p_.value_width) + 2 * most_queries_ * most_keys_ +
-               group_width * (most_keys_ + p_.width) + left_panel_space<T>(tile_rows<T>, most_queries_);
+               group_width * (most_keys_ + p_.width);
     }
     LeftPanels<T> keys_left() const { return {key_panels_, keys_.count, p_.width}; }
     LeftPanels<T> values_left() const { return {value_panels_, keys_.count, p_.value_width}; }
@@ -224,8 +229,8 @@ class BackwardBlock {
         const HeadIndex index(p_, head);
         const Matrix<T> query = head_of<T>(p_.query, p_.query_stride, index.batch, index.head);
         const Matrix<T> slope{g_.grad_output + head * p_.queries * p_.value_width, p_.value_width, 1};
-        for (int64_t i = 0; i < ceil_divide(p_.queries, most_block_queries); ++i) {
-            const Range queries = block_of(p_.queries, most_block_queries, i);
+        for (int64_t i = 0; i < ceil_divide(p_.queries, backward_blocks.queries); ++i) {
+            const Range queries = block_of(p_.queries, backward_blocks.queries, i);
             if (p_.causal && queries.first + queries.count <= keys_.first) continue;
             const RightPanels<T> query_rows{query_rows_, queries.count, p_.width};
             const RightPanels<T> slope_rows{slope_rows_, queries.count, p_.value_width};
@@ -293,24 +298,18 @@ class BackwardBlock {
     // target[key] += the sum over queries of scores[key, query] * rows[query].
     void add_key_gradients(Range queries, const T* scores, RightPanels<T> rows, T* target, int64_t width) {
         const LeftPanels<T> keys = keys_left();
+        const int64_t strip = group_width * most_keys_, groups = group_count<T>(queries);
+        int64_t first_group = 0;  // whose queries see the keys: later ones see more
         for (int64_t i = 0; i < keys.count(); ++i) {
-            const int count = keys.rows_of(i);
-            T* next = panel_;
-            rows.first = 0;
-            for (int64_t g = 0; g < group_count<T>(queries); ++g) {
-                const Group<T> own = group_of(queries, g, query_panels_, p_.width);
-                if (seen_keys(p_, own.queries, keys_, keys) <= keys.first_of(i)) {
-                    rows.first += own.queries.count;  // only at the start: later queries see more
-                    continue;
-                }
-                const T* const own_scores = scores + g * group_width * most_keys_;
-                const StridedSource<T> source{own_scores + keys.first_of(i) * own.pitch(), own.pitch(), 1,
-                                              count};
-                source.pack_rows(0, count, 0, own.queries.count, next);
-                next += count * own.queries.count;
-            }
-            if (rows.first < rows.depth)
-                multiply_panels(count, panel_, rows, target + keys.first_of(i) * width, width, T(1), true);
+            const auto own = [&] { return group_of(queries, first_group, query_panels_, p_.width); };
+            while (first_group < groups && seen_keys(p_, own().queries, keys_, keys) <= keys.first_of(i))
+                ++first_group;
+            if (first_group == groups) return;
+            rows.first = first_group * group_width;
+            const int64_t pitch = own().pitch();
+            const LeftStrips<T> left{scores + first_group * strip + keys.first_of(i) * pitch, pitch, strip,
+                                     queries.count - rows.first};
+            multiply_strips(keys.rows_of(i), left, rows, target + keys.first_of(i) * width, width);
         }
     }
 
@@ -321,7 +320,7 @@ class BackwardBlock {
     int64_t most_keys_, most_queries_;
     Arena<T> arena_;
     T *key_panels_, *value_panels_, *key_columns_, *query_panels_, *slope_panels_, *query_rows_, *slope_rows_,
-        *weights_, *slopes_, *staged_, *sums_, *panel_;
+        *weights_, *slopes_, *staged_, *sums_;
     Range keys_{0, 0};
     T *grad_key_ = nullptr, *grad_value_ = nullptr;
 };
@@ -349,7 +348,7 @@ void inner_products(const AttentionProblem& p, const Gradients<T>& g, T* inner) 
 template <class T>
 void backward(const AttentionProblem& p, const Gradients<T>& g) {
     const int64_t rows = p.batch * p.heads * p.queries, numbers = rows * p.width;
-    const int64_t heads = p.batch * p.key_heads, blocks = ceil_divide(p.keys, most_block_keys);
+    const int64_t heads = p.batch * p.key_heads, blocks = ceil_divide(p.keys, backward_blocks.keys);
     const int64_t parts = std::clamp<int64_t>(16 / std::max<int64_t>(1, p.batch * p.heads), 1, blocks);
     T* const memory = scratch_array<T>(ScratchUse::shared, static_cast<size_t>(rows + (parts - 1) * numbers));
     T* const partial = memory + rows;
@@ -363,7 +362,7 @@ void backward(const AttentionProblem& p, const Gradients<T>& g) {
             BackwardBlock<T> block(p, g, memory, grad_query);
             const Range mine = piece(blocks, parts, part);
             for (int64_t b = mine.first; b < mine.first + mine.count; ++b)
-                block.run(head / p.key_heads, head % p.key_heads, block_of(p.keys, most_block_keys, b));
+                block.run(head / p.key_heads, head % p.key_heads, block_of(p.keys, backward_blocks.keys, b));
         }
     });
     parallel_for(0, parts > 1 ? numbers : 0, 32768, [&](int64_t begin, int64_t end) {

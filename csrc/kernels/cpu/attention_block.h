@@ -16,9 +16,6 @@
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
-// About how many keys and queries are worked on at a time.
-inline constexpr int64_t most_block_keys = 11 * real_tile_rows, most_block_queries = 128;
-
 template <class T>
 inline constexpr T excluded = -std::numeric_limits<T>::infinity();
 
@@ -80,12 +77,13 @@ template <class T>
 int64_t group_count(Range queries) {
     return ceil_divide(queries.count, tile_columns<T>);
 }
-// Group `index` of a block of queries, whose panel is packed at its place in `panels`.
+// Group `index` of a block of queries, whose panel is packed at its place in `panels`. All groups of a block
+// have as many vectors.
 template <class T>
 Group<T> group_of(Range queries, int64_t index, T* panels, int64_t depth) {
     constexpr int64_t most = tile_columns<T>;
     const Range own{queries.first + index * most, std::min(most, queries.count - index * most)};
-    return {own, own.count > lanes<T> ? 2 : 1, panels + index * most * depth};
+    return {own, queries.count > lanes<T> ? 2 : 1, panels + index * most * depth};
 }
 
 // How many of the keys some query of the group sees, rounded up to whole panels.

@@ -83,4 +83,64 @@ void multiply_panels(int rows, const T* left, const RightPanels<T>& right, T* c,
     }
 }
 
+// A left operand [rows, depth] left as it lies, rows `pitch` apart, in strips of `pitch` columns one after
+// another, `strip` numbers apart.
+template <class T>
+struct LeftStrips {
+    const T* data;
+    int64_t pitch, strip, depth;
+};
+
+// c += left·right for `rows` rows and `vectors` vectors of columns; `right` is packed.
+template <class T, int rows, int vectors>
+void multiply_strips(const LeftStrips<T>& left, const T* right, T* c, int64_t pitch) {
+    constexpr int width = lanes<T>;
+    Vector<T> sum[rows][vectors] = {};
+    const T* strip = left.data;
+    for (int64_t done = 0; done < left.depth; done += left.pitch, strip += left.strip) {
+        const int64_t here = std::min(left.pitch, left.depth - done);
+        for (int64_t k = 0; k < here; ++k) {
+            Vector<T> column[vectors];
+            for (int v = 0; v < vectors; ++v) column[v] = load_vector(right + v * width);
+            for (int r = 0; r < rows; ++r) {
+                const T factor = strip[r * left.pitch + k];
+                for (int v = 0; v < vectors; ++v) sum[r][v] += factor * column[v];
+            }
+            right += vectors * width;
+        }
+    }
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v) {
+            T* const target = c + r * pitch + v * width;
+            store_vector(target, load_vector(target) + sum[r][v]);
+        }
+}
+
+template <class T, int vectors, int... counts>
+auto strips_function(int rows, std::integer_sequence<int, counts...>) {
+    static constexpr decltype(&multiply_strips<T, 1, vectors>) functions[] = {
+        &multiply_strips<T, counts + 1, vectors>...};
+    return functions[rows - 1];
+}
+
+// c += left·right, whose first rows are left out, for one block of `rows` rows.
+template <class T>
+void multiply_strips(int rows, const LeftStrips<T>& left, const RightPanels<T>& right, T* c, int64_t pitch) {
+    constexpr auto counts = std::make_integer_sequence<int, tile_rows<T>>();
+    for (int64_t q = 0; q < right.count(); ++q) {
+        const int columns = right.columns_of(q);
+        const auto function = right.vectors_of(q) == 1 ? strips_function<T, 1>(rows, counts)
+                                                       : strips_function<T, 2>(rows, counts);
+        T* const target = c + q * right.width;
+        if (columns % lanes<T> == 0) {
+            function(left, right.panel(q), target, pitch);
+            continue;
+        }
+        alignas(64) T tile[tile_rows<T> * tile_columns<T>] = {};
+        function(left, right.panel(q), tile, right.width);
+        for (int r = 0; r < rows; ++r)
+            for (int j = 0; j < columns; ++j) target[r * pitch + j] += tile[r * right.width + j];
+    }
+}
+
 }  // namespace rl::kernels::RUSHLIGHT_ISA
