@@ -296,3 +296,18 @@ def test_lists_nested_deeper_than_the_stack():
         rushlight.tensor([1, deep])
     while deep:
         deep = deep[0]
+
+
+def test_at_most_64_dimensions():
+    most = rushlight.zeros([1] * 64)
+    assert most.sum().item() == 0 and most.argmax(63).dim() == 63 and (most.T + most).dim() == 64
+    for grow in (
+        lambda: rushlight.zeros([1] * 65),
+        lambda: most.unsqueeze(0),
+        lambda: most[None],
+        lambda: most.reshape([1] * 65),
+        lambda: most.as_strided([1] * 65, [1] * 65),
+        lambda: rushlight.empty_strided([0] * 65, [0] * 65),
+    ):
+        with pytest.raises(RuntimeError, match="only tensors with up to 64 dims are supported"):
+            grow()

@@ -9,6 +9,8 @@
 namespace rl {
 
 int64_t count_elements(IntSpan sizes) {
+    check(static_cast<int64_t>(sizes.size()) <= max_dims, "only tensors with up to ", max_dims,
+          " dims are supported");
     int64_t count = 1;
     bool overflow = false;
     bool empty = false;
@@ -174,8 +176,7 @@ int64_t wrap_dim(int64_t dim, int64_t ndim) {
 }
 
 uint64_t dim_mask(IntSpan dims, int64_t ndim, bool empty_means_all) {
-    check(ndim <= 64, "only tensors with up to 64 dims are supported");
-    if (dims.empty() && empty_means_all) return ndim == 64 ? ~uint64_t{0} : (uint64_t{1} << ndim) - 1;
+    if (dims.empty() && empty_means_all) return ndim == max_dims ? ~uint64_t{0} : (uint64_t{1} << ndim) - 1;
     uint64_t mask = 0;
     for (const int64_t dim : dims) {
         const uint64_t bit = uint64_t{1} << wrap_dim(dim, ndim);

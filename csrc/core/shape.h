@@ -15,7 +15,10 @@ namespace rl {
 using Dims = InlineVector<int64_t, 5>;
 using IntSpan = std::span<const int64_t>;
 
-// Product of the sizes; throws Error for negative sizes and on overflow.
+// The most dimensions that a tensor has, as NumPy's arrays: sets of dimensions are bits of one word.
+inline constexpr int64_t max_dims = 64;
+
+// Product of the sizes; throws Error for too many, for negative sizes and on overflow.
 int64_t count_elements(IntSpan sizes);
 Dims contiguous_strides(IntSpan sizes);
 void set_contiguous_strides(IntSpan sizes, Dims& strides);  // the same, into a vector that is there already

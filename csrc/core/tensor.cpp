@@ -20,7 +20,7 @@ constinit SpareList<512> spare;
 // As count_elements, where the bytes must be countable too.
 int64_t count_elements_to_store(IntSpan sizes, DType dtype) {
     int64_t numel = 1, bytes = 0;
-    bool plain = true;
+    bool plain = static_cast<int64_t>(sizes.size()) <= max_dims;
     for (const int64_t size : sizes)
         plain = plain && size > 0 && !__builtin_mul_overflow(numel, size, &numel);
     if (plain && !__builtin_mul_overflow(numel, int64_t{item_size(dtype)}, &bytes)) [[likely]]

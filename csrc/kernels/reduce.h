@@ -28,7 +28,7 @@ struct ReduceDim {
     int64_t in_stride;
     int64_t out_stride;  // of kept dimensions
 };
-inline constexpr int max_reduce_rank = 64;  // more dimensions than this are the caller's to refuse
+inline constexpr int max_reduce_rank = 64;  // as many dimensions as a tensor may have
 
 struct ReduceArguments {
     Reduction reduction;

@@ -41,7 +41,6 @@ inline int64_t reduced_count(IntSpan sizes, uint64_t mask) {
 // The dimensions of `self`, parted; results are contiguous.
 struct ReductionGeometry {
     ReductionGeometry(const Tensor& self, uint64_t mask) {
-        check(self.dim() <= kernels::max_reduce_rank, "only tensors with up to 64 dims are supported");
         const Dims out_strides = contiguous_strides(reduced_sizes(self.sizes(), mask, true));
         for (int64_t i = 0; i < self.dim(); ++i) {
             if ((mask >> i & 1) != 0)

@@ -31,7 +31,7 @@ Tensor restore_dims(const Tensor& reduced, uint64_t mask, bool keepdim, int64_t 
 namespace {
 
 uint64_t mask_of_one(const Tensor& self, int64_t dim) {
-    return uint64_t{1} << wrap_dim(dim, self.dim());
+    return dim_mask(Dims{dim}, self.dim(), false);
 }
 
 OptionalDims dims_of(const std::optional<int64_t>& dim) {

@@ -69,8 +69,7 @@ def test_bad_input(name: str) -> None:
     for index, case in enumerate(entry.error_inputs("cpu")):
         if index in departing:
             continue
-        call = Call(rushlight, counterpart(entry), case.sample_input)
         with pytest.raises(Exception) as caught:
-            call.run()
+            Call(rushlight, counterpart(entry), case.sample_input).run()
         assert isinstance(caught.value, case.error_type), f"sample {index}: {caught.value!r}"
         assert re.search(case.error_regex, str(caught.value)), f"sample {index}: {caught.value}"
