@@ -12,14 +12,20 @@ V constant(double value) {
     return V(static_cast<Element<V>>(value));
 }
 
-// The normal distribution's cumulative and density functions.
+// x times the normal distribution up to x: for x > 0 that is x less x times the distribution beyond.
 template <class V>
-V normal_cumulative(V x) {
-    return constant<V>(0.5) * (constant<V>(1) + erf(x * constant<V>(std::numbers::sqrt2 / 2)));
+V gelu(V x) {
+    const V bounded = min(abs(x), constant<V>(40));  // beyond, the tail is 0
+    return max(constant<V>(0), x) - bounded * normal_tail(bounded);
 }
 template <class V>
-V normal_density(V x) {
-    return exp(constant<V>(-0.5) * x * x) * constant<V>(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
+V gelu_slope_at(V x) {
+    const V a = abs(x), zero = constant<V>(0), tail = normal_tail(a);
+    const V density =
+        exp(constant<V>(-0.5) * x * x) * constant<V>(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
+    const V below =
+        min(a, constant<V>(40)) * density - tail;  // the slope, less 1 for x > 0, but for its sign
+    return select(x < zero, -below, select(x == x, constant<V>(1) + below, x));
 }
 
 // The tanh approximation of gelu: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks and Gimpel, 2016).
@@ -29,16 +35,17 @@ V gelu_tanh_inner(V x) {
     return constant<V>(gelu_slope) * fma(constant<V>(0.044715) * x * x, x, x);
 }
 
-// log(1 + exp(x)), without overflow.
+// e^x, bounded so that its fourth power is finite, for mish: tanh(log(1 + w)) = n / (n + 2) with n = w (w +
+// 2).
 template <class V>
-V log1p_exp(V x) {
-    return max(x, constant<V>(0)) + log1p(exp(-abs(x)));
+V bounded_exp(V x) {
+    return exp(min(x, constant<V>(20)));
 }
 
 template <class V>
 V softplus(V x, const Values<V>& p) {
     const V scaled = x * p.v0;
-    return select(scaled > p.v1, x, log1p(exp(scaled)) / p.v0);
+    return select(scaled > p.v1, x, log1p_exp(scaled) / p.v0);
 }
 
 void add_rectifiers(PointwiseTable& table) {
@@ -74,14 +81,18 @@ void add_smooth(PointwiseTable& table) {
     vectors<1>(table, Pointwise::celu, Reals{}, [](auto x, const auto& p) {
         return select(x > constant<decltype(x)>(0), x, expm1(x / p.v0) * p.v0);
     });
-    vectors<1>(table, Pointwise::gelu, Reals{}, [](auto x) { return x * normal_cumulative(x); });
+    vectors<1>(table, Pointwise::gelu, Reals{}, [](auto x) { return gelu(x); });
     vectors<1>(table, Pointwise::gelu_tanh, Reals{}, [](auto x) {
         using V = decltype(x);
-        return constant<V>(0.5) * x * (constant<V>(1) + tanh(gelu_tanh_inner(x)));
+        return x / (constant<V>(1) + exp(constant<V>(-2) * gelu_tanh_inner(x)));
     });
     vectors<1>(table, Pointwise::silu, Reals{},
                [](auto x) { return x / (constant<decltype(x)>(1) + exp(-x)); });
-    vectors<1>(table, Pointwise::mish, Reals{}, [](auto x) { return x * tanh(log1p_exp(x)); });
+    vectors<1>(table, Pointwise::mish, Reals{}, [](auto x) {
+        using V = decltype(x);
+        const V w = bounded_exp(x), n = w * (w + constant<V>(2));
+        return x * (n / (n + constant<V>(2)));
+    });
     vectors<1>(table, Pointwise::softplus, Reals{}, [](auto x, const auto& p) { return softplus(x, p); });
     vectors<1>(table, Pointwise::log_sigmoid, Reals{},
                [](auto x) { return select(x == x, -log1p_exp(-x), x); });
@@ -111,13 +122,14 @@ void add_smooth_gradients(PointwiseTable& table) {
     vectors<2>(table, Pointwise::elu_backward, Reals{}, [](auto g, auto x, const auto& p) {
         return select(x <= constant<decltype(x)>(0), g * p.v2 * p.v0 * p.v1 * exp(x * p.v2), g * p.v1);
     });
-    vectors<2>(table, Pointwise::gelu_backward, Reals{},
-               [](auto g, auto x) { return g * fma(x, normal_density(x), normal_cumulative(x)); });
+    vectors<2>(table, Pointwise::gelu_backward, Reals{}, [](auto g, auto x) { return g * gelu_slope_at(x); });
     vectors<2>(table, Pointwise::gelu_tanh_backward, Reals{}, [](auto g, auto x) {
         using V = decltype(x);
-        const V t = tanh(gelu_tanh_inner(x));
-        const V slope = constant<V>(gelu_slope) * fma(constant<V>(3 * 0.044715) * x, x, constant<V>(1));
-        return g * constant<V>(0.5) * (constant<V>(1) + t + x * (constant<V>(1) - t * t) * slope);
+        // With s = (1 + tanh) / 2: s + x s'.
+        const V s = sigmoid(constant<V>(2) * gelu_tanh_inner(x));
+        const V slope = constant<V>(2 * gelu_slope) * fma(constant<V>(3 * 0.044715) * x, x, constant<V>(1));
+        const V bend = select(s == constant<V>(1), constant<V>(0), x * slope * (constant<V>(1) - s));
+        return g * s * (constant<V>(1) + bend);
     });
     vectors<2>(table, Pointwise::silu_backward, Reals{}, [](auto g, auto x) {
         using V = decltype(x);
@@ -126,8 +138,9 @@ void add_smooth_gradients(PointwiseTable& table) {
     });
     vectors<2>(table, Pointwise::mish_backward, Reals{}, [](auto g, auto x) {
         using V = decltype(x);
-        const V t = tanh(log1p_exp(x));
-        return g * (t + x * sigmoid(x) * (constant<V>(1) - t * t));
+        const V one = constant<V>(1), two = constant<V>(2);
+        const V w = bounded_exp(x), n = w * (w + two), scale = one / (n + two);
+        return g * scale * (n + constant<V>(4) * x * w * (one + w) * scale);
     });
     vectors<2>(table, Pointwise::softplus_backward, Reals{}, [](auto g, auto x, const auto& p) {
         const auto scaled = x * p.v0;

@@ -20,6 +20,19 @@ Vec<T> polynomial(Vec<T> x, const T (&coefficients)[N]) {
     return result;
 }
 
+// The same with even and odd powers apart, for long ones: half as many steps wait for each other.
+template <class T, size_t N>
+Vec<T> long_polynomial(Vec<T> x, const T (&coefficients)[N]) {
+    const Vec<T> square = x * x;
+    Vec<T> high(coefficients[N - 1]), low(coefficients[N - 2]);
+    for (size_t k = N - 2; k-- > 0;) {
+        const Vec<T> next = fma(high, square, Vec<T>(coefficients[k]));
+        high = low;
+        low = next;
+    }
+    return fma(high, x, low);
+}
+
 // f of every lane, for functions that have no vector form.
 template <class T, class F, class... More>
 Vec<T> each_lane(F f, Vec<T> x, More... more) {
@@ -80,16 +93,28 @@ ExpReduction<T> reduce_exp(Vec<T> x) {
 template <class T>
 Vec<T> exp(Vec<T> x) {
     constexpr T high = sizeof(T) == 4 ? T(89) : T(710), low = sizeof(T) == 4 ? T(-104) : T(-746);
-    x = select(x > Vec<T>(high), high, select(x < Vec<T>(low), low, x));
-    const auto [n, r, quotient] = reduce_exp(x);
+    const auto [n, r, quotient] = reduce_exp(clamp(x, low, high));
     return scale(fma(r * r, quotient, r) + Vec<T>(T(1)), n);
+}
+
+// 2^x to float accuracy, for |x| up to 1000; the halves of floats go through it too.
+template <class T>
+Vec<T> exp2_short(Vec<T> x) {
+    const Vec<T> n = round(x), r = x - n;
+    return scale(
+        long_polynomial<T>(r, {T(1.00000000055931114), T(0.693147205889990441), T(0.240226468662355825),
+                               T(0.055503284474354579), T(0.00961849050700817803), T(0.00134000642346192816),
+                               T(0.00015345673355456577)}),
+        n);
+}
+inline Vec<float> exp2(Vec<float> x) {
+    return exp2_short(clamp(x, -151.0f, 129.0f));
 }
 
 template <class T>
 Vec<T> expm1(Vec<T> x) {
     constexpr T high = sizeof(T) == 4 ? T(89) : T(710), low = sizeof(T) == 4 ? T(-20) : T(-40);
-    const Vec<T> clamped = select(x > Vec<T>(high), high, select(x < Vec<T>(low), low, x));
-    const auto [n, r, quotient] = reduce_exp(clamped);
+    const auto [n, r, quotient] = reduce_exp(clamp(x, low, high));
     // Half of the result, since 2^n itself may overflow.
     const Vec<T> previous = n - Vec<T>(T(1));
     const Vec<T> half =
@@ -143,6 +168,33 @@ Vec<T> log1p(Vec<T> x) {
     const Vec<T> value = log(sum) + lost / sum;
     const auto plain = (sum > Vec<T>(T(0))) & (sum < Vec<T>(std::numeric_limits<T>::infinity()));
     return select(x == Vec<T>(T(0)), x, select(plain, value, log(sum)));
+}
+
+// log(1 + exp(x)), without overflow.
+template <class T>
+Vec<T> log1p_exp(Vec<T> x) {
+    const Vec<T> t = exp(-abs(x)), positive = max(x, Vec<T>(T(0)));
+    if constexpr (sizeof(T) == 8) return positive + log1p(t);
+    // log(1 + t) / t on [0, 1].
+    const Vec<T> quotient = polynomial<T>(
+        t, {T(0.999999999), T(-0.499999814), T(0.333325597), T(-0.249872711), T(0.198907488), T(-0.161056939),
+            T(0.124184385), T(-0.082441754), T(0.0414782066), T(-0.0134075123), T(0.00203023647)});
+    return fma(t, quotient, positive);
+}
+
+// log2 of positive finite normal x, to float accuracy even near 1.
+inline Vec<double> log2_short(Vec<double> x) {
+    constexpr int64_t root_half = std::bit_cast<int64_t>(std::numbers::sqrt2 / 2);
+    const Vec<int64_t> bits = reinterpret<int64_t>(x), e = (bits - Vec<int64_t>(root_half)) >> 52;
+    const Vec<double> magic(0x1.8p52), one(1.0);
+    const Vec<double> m = reinterpret<double>(bits - (e << 52));
+    const Vec<double> exponent = reinterpret<double>(e + reinterpret<int64_t>(magic)) - magic;
+    // log2(m) = s Q(s^2), s = (m - 1) / (m + 1).
+    const Vec<double> s = (m - one) / (m + one);
+    return fma(s,
+               polynomial<double>(s * s, {2.8853900817903288, 0.961796673012937623, 0.577083651833317332,
+                                          0.41166848854171111, 0.340812043195196484}),
+               exponent);
 }
 
 // Sine and cosine of x - n pi/2 for the nearest n, and n; for |x| up to trigonometric_limit.
@@ -267,9 +319,6 @@ inline Vec<float> atanh(Vec<float> x) {
         },
         x);
 }
-inline Vec<float> exp2(Vec<float> x) {
-    return in_double([](Vec<double> v) { return exp(v * Vec<double>(std::numbers::ln2)); }, x);
-}
 inline Vec<float> log2(Vec<float> x) {
     return in_double([](Vec<double> v) { return log(v) * Vec<double>(std::numbers::log2e); }, x);
 }
@@ -277,21 +326,34 @@ inline Vec<float> log10(Vec<float> x) {
     return in_double([](Vec<double> v) { return log(v) * Vec<double>(std::numbers::log10e); }, x);
 }
 
+// What becomes of a power where base or exponent is not an ordinary positive number: `value` is
+// |base|^exponent where both are finite and not zero.
+inline Vec<float> complete_power(Vec<float> base, Vec<float> exponent, Vec<float> value) {
+    const Vec<float> zero(0.0f), one(1.0f), infinity(std::numeric_limits<float>::infinity());
+    const Vec<float> magnitude = abs(base), steps = abs(exponent);
+    const auto limit = (magnitude == zero) | (magnitude == infinity) | (steps == infinity);
+    const auto grows = (magnitude > one) ^ (exponent < zero);
+    value = select(limit, select(grows, infinity, zero), value);
+    value = select(magnitude == one, one, value);
+    // Floats from 2^24 on are even.
+    const auto integral = floor(exponent) == exponent;
+    const auto odd =
+        integral & (floor(exponent * Vec<float>(0.5f)) * Vec<float>(2.0f) != exponent) & (steps < infinity);
+    value = select((reinterpret<int32_t>(base) < Vec<int32_t>(0)) & odd, -value, value);
+    const auto undefined = (base < zero) & (magnitude < infinity) & ~integral;
+    value = select(undefined, Vec<float>(std::numeric_limits<float>::quiet_NaN()), value);
+    value = select(exponent == exponent, value, exponent);
+    return select((base == one) | (exponent == zero), one, select(base == base, value, base));
+}
+
 inline Vec<float> pow(Vec<float> base, Vec<float> exponent) {
+    const Vec<float> zero(0.0f), infinity(std::numeric_limits<float>::infinity());
     const auto one_half = [](Vec<double> x, Vec<double> y) {
-        const Vec<double> one(1.0), infinity(std::numeric_limits<double>::infinity());
-        const Vec<double> magnitude = abs(x);
-        const Vec<double> value = select(magnitude == one, select(y == y, one, y), exp(y * log(magnitude)));
-        const auto odd = floor(y * Vec<double>(0.5)) * Vec<double>(2.0) != y;
-        const auto integral = floor(y) == y;
-        const auto negative = reinterpret<int64_t>(x) < Vec<int64_t>(0);
-        const auto undefined = (x < Vec<double>(0.0)) & (magnitude < infinity) & ~integral;
-        const Vec<double> with_parity = select(negative & integral & odd, -value, value);
-        const Vec<double> result =
-            select(undefined, Vec<double>(std::numeric_limits<double>::quiet_NaN()), with_parity);
-        return select((x == one) | (y == Vec<double>(0.0)), one, select(x == x, result, x));
+        return exp2_short(clamp(y * log2_short(x), -200.0, 200.0));
     };
-    return in_double(one_half, base, exponent);
+    const Vec<float> value = in_double(one_half, abs(base), exponent);
+    const auto ordinary = (base > zero) & (base < infinity) & (abs(exponent) < infinity);
+    return any(~ordinary) ? complete_power(base, exponent, value) : value;
 }
 
 template <class T>
@@ -321,11 +383,11 @@ inline Vec<float> erf(Vec<float> x) {
     // erf(x) = x + x Q(x^2) on |x| < 0.94.
     const Vec<float> near =
         fma(x,
-            polynomial<float>(x * x, {0.12837917f, -0.376126316f, 0.11283664f, -0.0268577051f, 0.00519695208f,
-                                      -0.00080977027f, 8.18508908e-5f}),
+            long_polynomial<float>(x * x, {0.12837917f, -0.376126316f, 0.11283664f, -0.0268577051f,
+                                           0.00519695208f, -0.00080977027f, 8.18508908e-5f}),
             x);
     // log(1 - erf(a)) on [0.92, 4]; beyond, erf is 1 in float.
-    const Vec<float> exponent = polynomial<float>(
+    const Vec<float> exponent = long_polynomial<float>(
         min(a, Vec<float>(4.0f)), {0.000175874309f, -1.12952082f, -0.633334656f, -0.108293944f, 0.0251286229f,
                                    -0.00417464243f, 0.000435218777f, -2.11618989e-5f});
     const Vec<float> far = with_sign(Vec<float>(1.0f) - exp(exponent), x);
@@ -333,6 +395,19 @@ inline Vec<float> erf(Vec<float> x) {
 }
 inline Vec<double> erf(Vec<double> x) {
     return each_lane([](double v) { return std::erf(v); }, x);
+}
+
+// The normal distribution beyond a: erfc(a / sqrt(2)) / 2, for a >= 0; 0 from about 13 on.
+inline Vec<float> normal_tail(Vec<float> a) {
+    // Its binary logarithm; a fit on [0, 5.6] that goes on falling to where the tail is far below float's
+    // range.
+    return exp2(long_polynomial<float>(
+        min(a, Vec<float>(20.0f)),
+        {-0.999999926f, -1.15110778f, -0.459193768f, -0.0525174176f, 0.00705168014f, -7.97760389e-5f,
+         -0.000243970963f, 6.68800784e-5f, -9.45718889e-6f, 7.30284848e-7f, -2.42915674e-8f}));
+}
+inline Vec<double> normal_tail(Vec<double> a) {
+    return each_lane([](double v) { return 0.5 * std::erfc(v * (std::numbers::sqrt2 / 2)); }, a);
 }
 
 // Double precision through the C library, lane by lane.

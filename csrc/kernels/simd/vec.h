@@ -88,10 +88,17 @@ struct Vec {
 
     // Integers wrap: they are computed as unsigned ones, whose overflow is defined.
     using UnsignedElement = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
-    using Wrapping = typename NativeVector<std::conditional_t<std::is_integral_v<T>, UnsignedElement, T>, vector_bytes>::type;
-    friend Vec operator+(Vec a, Vec b) { return (decltype(a.native))((Wrapping)a.native + (Wrapping)b.native); }
-    friend Vec operator-(Vec a, Vec b) { return (decltype(a.native))((Wrapping)a.native - (Wrapping)b.native); }
-    friend Vec operator*(Vec a, Vec b) { return (decltype(a.native))((Wrapping)a.native * (Wrapping)b.native); }
+    using Wrapping = typename NativeVector<std::conditional_t<std::is_integral_v<T>, UnsignedElement, T>,
+                                           vector_bytes>::type;
+    friend Vec operator+(Vec a, Vec b) {
+        return (decltype(a.native))((Wrapping)a.native + (Wrapping)b.native);
+    }
+    friend Vec operator-(Vec a, Vec b) {
+        return (decltype(a.native))((Wrapping)a.native - (Wrapping)b.native);
+    }
+    friend Vec operator*(Vec a, Vec b) {
+        return (decltype(a.native))((Wrapping)a.native * (Wrapping)b.native);
+    }
     friend Vec operator/(Vec a, Vec b) { return a.native / b.native; }
     friend Vec operator-(Vec a) { return (decltype(a.native))(-(Wrapping)a.native); }
     friend Vec operator&(Vec a, Vec b) { return a.native & b.native; }
@@ -180,11 +187,30 @@ Vec<T> with_sign(Vec<T> magnitude, Vec<T> sign) {
 // The smaller and larger; b where either is NaN. For results that carry NaN see maximum and minimum.
 template <class T>
 Vec<T> min(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__)
+    if constexpr (std::is_same_v<T, float>) return _mm512_maskz_min_ps(0xffff, a.native, b.native);
+    if constexpr (std::is_same_v<T, double>) return _mm512_maskz_min_pd(0xff, a.native, b.native);
+#elif defined(__AVX2__)
+    if constexpr (std::is_same_v<T, float>) return _mm256_min_ps(a.native, b.native);
+    if constexpr (std::is_same_v<T, double>) return _mm256_min_pd(a.native, b.native);
+#endif
     return select(a < b, a, b);
 }
 template <class T>
 Vec<T> max(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__)
+    if constexpr (std::is_same_v<T, float>) return _mm512_maskz_max_ps(0xffff, a.native, b.native);
+    if constexpr (std::is_same_v<T, double>) return _mm512_maskz_max_pd(0xff, a.native, b.native);
+#elif defined(__AVX2__)
+    if constexpr (std::is_same_v<T, float>) return _mm256_max_ps(a.native, b.native);
+    if constexpr (std::is_same_v<T, double>) return _mm256_max_pd(a.native, b.native);
+#endif
     return select(a > b, a, b);
+}
+// x between low and high; NaN stays.
+template <class T>
+Vec<T> clamp(Vec<T> x, T low, T high) {
+    return max(Vec<T>(low), min(Vec<T>(high), x));
 }
 template <class T>
 Vec<T> minimum(Vec<T> a, Vec<T> b) {
@@ -295,14 +321,31 @@ inline Vec<float> narrow(DoublePair pair) {
     return result;
 }
 
-// The sum of all lanes, in a fixed order.
+// The lanes before `count`, the others made zero.
+template <class T>
+Vec<T> first_lanes(Vec<T> x, int64_t count) {
+    using Integer = IntegerOf<T>;
+    typename Vec<Integer>::Native index;
+    for (int lane = 0; lane < Vec<T>::size; ++lane) index[lane] = lane;
+    return select(Vec<Integer>(index) < Vec<Integer>(static_cast<Integer>(count)), x, T(0));
+}
+
+// The sum of all lanes: halves added to each other until one is left.
+template <class T, int Bytes = vector_bytes>
+T sum_lanes(typename NativeVector<T, Bytes>::type x) {
+    if constexpr (Bytes > 16) {
+        typename NativeVector<T, Bytes / 2>::type halves[2];
+        std::memcpy(halves, &x, Bytes);
+        return sum_lanes<T, Bytes / 2>(halves[0] + halves[1]);
+    } else if constexpr (sizeof(T) == 4) {
+        return (x[0] + x[2]) + (x[1] + x[3]);
+    } else {
+        return x[0] + x[1];
+    }
+}
 template <class T>
 T sum_lanes(Vec<T> x) {
-    T lanes[Vec<T>::size];
-    x.store(lanes);
-    for (int width = Vec<T>::size / 2; width > 0; width /= 2)
-        for (int lane = 0; lane < width; ++lane) lanes[lane] += lanes[lane + width];
-    return lanes[0];
+    return sum_lanes<T, vector_bytes>(x.native);
 }
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA
