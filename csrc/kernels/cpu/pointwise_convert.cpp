@@ -1,5 +1,6 @@
 // Conversion of contiguous values between every two dtypes.
 #include "kernels/cpu/pointwise_block.h"
+#include "kernels/simd/half.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
@@ -43,21 +44,10 @@ template <class To, class From>
 void convert_block(void* output, const void* input, int64_t count) {
     auto* out = static_cast<To*>(output);
     const auto* in = static_cast<const Stored<From>*>(input);
-    int64_t i = 0;
-#if defined(__F16C__)
-    if constexpr (std::is_same_v<From, Half> && std::is_same_v<To, float>) {
-        for (; i + 8 <= count; i += 8)
-            _mm256_storeu_ps(out + i,
-                             _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i))));
-    }
-    if constexpr (std::is_same_v<From, float> && std::is_same_v<To, Half>) {
-        for (; i + 8 <= count; i += 8)
-            _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
-                             _mm256_cvtps_ph(_mm256_loadu_ps(in + i), _MM_FROUND_TO_NEAREST_INT));
-    }
-#endif
+    if constexpr (is_half<From> && std::is_same_v<To, float>) return widen(in, out, count);
+    if constexpr (is_half<To> && std::is_same_v<From, float>) return narrow(in, out, count);
 #pragma GCC ivdep
-    for (; i < count; ++i) {
+    for (int64_t i = 0; i < count; ++i) {
         if constexpr (std::is_same_v<From, bool>)
             out[i] = convert_value<To>(in[i] != 0);
         else

@@ -8,6 +8,7 @@
 
 #include "core/threads.h"
 #include "kernels/cpu/convert.h"
+#include "kernels/simd/half.h"
 #include "kernels/simd/vec.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
@@ -113,13 +114,17 @@ struct Minimum {
 template <class C, class Op>
 C reduce_vectors(const C* x, int64_t count) {
     constexpr int64_t width = Vec<C>::size, group = 8 * width;
+    constexpr int64_t ahead = 2048 / sizeof(C);  // what is to be in cache when its turn comes
     Vec<C> joined = Vec<C>::load(x);
     int64_t i = width;
     if (count >= group) {
         Vec<C> total[8];
         for (int v = 0; v < 8; ++v) total[v] = Vec<C>::load(x + v * width);
         for (i = group; i + group <= count; i += group)
-            for (int v = 0; v < 8; ++v) total[v] = Op::apply(total[v], Vec<C>::load(x + i + v * width));
+            for (int v = 0; v < 8; ++v) {
+                __builtin_prefetch(x + i + v * width + ahead);
+                total[v] = Op::apply(total[v], Vec<C>::load(x + i + v * width));
+            }
         for (int half = 4; half > 0; half /= 2)
             for (int v = 0; v < half; ++v) total[v] = Op::apply(total[v], total[v + half]);
         joined = total[0];
@@ -154,6 +159,29 @@ C reduce_block(const C* x, int64_t count) {
     return total[0];
 }
 
+// row[j] = row[j] combined with x[j].
+template <class C, class Op>
+void combine_rows(C* row, const C* x, int64_t width) {
+    int64_t j = 0;
+    if constexpr (std::is_arithmetic_v<C> && sizeof(C) >= 4)
+        for (; j + Vec<C>::size <= width; j += Vec<C>::size)
+            Op::apply(Vec<C>::load(row + j), Vec<C>::load(x + j)).store(row + j);
+    for (; j < width; ++j) row[j] = Op::apply(row[j], x[j]);
+}
+template <class C, class Op>
+void combine_four_rows(C* row, const C* const (&x)[4], int64_t width) {
+    const auto join = [](auto total, auto a, auto b, auto c, auto d) {
+        return Op::apply(total, Op::apply(Op::apply(a, b), Op::apply(c, d)));
+    };
+    int64_t j = 0;
+    if constexpr (std::is_arithmetic_v<C> && sizeof(C) >= 4)
+        for (; j + Vec<C>::size <= width; j += Vec<C>::size)
+            join(Vec<C>::load(row + j), Vec<C>::load(x[0] + j), Vec<C>::load(x[1] + j),
+                 Vec<C>::load(x[2] + j), Vec<C>::load(x[3] + j))
+                .store(row + j);
+    for (; j < width; ++j) row[j] = join(row[j], x[0][j], x[1][j], x[2][j], x[3][j]);
+}
+
 // Combines a long series of rows of partial results in a tree of fan-in 16.
 template <class C, class Op, int64_t Width>
 class Cascade {
@@ -167,7 +195,7 @@ class Cascade {
         for (int level = 0; level + 1 < levels && groups_ % (int64_t{1} << (4 * level)) == 0; ++level)
             merge(level);
     }
-    const C* total() {
+    C* total() {
         for (int level = 0; level + 1 < levels; ++level) merge(level);
         return rows_[levels - 1];
     }
@@ -176,8 +204,10 @@ class Cascade {
     static constexpr int levels = 4;
     void reset(int level) { std::fill_n(rows_[level], width_, Op::identity); }
     void merge(int level) {
-        for (int64_t j = 0; j < width_; ++j)
-            rows_[level + 1][j] = Op::apply(rows_[level + 1][j], rows_[level][j]);
+        if constexpr (Width == 1)
+            *rows_[level + 1] = Op::apply(*rows_[level + 1], *rows_[level]);
+        else
+            combine_rows<C, Op>(rows_[level + 1], rows_[level], width_);
         reset(level);
     }
     C rows_[levels][Width];
@@ -233,10 +263,12 @@ int64_t element_count(const ReduceDim* dims, int rank) {
 template <class C>
 struct Source {
     using Load = void (*)(const void*, int64_t offset, int64_t stride, int64_t count, double power, C*);
+    using Total = C (*)(const void*, int64_t offset, int64_t count);
     const void* base;
     Load load;
     bool direct;
     double power;
+    Total total = nullptr;  // reduces at most direct_size neighbours without converting them first
 
     const C* read(int64_t offset, int64_t stride, int64_t count, C* buffer) const {
         if (direct && stride == 1) return static_cast<const C*>(base) + offset;
@@ -263,6 +295,14 @@ struct Source {
 template <class S, class C, class Map>
 void load_mapped(const void* base, int64_t offset, int64_t stride, int64_t count, double power, C* out) {
     const S* x = static_cast<const S*>(base) + offset;
+    if constexpr (is_half_type<S> && std::is_same_v<C, float> && !std::is_same_v<Map, Power>) {
+        if (stride == 1) {
+            widen(x, out, count);
+            if constexpr (!std::is_same_v<Map, Value>)
+                for (int64_t i = 0; i < count; ++i) out[i] = Map::template apply<C>(out[i], power);
+            return;
+        }
+    }
     if (stride == 1)
         for (int64_t i = 0; i < count; ++i) out[i] = Map::template apply<C>(x[i], power);
     else
@@ -272,6 +312,29 @@ void load_mapped(const void* base, int64_t offset, int64_t stride, int64_t count
 template <class S, class C, class Map>
 Source<C> make_source(const void* base, double power = 1) {
     return {base, load_mapped<S, C, Map>, std::is_same_v<S, C> && std::is_same_v<Map, Value>, power};
+}
+
+// The sum of integers of one byte; those of bool may hold any value.
+template <class S>
+int64_t sum_bytes(const void* base, int64_t offset, int64_t count) {
+    using Byte = std::conditional_t<std::is_same_v<S, bool>, uint8_t, S>;
+    const Byte* const x = static_cast<const Byte*>(base) + offset;
+    constexpr int64_t lanes = 64;
+    const auto value = [](Byte byte) { return std::is_same_v<S, bool> ? int32_t{byte != 0} : int32_t{byte}; };
+    int32_t total[lanes] = {};
+    int64_t i = 0, sum = 0;
+    for (; i + lanes <= count; i += lanes)
+        for (int64_t l = 0; l < lanes; ++l) total[l] += value(x[i + l]);
+    for (; i < count; ++i) sum += value(x[i]);
+    for (const int32_t lane : total) sum += lane;
+    return sum;
+}
+
+template <class S, class C>
+Source<C> make_sum_source(const void* base) {
+    Source<C> source = make_source<S, C, Value>(base);
+    if constexpr (sizeof(S) == 1) source.total = sum_bytes<S>;
+    return source;
 }
 
 template <class C>
@@ -303,15 +366,26 @@ struct Pieces {
     int64_t number;
 };
 
+// How a tile's lanes make outputs: `lanes` of them each, neighbours or else as far apart as there are
+// outputs.
+struct Fold {
+    int64_t lanes = 1;
+    bool neighbours = false;
+    int64_t tile_width = tile_size;  // lanes of a tile
+    int64_t tail = 0;                // elements that follow the last whole row, for its first lanes
+};
+
 template <class C, class Op>
 struct Reducer {
     const ReduceArguments& a;
     Source<C> source;
+    Fold fold = {};
     int64_t reduced_count = element_count(a.reduced, a.reduced_rank);
 
     void run() const {
         const int64_t kept_count = element_count(a.kept, a.kept_rank);
         if (kept_count == 0) return;
+        if (run_folded()) return;
         if (side_by_side(a.kept, a.kept_rank, a.reduced, a.reduced_rank)) return run_tiles(kept_count);
         if (kept_count < 8 && reduced_count >= 2 * parallel_grain) {
             Cursor cursor(a.kept, a.kept_rank, 0);
@@ -337,13 +411,22 @@ struct Reducer {
         const int64_t stride = a.reduced[a.reduced_rank - 1].in_stride;
         if (source.direct && stride == 1 && a.reduced_rank == 1 && end - begin <= direct_size)
             return reduce_block<C, Op>(static_cast<const C*>(source.base) + offset + begin, end - begin);
+        const bool fused = source.total != nullptr && stride == 1 && a.reduced_rank == 1;
+        if (fused && end - begin <= direct_size)
+            return source.total(source.base, offset + begin, end - begin);
         Cursor cursor(a.reduced, a.reduced_rank, begin);
         C buffer[block_size];
         if (end - begin <= block_size)
             return reduce_block<C, Op>(source.read(offset, cursor, stride, end - begin, buffer), end - begin);
         Cascade<C, Op, 1> cascade(1);
         for (int64_t count; begin < end; begin += count) {
-            count = cursor.block(std::min(direct_size, end - begin), source.direct && stride == 1);
+            count = cursor.block(std::min(direct_size, end - begin), fused || (source.direct && stride == 1));
+            if (fused) {
+                *cascade.row() = source.total(source.base, offset + begin, count);
+                cascade.fold();
+                cursor.advance(count);
+                continue;
+            }
             *cascade.row() = reduce_block<C, Op>(source.read(offset, cursor, stride, count, buffer), count);
             cascade.fold();
         }
@@ -361,28 +444,67 @@ struct Reducer {
         return reduce_block<C, Op>(partial, pieces.number);
     }
 
+    // Short lines of memory are reduced several in a row, lane by lane, and the lanes in the end: those of
+    // kept dimensions (narrow columns), or where other dimensions are reduced as well, of the reduced one.
+    bool run_folded() const {
+        if (reduced_count == 0) return false;
+        const ReduceDim &tile = a.kept[a.kept_rank - 1], &fast = a.reduced[a.reduced_rank - 1];
+        ReduceDim kept[max_reduce_rank], reduced[max_reduce_rank];
+        std::copy_n(a.kept, a.kept_rank, kept);
+        std::copy_n(a.reduced, a.reduced_rank, reduced);
+        ReduceArguments folded = a;
+        folded.kept = kept;
+        folded.reduced = reduced;
+        Fold how;
+        if (a.reduced_rank == 1 && tile.in_stride == 1 && fast.in_stride == tile.size &&
+            2 * tile.size <= tile_size) {
+            how.lanes = tile_size / tile.size;
+            if (fast.size < 4 * how.lanes) return false;
+            kept[a.kept_rank - 1].size = how.tile_width = tile.size * how.lanes;
+            reduced[0] = {fast.size / how.lanes, how.tile_width, 0};
+            how.tail = fast.size % how.lanes * tile.size;
+        } else if (a.reduced_rank > 1 && fast.in_stride == 1 && tile.in_stride == fast.size &&
+                   2 * fast.size <= tile_size && reduced_count >= 8 * fast.size) {
+            how.lanes = fast.size;
+            how.neighbours = true;
+            how.tile_width = tile_size / fast.size * fast.size;
+            kept[a.kept_rank - 1] = {tile.size * fast.size, 1, tile.out_stride};
+            folded.reduced_rank = a.reduced_rank - 1;
+        } else {
+            return false;
+        }
+        Reducer{folded, source, how}.run_tiles(element_count(kept, a.kept_rank));
+        return true;
+    }
+
+    struct Tile {
+        Cursor cursor;
+        int64_t width, out;
+    };
+
     void run_tiles(int64_t kept_count) const {
         const ReduceDim& fast = a.kept[a.kept_rank - 1];
-        const int64_t tiles_per_row = (fast.size + tile_size - 1) / tile_size;
+        const int64_t tiles_per_row = (fast.size + fold.tile_width - 1) / fold.tile_width;
         const int64_t tiles = kept_count / fast.size * tiles_per_row;
-        const int64_t width = std::min(fast.size, tile_size);
-        const auto position = [&](int64_t tile) {
-            return Cursor(a.kept, a.kept_rank,
-                          tile / tiles_per_row * fast.size + tile % tiles_per_row * tile_size);
+        const int64_t width = std::min(fast.size, fold.tile_width);
+        const auto tile_at = [&](int64_t tile) {
+            const int64_t lane = tile % tiles_per_row * fold.tile_width;
+            const Cursor cursor(a.kept, a.kept_rank, tile / tiles_per_row * fast.size + lane);
+            return Tile{cursor, std::min(cursor.run(), fold.tile_width),
+                        cursor.out - (lane - lane / fold.lanes) * fast.out_stride};
         };
         if (tiles < 8 && reduced_count * width >= 2 * parallel_grain) {
-            for (int64_t tile = 0; tile < tiles; ++tile) reduce_tall_tile(position(tile));
+            for (int64_t tile = 0; tile < tiles; ++tile) reduce_tall_tile(tile_at(tile));
             return;
         }
         const int64_t grain =
             std::max<int64_t>(1, parallel_grain / std::max<int64_t>(1, reduced_count * width));
         parallel_for(0, tiles, grain, [&](int64_t first, int64_t last) {
             for (; first < last; ++first) {
-                const Cursor cursor = position(first);
-                const int64_t count = std::min(cursor.run(), tile_size);
-                Cascade<C, Op, tile_size> cascade(count);
-                reduce_rows(cursor.in, count, 0, reduced_count, cascade);
-                finish(cursor.out, fast.out_stride, cascade.total(), count);
+                const Tile tile = tile_at(first);
+                Cascade<C, Op, tile_size> cascade(tile.width);
+                reduce_rows(tile.cursor.in, tile.width, 0, reduced_count, cascade);
+                finish_tile(tile, cascade.total());
             }
         });
     }
@@ -394,7 +516,7 @@ struct Reducer {
         if (begin >= end) return;
         Cursor cursor(a.reduced, a.reduced_rank, begin);
         while (begin < end) {
-            C* __restrict row = cascade.row();
+            C* const row = cascade.row();
             const int64_t group = std::min<int64_t>(end, begin + 16);
             for (; begin + 4 <= group && source.direct && stride == 1; begin += 4) {
                 const C* x[4];
@@ -402,33 +524,47 @@ struct Reducer {
                     pointer = static_cast<const C*>(source.base) + offset + cursor.in;
                     cursor.advance(1);
                 }
-                for (int64_t j = 0; j < width; ++j)
-                    row[j] = Op::apply(row[j],
-                                       Op::apply(Op::apply(x[0][j], x[1][j]), Op::apply(x[2][j], x[3][j])));
+                combine_four_rows<C, Op>(row, x, width);
             }
             for (; begin < group; ++begin, cursor.advance(1)) {
-                const C* x = source.read(offset + cursor.in, stride, width, buffer);
-                for (int64_t j = 0; j < width; ++j) row[j] = Op::apply(row[j], x[j]);
+                combine_rows<C, Op>(row, source.read(offset + cursor.in, stride, width, buffer), width);
             }
             cascade.fold();
         }
     }
 
-    void reduce_tall_tile(const Cursor& position) const {
-        const int64_t width = std::min(position.run(), tile_size);
+    void reduce_tall_tile(const Tile& tile) const {
+        const int64_t width = tile.width;
         const Pieces pieces(reduced_count, std::max(block_size, parallel_grain / width));
         C partial[max_pieces][tile_size];
         parallel_for(0, pieces.number, 1, [&](int64_t first, int64_t last) {
             for (; first < last; ++first) {
                 Cascade<C, Op, tile_size> cascade(width);
-                reduce_rows(position.in, width, first * pieces.size,
+                reduce_rows(tile.cursor.in, width, first * pieces.size,
                             std::min(reduced_count, (first + 1) * pieces.size), cascade);
                 std::copy_n(cascade.total(), width, partial[first]);
             }
         });
         for (int64_t piece = 1; piece < pieces.number; ++piece)
-            for (int64_t j = 0; j < width; ++j) partial[0][j] = Op::apply(partial[0][j], partial[piece][j]);
-        finish(position.out, a.kept[a.kept_rank - 1].out_stride, partial[0], width);
+            combine_rows<C, Op>(partial[0], partial[piece], width);
+        finish_tile(tile, partial[0]);
+    }
+
+    void finish_tile(const Tile& tile, C* totals) const {
+        const int64_t outputs = tile.width / fold.lanes, stride = a.kept[a.kept_rank - 1].out_stride;
+        if (fold.tail > 0) {
+            C buffer[tile_size];
+            const int64_t offset = tile.cursor.in + reduced_count * fold.tile_width;
+            combine_rows<C, Op>(totals, source.read(offset, 1, fold.tail, buffer), fold.tail);
+        }
+        if (fold.neighbours) {
+            for (int64_t i = 0; i < outputs; ++i)
+                totals[i] = reduce_block<C, Op>(totals + i * fold.lanes, fold.lanes);
+        } else {
+            for (int64_t lane = 1; lane < fold.lanes; ++lane)
+                combine_rows<C, Op>(totals, totals + lane * outputs, outputs);
+        }
+        finish(tile.out, stride, totals, outputs);
     }
 
     void finish(int64_t offset, int64_t, C total) const { finish(offset, 1, &total, 1); }
@@ -502,7 +638,10 @@ void reduce(const ReduceArguments& a) {
     const auto sum = [&](const auto& source) { run<Sum>(a, source); };
     switch (a.reduction) {
         case Reduction::sum:
-            return run_any_type<Sum>(a);
+            return visit_dtype(a.in_dtype, [&](auto tag) {
+                using S = typename decltype(tag)::type;
+                run<Sum>(a, make_sum_source<S, Compute<S>>(a.in));
+            });
         case Reduction::product:
             return run_any_type<Product>(a);
         case Reduction::minimum:
@@ -656,6 +795,19 @@ struct Better {  // a NaN beats every number; the first of equals stays
     static bool apply(C x, C best) { return ((Max ? x > best : x < best) | (x != x)) & (best == best); }
 };
 
+// Where `value` (or a NaN, if it is one) comes first in x; it is there.
+template <class C>
+int64_t first_equal(const C* x, int64_t count, C value) {
+    int64_t i = 0;
+    if constexpr (sizeof(C) >= 4) {
+        const Vec<C> wanted(value);
+        const auto found = [&](Vec<C> a) { return value == value ? a == wanted : a != a; };
+        while (i + Vec<C>::size <= count && !any(found(Vec<C>::load(x + i)))) i += Vec<C>::size;
+    }
+    while (!(value == value ? x[i] == value : x[i] != x[i])) ++i;
+    return i;
+}
+
 template <class C, bool Max>
 struct ArgReducer {
     const ArgReduceArguments& a;
@@ -684,9 +836,7 @@ struct ArgReducer {
             const C extreme = reduce_block<C, Op>(x, count);
             if (where >= 0 && !Better<C, Max>::apply(extreme, best)) continue;
             best = extreme;
-            int64_t i = 0;
-            while (!(extreme == extreme ? x[i] == extreme : x[i] != x[i])) ++i;
-            where = begin + i;
+            where = begin + first_equal(x, count, extreme);
         }
         a.indices[position.out] = where;
         if (a.values != nullptr) store(a.dtype, a.values, position.out, 1, &best, 1);

@@ -1,0 +1,46 @@
+// Runs of 16-bit floating-point numbers as float and back. For kernels/cpu alone.
+#pragma once
+
+#include "core/half.h"
+#include "kernels/simd/vec.h"
+
+namespace rl::kernels::RUSHLIGHT_ISA {
+
+inline void widen(const Half* x, float* y, int64_t count) {
+    int64_t i = 0;
+#if defined(__AVX512F__)
+    for (; i + 16 <= count; i += 16)
+        _mm512_storeu_ps(y + i, _mm512_maskz_cvtph_ps(
+                                    0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i))));
+#elif defined(__F16C__)
+    for (; i + 8 <= count; i += 8)
+        _mm256_storeu_ps(y + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i))));
+#endif
+    for (; i < count; ++i) y[i] = static_cast<float>(x[i]);
+}
+
+inline void narrow(const float* x, Half* y, int64_t count) {
+    int64_t i = 0;
+#if defined(__AVX512F__)
+    for (; i + 16 <= count; i += 16)
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + i),
+                            _mm512_maskz_cvtps_ph(0xffff, _mm512_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+#elif defined(__F16C__)
+    for (; i + 8 <= count; i += 8)
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i),
+                         _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+#endif
+    for (; i < count; ++i) y[i] = Half(x[i]);
+}
+
+inline void widen(const BFloat16* x, float* y, int64_t count) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < count; ++i) y[i] = static_cast<float>(x[i]);
+}
+
+inline void narrow(const float* x, BFloat16* y, int64_t count) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < count; ++i) y[i] = BFloat16(x[i]);
+}
+
+}  // namespace rl::kernels::RUSHLIGHT_ISA
