@@ -40,6 +40,9 @@ struct NormalizationKernels {
     // Sums over each channel of gradient and of gradient * (in - mean[c]).
     void (*channel_sums)(DType dtype, const void* gradient, const void* in, const void* mean, void* sums,
                          void* products, const ChannelShape& shape);
+    // The mean and the biased variance of each channel.
+    void (*channel_moments)(DType dtype, const void* in, void* mean, void* variance,
+                            const ChannelShape& shape);
 };
 const NormalizationKernels& normalization_kernels();
 

@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "autograd/record.h"
 #include "core/gil.h"
@@ -348,6 +349,17 @@ Tensor combine_channels(const Tensor& x, const Tensor& a, const Tensor& y, const
     return result;
 }
 
+// The mean and the biased variance of each channel.
+std::pair<Tensor, Tensor> channel_moments(const Tensor& x) {
+    const Dims sizes{x.sizes()[1]};
+    const std::pair<Tensor, Tensor> result{empty(sizes, options_of(x)), empty(sizes, options_of(x))};
+    if (x.is_meta()) return result;
+    const GilRelease released(2 * x.numel());
+    normalization_kernels().channel_moments(x.dtype(), x.raw_data(), result.first.raw_data(),
+                                            result.second.raw_data(), channel_shape(x));
+    return result;
+}
+
 void move_towards(const Tensor& running, const Tensor& value, double momentum) {
     if (!running.defined() || running.is_meta()) return;
     copy_data(running,
@@ -430,7 +442,7 @@ TensorTriple native_batch_norm(const Tensor& input, const Tensor& weight, const 
         const GradientsEnabled off(false);
         const Tensor x = contiguous_data(input, working);
         if (training) {
-            std::tie(variance, mean) = var_mean(x, all_but_channels(x), Scalar(0));
+            std::tie(mean, variance) = channel_moments(x);
             const double count =
                 static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(1, channels));
             move_towards(running_mean, mean, momentum);

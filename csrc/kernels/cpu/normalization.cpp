@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <vector>
 
 #include "core/threads.h"
 #include "kernels/cpu/lines.h"
@@ -13,19 +15,39 @@ namespace {
 
 constexpr int64_t parallel_grain = 8192;  // elements worth handing to another thread
 
-// The sum of term(i, lanes) over a line; lanes beyond the line must come out zero.
+// A number of one type, and as many running sums of it as a loop has.
+template <class V>
+struct Pair {
+    V first, second;
+    Pair& operator+=(const Pair& other) {
+        first += other.first;
+        second += other.second;
+        return *this;
+    }
+};
+
+// The sums of both of terms(i, count) over a line; lanes beyond the line must come out zero.
+template <class T, class Terms>
+Pair<T> line_sums(int64_t size, Terms&& terms) {
+    constexpr int64_t width = Vec<T>::size, unrolled = 4;
+    const Vec<T> zero(T(0));
+    Pair<Vec<T>> total[unrolled] = {{zero, zero}, {zero, zero}, {zero, zero}, {zero, zero}};
+    int64_t i = 0;
+    for (; i + unrolled * width <= size; i += unrolled * width)
+        for (int64_t k = 0; k < unrolled; ++k) total[k] += terms(i + k * width, width);
+    for (; i + width <= size; i += width) total[0] += terms(i, width);
+    if (i < size) total[1] += terms(i, size - i);
+    total[0] += total[1];
+    total[2] += total[3];
+    total[0] += total[2];
+    return {sum_lanes(total[0].first), sum_lanes(total[0].second)};
+}
+
+// The sum of term(i, count) over a line.
 template <class T, class Term>
 T line_sum(int64_t size, Term&& term) {
-    constexpr int64_t width = Vec<T>::size;
-    Vec<T> first(T(0)), second(T(0));
-    int64_t i = 0;
-    for (; i + 2 * width <= size; i += 2 * width) {
-        first += term(i, width);
-        second += term(i + width, width);
-    }
-    if (i + width <= size) first += term(i, width), i += width;
-    if (i < size) second += term(i, size - i);
-    return sum_lanes(first + second);
+    const Vec<T> zero(T(0));
+    return line_sums<T>(size, [&](int64_t i, int64_t n) { return Pair<Vec<T>>{term(i, n), zero}; }).first;
 }
 
 template <class T, class Value>
@@ -44,13 +66,11 @@ void for_each(int64_t count, int64_t size, Body&& body) {
                  });
 }
 
-// x with the lanes beyond `count` made zero, where a constant was added to them.
+// x - mean, zero in the lanes beyond `count`.
 template <class T>
 Vec<T> deviation(const T* x, int64_t i, int64_t count, T mean) {
-    if (count == Vec<T>::size) return Vec<T>::load(x + i) - Vec<T>(mean);
-    T lanes[Vec<T>::size] = {};
-    for (int64_t lane = 0; lane < count; ++lane) lanes[lane] = x[i + lane] - mean;
-    return Vec<T>::load(lanes);
+    const Vec<T> difference = load_lanes(x, i, count) - Vec<T>(mean);
+    return count == Vec<T>::size ? difference : first_lanes(difference, count);
 }
 
 template <class T>
@@ -118,13 +138,13 @@ void backward_row(const T* g, const T* x, T mean, bool centered, T rstd, const T
         if (weight == nullptr) return gradient;
         return gradient * (shape.inner == 1 ? load_lanes(weight, i, n) : Vec<T>(weight[c]));
     };
-    T sum = 0, product = 0;
-    for (int64_t c = 0; c < lines; ++c) {
-        if (centered) sum += line_sum<T>(line, [&](int64_t i, int64_t n) { return weighted(c, i, n); });
-        product += line_sum<T>(line, [&](int64_t i, int64_t n) {
-            return weighted(c, i, n) * deviation(x, c * line + i, n, mean);
+    Pair<T> sums{0, 0};  // of h and of h (x - mean)
+    for (int64_t c = 0; c < lines; ++c)
+        sums += line_sums<T>(line, [&](int64_t i, int64_t n) {
+            const Vec<T> h = weighted(c, i, n);
+            return Pair<Vec<T>>{h, h * deviation(x, c * line + i, n, mean)};
         });
-    }
+    const T sum = centered ? sums.first : T(0), product = sums.second;
     const Vec<T> center(mean), scale(rstd), offset(sum / static_cast<T>(size));
     const Vec<T> slope(product * rstd * rstd / static_cast<T>(size));
     for (int64_t c = 0; c < lines; ++c)
@@ -149,76 +169,277 @@ void rows_backward(DType dtype, const void* gradient, const void* in, const void
     });
 }
 
+// --- Channels of [outer, channels, inner], summed over the other two.
+
+// Cuts the rows and channels into parts, by the shape alone. What the parts of the rows find for a channel is
+// to be combined in their order.
+struct ChannelParts {
+    explicit ChannelParts(const ChannelShape& s) : shape(s) {
+        const int64_t total = std::max<int64_t>(1, s.outer * s.channels * s.inner);
+        row_step = ceiling(std::max<int64_t>(1, s.outer),
+                           std::clamp<int64_t>(total / (4 * parallel_grain), 1, max_row_parts));
+        row_parts = ceiling(s.outer, row_step);
+        channel_step = ceiling(4 * parallel_grain, std::max<int64_t>(1, row_step * s.inner));
+        channel_step = std::max(channel_step, ceiling(1024, std::max<int64_t>(1, s.inner)));
+        channel_parts = ceiling(s.channels, channel_step);
+    }
+
+    // Calls body(part, {first row, last row}, {first channel, last channel}) for every part.
+    template <class Body>
+    void for_each(Body&& body) const {
+        parallel_for(0, row_parts * channel_parts, 1, [&](int64_t first, int64_t last) {
+            for (; first < last; ++first) {
+                const int64_t part = first / channel_parts, row = part * row_step,
+                              channel = first % channel_parts * channel_step;
+                body(part, Range{row, std::min(shape.outer, row + row_step)},
+                     Range{channel, std::min(shape.channels, channel + channel_step)});
+            }
+        });
+    }
+
+    struct Range {
+        int64_t begin, end;
+    };
+    const ChannelShape& shape;
+    int64_t row_step, row_parts, channel_step, channel_parts;
+
+  private:
+    static constexpr int64_t max_row_parts = 32;
+    static int64_t ceiling(int64_t a, int64_t b) { return (a + b - 1) / b; }
+};
+using Range = ChannelParts::Range;
+
+constexpr int64_t block_rows = 64;  // rows of single elements that are summed in T, before they are in double
+constexpr int64_t block_columns = 256;  // neighbouring channels worked on together
+
+// Calls body(row, rows, column, columns) for the blocks of a part, row by row.
+template <class Body>
+void for_each_block(Range rows, Range columns, Body&& body) {
+    for (int64_t row = rows.begin; row < rows.end; row += block_rows)
+        for (int64_t column = columns.begin; column < columns.end; column += block_columns)
+            body(row, std::min(block_rows, rows.end - row), column,
+                 std::min(block_columns, columns.end - column));
+}
+
+// What the gradient of a normalization sums over each channel: g, and g (x - mean) rstd. Where `groups` is 0
+// a mean belongs to a channel; otherwise mean and rstd belong to one of that many groups of channels in each
+// row. A null mean stands for 0, a null rstd for 1.
 template <class T>
-struct WeightBackward {
+struct GradientSums {
     const T* gradient;
     const T* in;
     const T* mean;
     const T* rstd;
-    T* weight_gradient;
-    T* bias_gradient;
-    const RowShape& shape;
-
-    void store(int64_t channel, T weight, T bias) const {
-        if (weight_gradient != nullptr) weight_gradient[channel] = weight;
-        if (bias_gradient != nullptr) bias_gradient[channel] = bias;
-    }
-
-    // Neighbouring channels together, for rows of channels alone.
-    void tile(int64_t begin, int64_t end) const {
-        constexpr int64_t tile_size = 64;
-        T weights[tile_size] = {}, biases[tile_size] = {};
-        for (int64_t row = begin / shape.channels; row < shape.rows; row += shape.groups) {
-            const T* g = gradient + row * shape.channels + begin % shape.channels;
-            const T* x = in + row * shape.channels + begin % shape.channels;
-            const T center = mean == nullptr ? T(0) : mean[row], scale = rstd[row];
-            for (int64_t j = 0; j < end - begin; ++j) {
-                weights[j] += g[j] * (x[j] - center) * scale;
-                biases[j] += g[j];
-            }
-        }
-        for (int64_t j = 0; j < end - begin; ++j) store(begin + j, weights[j], biases[j]);
-    }
-
-    void channel(int64_t index) const {
-        T weight = 0, bias = 0;
-        for (int64_t row = index / shape.channels; row < shape.rows; row += shape.groups) {
-            const int64_t at = (row * shape.channels + index % shape.channels) * shape.inner;
-            const T center = mean == nullptr ? T(0) : mean[row];
-            weight += rstd[row] * line_sum<T>(shape.inner, [&](int64_t i, int64_t n) {
-                          return load_lanes(gradient + at, i, n) * deviation(in + at, i, n, center);
-                      });
-            bias += line_sum<T>(shape.inner,
-                                [&](int64_t i, int64_t n) { return load_lanes(gradient + at, i, n); });
-        }
-        store(index, weight, bias);
-    }
+    int64_t groups;
+    T* sums;      // may be null
+    T* products;  // may be null
+    const ChannelShape& shape;
 
     void run() const {
-        const int64_t count = shape.groups * shape.channels;
-        const int64_t depth = shape.rows / std::max<int64_t>(1, shape.groups);
-        if (shape.inner != 1)
-            return for_each(count, depth * shape.inner, [&](int64_t index) { channel(index); });
-        const int64_t tiles = (shape.channels + 63) / 64;
-        for_each(shape.groups * tiles, depth * 64, [&](int64_t index) {
-            const int64_t base = index / tiles * shape.channels, begin = index % tiles * 64;
-            tile(base + begin, base + std::min(shape.channels, begin + 64));
+        const ChannelParts parts(shape);
+        std::vector<Pair<double>> partial(static_cast<size_t>(parts.row_parts * shape.channels));
+        parts.for_each([&](int64_t part, Range rows, Range channels) {
+            Pair<double>* const target = partial.data() + part * shape.channels;
+            if (shape.inner != 1) return lines(rows, channels, target);
+            for_each_block(rows, channels, [&](int64_t row, int64_t height, int64_t column, int64_t width) {
+                for (int64_t end = column + width, next; column < end; column = next) {
+                    next = std::min(end, group_end(column));
+                    block(row, height, column, next - column, target);
+                }
+            });
         });
+        for (int64_t c = 0; c < shape.channels; ++c) {
+            Pair<double> total{0, 0};
+            for (int64_t part = 0; part < parts.row_parts; ++part)
+                total += partial[static_cast<size_t>(part * shape.channels + c)];
+            if (sums != nullptr) sums[c] = static_cast<T>(total.first);
+            if (products != nullptr) products[c] = static_cast<T>(total.second);
+        }
+    }
+
+    int64_t group_size() const { return shape.channels / groups; }
+    int64_t group_end(int64_t channel) const {
+        return groups == 0 ? shape.channels : (channel / group_size() + 1) * group_size();
+    }
+    T center(int64_t row, int64_t c) const {
+        if (mean == nullptr) return 0;
+        return groups == 0 ? mean[c] : mean[row * groups + c / group_size()];
+    }
+    T scale(int64_t row, int64_t c) const {
+        return rstd == nullptr ? T(1) : rstd[row * groups + c / group_size()];
+    }
+
+    void lines(Range rows, Range channels, Pair<double>* target) const {
+        for (int64_t row = rows.begin; row < rows.end; ++row)
+            for (int64_t c = channels.begin; c < channels.end; ++c) {
+                const int64_t at = (row * shape.channels + c) * shape.inner;
+                const Vec<T> middle(center(row, c));
+                const Pair<T> found = line_sums<T>(shape.inner, [&](int64_t i, int64_t n) {
+                    const Vec<T> g = load_lanes(gradient + at, i, n);
+                    return Pair<Vec<T>>{g, g * (load_lanes(in + at, i, n) - middle)};
+                });
+                target[c] += {double(found.first), double(found.second) * double(scale(row, c))};
+            }
+    }
+
+    // Columns of one group.
+    void block(int64_t row, int64_t height, int64_t column, int64_t width, Pair<double>* target) const {
+        const bool by_channel = groups == 0;
+        T centers[block_rows], scales[block_rows];
+        for (int64_t i = 0; i < height; ++i) {
+            centers[i] = by_channel ? T(0) : center(row + i, column);
+            scales[i] = scale(row + i, column);
+        }
+        const T *g = gradient + row * shape.channels, *x = in + row * shape.channels;
+        for (int64_t j = column; j < column + width; j += Vec<T>::size) {
+            const int64_t n = std::min<int64_t>(Vec<T>::size, column + width - j);
+            const Vec<T> own_center = by_channel && mean != nullptr ? load_lanes(mean, j, n) : Vec<T>(T(0));
+            Vec<T> sum(T(0)), product(T(0));
+            for (int64_t i = 0; i < height; ++i) {
+                const Vec<T> slope = load_lanes(g + i * shape.channels, j, n);
+                const Vec<T> middle = by_channel ? own_center : Vec<T>(centers[i]);
+                sum += slope;
+                product += slope * (load_lanes(x + i * shape.channels, j, n) - middle) * Vec<T>(scales[i]);
+            }
+            T sums_of[Vec<T>::size], products_of[Vec<T>::size];
+            sum.store(sums_of);
+            product.store(products_of);
+            for (int64_t lane = 0; lane < n; ++lane)
+                target[j + lane] += {double(sums_of[lane]), double(products_of[lane])};
+        }
     }
 };
 
 void rows_weight_backward(DType dtype, const void* gradient, const void* in, const void* mean,
                           const void* rstd, void* weight_gradient, void* bias_gradient,
                           const RowShape& shape) {
+    const int64_t groups = std::max<int64_t>(1, shape.groups);
+    const ChannelShape channels{shape.rows / groups, groups * shape.channels, shape.inner};
     visit_float(dtype, [&](auto zero) {
         using T = decltype(zero);
-        WeightBackward<T>{static_cast<const T*>(gradient),
-                          static_cast<const T*>(in),
-                          static_cast<const T*>(mean),
-                          static_cast<const T*>(rstd),
-                          static_cast<T*>(weight_gradient),
-                          static_cast<T*>(bias_gradient),
-                          shape}
+        GradientSums<T>{static_cast<const T*>(gradient),
+                        static_cast<const T*>(in),
+                        static_cast<const T*>(mean),
+                        static_cast<const T*>(rstd),
+                        groups,
+                        static_cast<T*>(bias_gradient),
+                        static_cast<T*>(weight_gradient),
+                        channels}
+            .run();
+    });
+}
+
+void channel_sums(DType dtype, const void* gradient, const void* in, const void* mean, void* sums,
+                  void* products, const ChannelShape& shape) {
+    visit_float(dtype, [&](auto zero) {
+        using T = decltype(zero);
+        GradientSums<T>{static_cast<const T*>(gradient),
+                        static_cast<const T*>(in),
+                        static_cast<const T*>(mean),
+                        nullptr,
+                        0,
+                        static_cast<T*>(sums),
+                        static_cast<T*>(products),
+                        shape}
+            .run();
+    });
+}
+
+// Count, mean and sum of squared deviations; combined as Chan, Golub and LeVeque (1979).
+struct Moments {
+    double count = 0, mean = 0, squares = 0;
+    void combine(double more, double other_mean, double other_squares) {
+        const double total = count + more, delta = other_mean - mean;
+        mean += delta * (more / total);
+        squares += other_squares + delta * delta * (count * more / total);
+        count = total;
+    }
+};
+
+// Means and biased variances of channels: each line or block of rows about its own mean while it is in cache.
+template <class T>
+struct ChannelMoments {
+    const T* in;
+    T* mean;
+    T* variance;
+    const ChannelShape& shape;
+
+    void run() const {
+        const ChannelParts parts(shape);
+        std::vector<Moments> partial(static_cast<size_t>(parts.row_parts * shape.channels));
+        parts.for_each([&](int64_t part, Range rows, Range channels) {
+            Moments* const target = partial.data() + part * shape.channels;
+            if (shape.inner != 1) return lines(rows, channels, target);
+            for_each_block(rows, channels, [&](int64_t row, int64_t height, int64_t column, int64_t width) {
+                block(row, height, column, width, target);
+            });
+        });
+        for (int64_t c = 0; c < shape.channels; ++c) {
+            Moments total;
+            for (int64_t part = 0; part < parts.row_parts; ++part) {
+                const Moments& found = partial[static_cast<size_t>(part * shape.channels + c)];
+                if (found.count > 0) total.combine(found.count, found.mean, found.squares);
+            }
+            const double nothing = std::numeric_limits<double>::quiet_NaN();
+            mean[c] = static_cast<T>(total.count == 0 ? nothing : total.mean);
+            variance[c] = static_cast<T>(total.count == 0 ? nothing : total.squares / total.count);
+        }
+    }
+
+    void lines(Range rows, Range channels, Moments* target) const {
+        constexpr int64_t longest = 4096;
+        for (int64_t row = rows.begin; row < rows.end; ++row)
+            for (int64_t c = channels.begin; c < channels.end; ++c)
+                for (int64_t begin = 0; begin < shape.inner; begin += longest) {
+                    const int64_t size = std::min(longest, shape.inner - begin);
+                    const T* x = in + (row * shape.channels + c) * shape.inner + begin;
+                    const T middle =
+                        line_sum<T>(size, [&](int64_t i, int64_t n) { return load_lanes(x, i, n); }) /
+                        static_cast<T>(size);
+                    // The rounding of the middle is made good by the sum of the deviations from it.
+                    const Pair<T> found = line_sums<T>(size, [&](int64_t i, int64_t n) {
+                        const Vec<T> d = deviation(x, i, n, middle);
+                        return Pair<Vec<T>>{d, d * d};
+                    });
+                    add(target[c], size, middle, found.first, found.second);
+                }
+    }
+
+    void block(int64_t row, int64_t height, int64_t column, int64_t width, Moments* target) const {
+        const Vec<T> count(static_cast<T>(height));
+        for (int64_t j = column; j < column + width; j += Vec<T>::size) {
+            const int64_t n = std::min<int64_t>(Vec<T>::size, column + width - j);
+            const T* const x = in + row * shape.channels;
+            Vec<T> middle(T(0)), sum(T(0)), squares(T(0));
+            for (int64_t i = 0; i < height; ++i) middle += load_lanes(x + i * shape.channels, j, n);
+            middle = middle / count;
+            for (int64_t i = 0; i < height; ++i) {
+                const Vec<T> d = load_lanes(x + i * shape.channels, j, n) - middle;
+                sum += d;
+                squares += d * d;
+            }
+            T middles[Vec<T>::size], sums[Vec<T>::size], totals[Vec<T>::size];
+            middle.store(middles);
+            sum.store(sums);
+            squares.store(totals);
+            for (int64_t lane = 0; lane < n; ++lane)
+                add(target[j + lane], height, middles[lane], sums[lane], totals[lane]);
+        }
+    }
+
+    // Elements whose deviations from `middle`, about their mean, add up to `sum` and their squares to
+    // `squares`.
+    static void add(Moments& target, int64_t count, T middle, T sum, T squares) {
+        const double size = static_cast<double>(count),
+                     offset = std::isfinite(middle) ? double(sum) / size : 0;
+        target.combine(size, double(middle) + offset, std::max(double(squares) - offset * double(sum), 0.0));
+    }
+};
+
+void channel_moments(DType dtype, const void* in, void* mean, void* variance, const ChannelShape& shape) {
+    visit_float(dtype, [&](auto zero) {
+        using T = decltype(zero);
+        ChannelMoments<T>{static_cast<const T*>(in), static_cast<T*>(mean), static_cast<T*>(variance), shape}
             .run();
     });
 }
@@ -253,39 +474,11 @@ void channels(DType dtype, const void* x, const void* a, const void* y, const vo
     });
 }
 
-template <class T>
-void run_channel_sums(const T* gradient, const T* in, const T* mean, T* sums, T* products,
-                      const ChannelShape& shape) {
-    for_each(shape.channels, shape.outer * shape.inner, [&](int64_t c) {
-        double sum = 0, product = 0;
-        for (int64_t outer = 0; outer < shape.outer; ++outer) {
-            const int64_t at = (outer * shape.channels + c) * shape.inner;
-            sum += line_sum<T>(shape.inner,
-                               [&](int64_t i, int64_t n) { return load_lanes(gradient + at, i, n); });
-            product += line_sum<T>(shape.inner, [&](int64_t i, int64_t n) {
-                return load_lanes(gradient + at, i, n) * deviation(in + at, i, n, mean[c]);
-            });
-        }
-        sums[c] = static_cast<T>(sum);
-        products[c] = static_cast<T>(product);
-    });
-}
-
-void channel_sums(DType dtype, const void* gradient, const void* in, const void* mean, void* sums,
-                  void* products, const ChannelShape& shape) {
-    visit_float(dtype, [&](auto zero) {
-        using T = decltype(zero);
-        run_channel_sums(static_cast<const T*>(gradient), static_cast<const T*>(in),
-                         static_cast<const T*>(mean), static_cast<T*>(sums), static_cast<T*>(products),
-                         shape);
-    });
-}
-
 }  // namespace
 
 extern const NormalizationKernels normalization_table;
 const NormalizationKernels normalization_table = {
-    rows, rows_backward, rows_weight_backward, channels, channel_sums,
+    rows, rows_backward, rows_weight_backward, channels, channel_sums, channel_moments,
 };
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA
