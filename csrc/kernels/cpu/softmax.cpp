@@ -19,24 +19,44 @@ constexpr int64_t parallel_grain = 8192;  // elements worth handing to another t
 // Calls body(i, count) for each vector of a line; count is short in the last one.
 template <class T, class Body>
 void for_each_vector(int64_t size, Body&& body) {
-    for (int64_t i = 0; i < size; i += Vec<T>::size) body(i, std::min<int64_t>(Vec<T>::size, size - i));
+    constexpr int64_t width = Vec<T>::size;
+    int64_t i = 0;
+    for (; i + width <= size; i += width) body(i, width);
+    if (i < size) body(i, size - i);
+}
+
+// The largest lane, or a NaN.
+template <class T, int Bytes>
+T largest_lane(typename NativeVector<T, Bytes>::type x) {
+    if constexpr (Bytes == 16) {
+        T result = x[0];
+        for (int lane = 1; lane < static_cast<int>(Bytes / sizeof(T)); ++lane)
+            result = (x[lane] > result) | (x[lane] != x[lane]) ? x[lane] : result;
+        return result;
+    } else {
+        typename NativeVector<T, Bytes / 2>::type halves[2];
+        std::memcpy(&halves, &x, Bytes);
+        return largest_lane<T, Bytes / 2>((halves[0] > halves[1]) | (halves[0] != halves[0]) ? halves[0]
+                                                                                             : halves[1]);
+    }
 }
 
 template <class T>
 T row_maximum(const T* x, int64_t size) {
-    if (size < Vec<T>::size) {
+    constexpr int64_t width = Vec<T>::size;
+    if (size < width) {
         T best = -std::numeric_limits<T>::infinity();
         for (int64_t i = 0; i < size; ++i) best = (x[i] > best) | (x[i] != x[i]) ? x[i] : best;
         return best;
     }
-    Vec<T> best = Vec<T>::load(x);
-    for (int64_t i = Vec<T>::size; i + Vec<T>::size <= size; i += Vec<T>::size)
+    Vec<T> best = Vec<T>::load(x), other = Vec<T>::load(x + size - width);
+    int64_t i = width;
+    for (; i + 2 * width <= size; i += 2 * width) {
         best = maximum(best, Vec<T>::load(x + i));
-    best = maximum(best, Vec<T>::load(x + size - Vec<T>::size));
-    T result = best[0];
-    for (int lane = 1; lane < Vec<T>::size; ++lane)
-        result = (best[lane] > result) | (best[lane] != best[lane]) ? best[lane] : result;
-    return result;
+        other = maximum(other, Vec<T>::load(x + i + width));
+    }
+    if (i + width <= size) best = maximum(best, Vec<T>::load(x + i));
+    return largest_lane<T, vector_bytes>(maximum(best, other).native);
 }
 
 // The sum of exp(x - shift), whose terms go to `out` unless it is null.
@@ -49,23 +69,22 @@ T exponential_sum(const T* x, int64_t size, T shift, T* out) {
         if (out != nullptr) term.store(out + i);
         total += term;
     }
-    if (i == size) return sum_lanes(total);
-    const Vec<T> term = exp(Vec<T>::load(x + i, size - i) - Vec<T>(shift));
-    if (out != nullptr) term.store(out + i, size - i);
-    T lanes[Vec<T>::size];
-    term.store(lanes);
-    T sum = sum_lanes(total);
-    for (int64_t lane = 0; lane < size - i; ++lane) sum += lanes[lane];
-    return sum;
+    if (i < size) {
+        const Vec<T> term = exp(Vec<T>::load(x + i, size - i) - Vec<T>(shift));
+        if (out != nullptr) term.store(out + i, size - i);
+        total += first_lanes(term, size - i);
+    }
+    return sum_lanes(total);
 }
 
 template <class T>
 void forward_row(bool log, const T* x, T* y, int64_t size) {
     const T highest = row_maximum(x, size);
     if (log) {
-        const Vec<T> shift(highest + std::log(exponential_sum<T>(x, size, highest, nullptr)));
-        for_each_vector<T>(size,
-                           [&](int64_t i, int64_t n) { store_lanes(load_lanes(x, i, n) - shift, y, i, n); });
+        // Taken off one after the other, for their sum is rounded.
+        const Vec<T> shift(highest), log_sum(std::log(exponential_sum<T>(x, size, highest, nullptr)));
+        for_each_vector<T>(
+            size, [&](int64_t i, int64_t n) { store_lanes(load_lanes(x, i, n) - shift - log_sum, y, i, n); });
     } else {
         const Vec<T> scale(T(1) / exponential_sum(x, size, highest, y));
         for_each_vector<T>(size,
@@ -90,10 +109,10 @@ void forward_tile(bool log, const T* x, T* y, int64_t size, int64_t inner, int64
             store_lanes(load_lanes<T>(total, j, n) + value, total, j, n);
         });
     }
-    for (int64_t j = 0; j < width; ++j) total[j] = log ? highest[j] + std::log(total[j]) : T(1) / total[j];
+    for (int64_t j = 0; j < width; ++j) total[j] = log ? std::log(total[j]) : T(1) / total[j];
     for (int64_t i = 0; i < size; ++i)
         for (int64_t j = 0; j < width; ++j)
-            y[i * inner + j] = log ? x[i * inner + j] - total[j] : y[i * inner + j] * total[j];
+            y[i * inner + j] = log ? x[i * inner + j] - highest[j] - total[j] : y[i * inner + j] * total[j];
 }
 
 template <class T>
@@ -180,10 +199,10 @@ void cross_entropy(DType dtype, const void* logits, const int64_t* targets, int6
             for (; first < last; ++first) {
                 const T* x = static_cast<const T*>(logits) + first * classes;
                 const T highest = row_maximum(x, classes);
-                const T log_sum = highest + std::log(exponential_sum<T>(x, classes, highest, nullptr));
+                const T log_sum = std::log(exponential_sum<T>(x, classes, highest, nullptr));
                 const int64_t target = targets[first];
-                static_cast<T*>(log_sums)[first] = log_sum;
-                static_cast<T*>(losses)[first] = target == ignored ? T(0) : log_sum - x[target];
+                static_cast<T*>(log_sums)[first] = highest + log_sum;
+                static_cast<T*>(losses)[first] = target == ignored ? T(0) : log_sum - (x[target] - highest);
             }
         });
     });
