@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstring>
 
 #include "core/threads.h"
 #include "kernels/dispatch.h"
 #include "kernels/pointwise_table.h"
+#include "kernels/rearrange.h"
 
 namespace rl::kernels {
 
@@ -148,53 +150,30 @@ struct Position {
     }
 };
 
-// Moves `count` elements of Size bytes between strided places (strides in elements).
-template <int Size>
-void move_elements(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t count) {
-    if (to_stride == 1 && from_stride == 1) {
-        std::memcpy(to, from, static_cast<size_t>(count * Size));
-        return;
-    }
-    for (int64_t i = 0; i < count; ++i) {
-        std::memcpy(to, from, Size);
-        to += to_stride * Size;
-        from += from_stride * Size;
-    }
-}
-using MoveFunction = void (*)(char*, int64_t, const char*, int64_t, int64_t);
-MoveFunction move_function(int size) {
-    switch (size) {
-        case 1:
-            return move_elements<1>;
-        case 2:
-            return move_elements<2>;
-        case 4:
-            return move_elements<4>;
-        case 8:
-            return move_elements<8>;
-        default:
-            return move_elements<16>;
-    }
+// Moves `count` elements of an array's type between places that are strides of elements apart.
+void move(const Array& array, char* to, int64_t to_stride, const char* from, int64_t from_stride,
+          int64_t count) {
+    const int size = array.size;
+    rearrange_kernels().move[std::countr_zero(static_cast<unsigned>(size))](to, to_stride * size, from,
+                                                                            from_stride * size, count);
 }
 
 // Collects `count` elements of an array from a position on into contiguous memory, and the reverse.
 void gather(const Loop& loop, const Array& array, Position position, int64_t count, char* target) {
-    const MoveFunction move = move_function(array.size);
     const int64_t stride = array.strides[loop.ndim - 1];
     while (count > 0) {
         const int64_t part = std::min(count, position.left_in_row(loop));
-        move(target, 1, position.address(loop, array), stride, part);
+        move(array, target, 1, position.address(loop, array), stride, part);
         target += part * array.size;
         count -= part;
         position.advance(loop, part);
     }
 }
 void scatter(const Loop& loop, const Array& array, Position position, int64_t count, const char* source) {
-    const MoveFunction move = move_function(array.size);
     const int64_t stride = array.strides[loop.ndim - 1];
     while (count > 0) {
         const int64_t part = std::min(count, position.left_in_row(loop));
-        move(position.address(loop, array), stride, source, 1, part);
+        move(array, position.address(loop, array), stride, source, 1, part);
         source += part * array.size;
         count -= part;
         position.advance(loop, part);
@@ -407,36 +386,38 @@ void copy_bytes(char* to, const char* from, int64_t bytes) {
     });
 }
 
+// The offsets of both arrays of a copy, in elements, at an index into the dimensions before the last, but
+// `skipped`.
+struct Offsets {
+    int64_t out = 0, in = 0;
+
+    Offsets(const Loop& loop, int64_t index, int skipped) {
+        for (int d = loop.ndim - 2; d >= 0; --d) {
+            if (d == skipped) continue;
+            out += index % loop.sizes[d] * loop.arrays[0].strides[d];
+            in += index % loop.sizes[d] * loop.arrays[1].strides[d];
+            index /= loop.sizes[d];
+        }
+    }
+};
+
 // Copies elements of one type with the innermost dimension far apart in the input but near along dimension
-// `near`: in square tiles, so that every cache line is fetched once.
+// `near`, in bands of rows of the input.
 void copy_transposed(const Loop& loop, int near) {
-    constexpr int64_t tile = 32;
+    constexpr int64_t band = 64;
     const int inner = loop.ndim - 1;
     const Array &out = loop.arrays[0], &in = loop.arrays[1];
-    const MoveFunction move = move_function(in.size);
-    const int64_t rows = loop.sizes[near], columns = loop.sizes[inner];
-    const int64_t bands = (rows + tile - 1) / tile;
-    const int64_t outer = loop.numel / (rows * columns);
-    const int64_t chunk = std::max<int64_t>(1, parallel_size / (tile * columns));
+    const auto transpose = rearrange_kernels().transpose[std::countr_zero(static_cast<unsigned>(in.size))];
+    const int64_t rows = loop.sizes[inner], columns = loop.sizes[near];
+    const int64_t bands = (rows + band - 1) / band, outer = loop.numel / (rows * columns);
+    const int64_t chunk = std::max<int64_t>(1, parallel_size / (std::min(band, rows) * columns));
     parallel_for(0, outer * bands, chunk, [&](int64_t begin, int64_t end) {
         for (int64_t item = begin; item < end; ++item) {
-            int64_t rest = item / bands, out_offset = 0, in_offset = 0;
-            for (int d = inner - 1; d >= 0; --d) {
-                if (d == near) continue;
-                out_offset += rest % loop.sizes[d] * out.strides[d];
-                in_offset += rest % loop.sizes[d] * in.strides[d];
-                rest /= loop.sizes[d];
-            }
-            const int64_t first = item % bands * tile, last = std::min(first + tile, rows);
-            for (int64_t column = 0; column < columns; column += tile) {
-                const int64_t width = std::min(tile, columns - column);
-                for (int64_t row = first; row < last; ++row) {
-                    const int64_t to = out_offset + row * out.strides[near] + column * out.strides[inner];
-                    const int64_t from = in_offset + row * in.strides[near] + column * in.strides[inner];
-                    move(out.data + to * out.size, out.strides[inner], in.data + from * in.size,
-                         in.strides[inner], width);
-                }
-            }
+            const Offsets at(loop, item / bands, near);
+            const int64_t row = item % bands * band;
+            transpose(out.data + (at.out + row) * out.size, out.strides[near] * out.size,
+                      in.data + (at.in + row * in.strides[inner]) * in.size, in.strides[inner] * in.size,
+                      std::min(band, rows - row), columns);
         }
     });
 }
@@ -444,16 +425,43 @@ void copy_transposed(const Loop& loop, int near) {
 // Copies elements of one type row by row.
 void copy_rows(const Loop& loop) {
     const Array &out = loop.arrays[0], &in = loop.arrays[1];
-    const MoveFunction move = move_function(in.size);
     const int inner = loop.ndim - 1;
     parallel_for(0, loop.numel, parallel_size, [&](int64_t begin, int64_t end) {
         Position position(loop, begin);
         while (begin < end) {
             const int64_t count = std::min(end - begin, position.left_in_row(loop));
-            move(position.address(loop, out), out.strides[inner], position.address(loop, in),
+            move(in, position.address(loop, out), out.strides[inner], position.address(loop, in),
                  in.strides[inner], count);
             begin += count;
             if (begin < end) position.advance(loop, count);
+        }
+    });
+}
+
+// Rows of at most this many elements are copied column by column, unless they are contiguous.
+constexpr int64_t short_row = 16;
+
+// The same for short rows, many at a time.
+void copy_short_rows(const Loop& loop) {
+    constexpr int64_t most_rows = 512;
+    const Array &out = loop.arrays[0], &in = loop.arrays[1];
+    const int inner = loop.ndim - 1, middle = inner - 1;
+    const int64_t width = loop.sizes[inner], height = loop.sizes[middle], rows = loop.numel / width;
+    const bool contiguous = in.strides[inner] == 1 && out.strides[inner] == 1;
+    parallel_for(0, rows, std::max<int64_t>(1, parallel_size / width), [&](int64_t begin, int64_t end) {
+        for (int64_t count; begin < end; begin += count) {
+            count = std::min({end - begin, height - begin % height, most_rows});
+            const Offsets at(loop, begin, inner);
+            char* const to = out.data + at.out * out.size;
+            const char* const from = in.data + at.in * in.size;
+            if (contiguous) {
+                rearrange_kernels().lines(to, out.strides[middle] * out.size, from,
+                                          in.strides[middle] * in.size, width * in.size, count);
+                continue;
+            }
+            for (int64_t column = 0; column < width; ++column)
+                move(in, to + column * out.strides[inner] * out.size, out.strides[middle],
+                     from + column * in.strides[inner] * in.size, in.strides[middle], count);
         }
     });
 }
@@ -466,6 +474,10 @@ void copy_same_type(const Loop& loop) {
         for (int d = 0; d < inner; ++d)
             if (in.strides[d] == 1 && loop.sizes[d] >= 8) return copy_transposed(loop, d);
     }
+    const bool contiguous = in.strides[inner] == 1 && out.strides[inner] == 1;
+    if (inner > 0 && loop.sizes[inner] <= (contiguous ? block_size : short_row) &&
+        loop.sizes[inner - 1] >= short_row)
+        return copy_short_rows(loop);
     copy_rows(loop);
 }
 
@@ -590,13 +602,7 @@ void fill(int ndim, const int64_t* sizes, const Operand& output, const void* val
     const Array& out = loop.arrays[0];
     if (!out.linear) return copy_rows(loop);
     parallel_for(0, loop.numel, parallel_size, [&](int64_t begin, int64_t end) {
-        char* const target = out.data + begin * out.size;
-        constexpr int64_t pattern = 4096;  // repeated from the L1 cache
-        const int64_t bytes = (end - begin) * out.size;
-        std::memcpy(target, element, static_cast<size_t>(out.size));
-        repeat(target, out.size, std::min(bytes, pattern) / out.size);
-        for (int64_t done = pattern; done < bytes; done += pattern)
-            std::memcpy(target + done, target, static_cast<size_t>(std::min(pattern, bytes - done)));
+        move(out, out.data + begin * out.size, 1, element, 0, end - begin);
     });
 }
 

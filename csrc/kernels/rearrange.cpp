@@ -5,8 +5,16 @@
 #include <cstring>
 
 #include "core/threads.h"
+#include "kernels/dispatch.h"
 
 namespace rl::kernels {
+
+RUSHLIGHT_DECLARE_TABLES(RearrangeKernels, rearrange_table)
+
+const RearrangeKernels& rearrange_kernels() {
+    static const RearrangeKernels& table = RUSHLIGHT_SELECT(rearrange_table);
+    return table;
+}
 
 void triangle(void* output, const void* input, int64_t item, int64_t count, int64_t rows, int64_t columns,
               int64_t diagonal, bool upper) {

@@ -10,4 +10,20 @@ namespace rl::kernels {
 void triangle(void* output, const void* input, int64_t item, int64_t count, int64_t rows, int64_t columns,
               int64_t diagonal, bool upper);
 
+// Loops for elements of 1, 2, 4, 8 and 16 bytes: the tables' index is the binary logarithm. Strides count
+// bytes and may be negative; memory need not be aligned.
+struct RearrangeKernels {
+    // to[i] = from[i] for i < count; a stride of 0 in the input repeats its element.
+    using Move = void (*)(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t count);
+    Move move[5];
+    // to[column][row] = from[row][column], where the last index is contiguous on both sides.
+    using Transpose = void (*)(char* to, int64_t to_stride, const char* from, int64_t from_stride,
+                               int64_t rows, int64_t columns);
+    Transpose transpose[5];
+    // `count` short contiguous lines of `bytes` each.
+    void (*lines)(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes,
+                  int64_t count);
+};
+const RearrangeKernels& rearrange_kernels();
+
 }  // namespace rl::kernels

@@ -1,0 +1,140 @@
+// Moving elements: strided runs, short lines, and transposition in squares that are turned in registers.
+#include "kernels/rearrange.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "kernels/simd/vec.h"
+
+namespace rl::kernels::RUSHLIGHT_ISA {
+namespace {
+
+// Elements by their size, wherever they lie.
+template <class T>
+struct [[gnu::packed, gnu::may_alias]] Anywhere {
+    T value;
+};
+struct [[gnu::packed]] Sixteen {
+    uint64_t halves[2];
+};
+
+template <class T>
+void move(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t count) {
+    constexpr int64_t size = sizeof(T);
+    auto* const out = reinterpret_cast<Anywhere<T>*>(to);
+    const auto* const in = reinterpret_cast<const Anywhere<T>*>(from);
+    if (to_stride == size && from_stride == size) {
+        std::memcpy(to, from, static_cast<size_t>(count * size));
+    } else if (to_stride == size && from_stride == 0) {
+        const T value = in->value;
+        for (int64_t i = 0; i < count; ++i) out[i].value = value;
+    } else if (to_stride == size && from_stride == -size) {
+#pragma GCC ivdep
+        for (int64_t i = 0; i < count; ++i) out[i].value = in[-i].value;
+    } else if (to_stride == size && from_stride == 2 * size) {
+#pragma GCC ivdep
+        for (int64_t i = 0; i < count; ++i) out[i].value = in[2 * i].value;
+    } else {
+        for (int64_t i = 0; i < count; ++i, to += to_stride, from += from_stride) std::memcpy(to, from, size);
+    }
+}
+
+// A square of N * N elements: zipping the first half of its rows with the second, as often as it takes to
+// move every bit of the row's number into the column's, transposes it.
+template <class T, int N>
+struct Square {
+    typedef T Row __attribute__((vector_size(N * sizeof(T))));
+
+    template <size_t... I>
+    static Row zip_low(Row a, Row b, std::index_sequence<I...>) {
+        return __builtin_shufflevector(a, b, (I % 2 == 0 ? I / 2 : N + I / 2)...);
+    }
+    template <size_t... I>
+    static Row zip_high(Row a, Row b, std::index_sequence<I...>) {
+        return __builtin_shufflevector(a, b, (I % 2 == 0 ? N / 2 + I / 2 : N + N / 2 + I / 2)...);
+    }
+
+    static void transpose(char* to, int64_t to_stride, const char* from, int64_t from_stride) {
+        constexpr std::make_index_sequence<N> lanes{};
+        Row rows[N], zipped[N];
+#pragma GCC unroll 16
+        for (int i = 0; i < N; ++i) std::memcpy(&rows[i], from + i * from_stride, sizeof(Row));
+#pragma GCC unroll 4
+        for (int bit = 1; bit < N; bit *= 2) {
+#pragma GCC unroll 8
+            for (int i = 0; i < N / 2; ++i) {
+                zipped[2 * i] = zip_low(rows[i], rows[i + N / 2], lanes);
+                zipped[2 * i + 1] = zip_high(rows[i], rows[i + N / 2], lanes);
+            }
+#pragma GCC unroll 16
+            for (int i = 0; i < N; ++i) rows[i] = zipped[i];
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < N; ++i) std::memcpy(to + i * to_stride, &rows[i], sizeof(Row));
+    }
+};
+
+template <class T>
+void transpose_plain(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t rows,
+                     int64_t columns) {
+    constexpr int64_t size = sizeof(T);
+    for (int64_t column = 0; column < columns; ++column)
+        for (int64_t row = 0; row < rows; ++row)
+            std::memcpy(to + column * to_stride + row * size, from + row * from_stride + column * size, size);
+}
+
+// Tiles small enough that the lines they touch stay in cache until they are complete.
+template <class T, int N>
+void transpose(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t rows,
+               int64_t columns) {
+    constexpr int64_t tile = 64, size = sizeof(T);
+    for (int64_t top = 0; top < rows; top += tile)
+        for (int64_t left = 0; left < columns; left += tile) {
+            const int64_t bottom = std::min(rows, top + tile), right = std::min(columns, left + tile);
+            for (int64_t column = left; column < right; column += N)
+                for (int64_t row = top; row < bottom; row += N) {
+                    char* const out = to + column * to_stride + row * size;
+                    const char* const in = from + row * from_stride + column * size;
+                    if (row + N <= bottom && column + N <= right)
+                        Square<T, N>::transpose(out, to_stride, in, from_stride);
+                    else
+                        transpose_plain<T>(out, to_stride, in, from_stride,
+                                           std::min<int64_t>(N, bottom - row),
+                                           std::min<int64_t>(N, right - column));
+                }
+        }
+}
+
+template <int64_t Bytes>
+void lines_of(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t count) {
+    for (; count > 0; --count, to += to_stride, from += from_stride) std::memcpy(to, from, Bytes);
+}
+
+void lines(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes, int64_t count) {
+    switch (bytes) {
+        case 32:
+            return lines_of<32>(to, to_stride, from, from_stride, count);
+        case 64:
+            return lines_of<64>(to, to_stride, from, from_stride, count);
+        case 128:
+            return lines_of<128>(to, to_stride, from, from_stride, count);
+        case 256:
+            return lines_of<256>(to, to_stride, from, from_stride, count);
+        default:
+            for (; count > 0; --count, to += to_stride, from += from_stride)
+                std::memcpy(to, from, static_cast<size_t>(bytes));
+    }
+}
+
+}  // namespace
+
+extern const RearrangeKernels rearrange_table;
+const RearrangeKernels rearrange_table = {
+    {move<uint8_t>, move<uint16_t>, move<uint32_t>, move<uint64_t>, move<Sixteen>},
+    {transpose<uint8_t, 16>, transpose < uint16_t, vector_bytes >= 32 ? 16 : 8 >,
+     transpose<uint32_t, vector_bytes / 4>, transpose<uint64_t, vector_bytes / 8>, transpose_plain<Sixteen>},
+    lines,
+};
+
+}  // namespace rl::kernels::RUSHLIGHT_ISA
