@@ -1,6 +1,7 @@
 // The Python types dtype, device, layout, memory_format, Size and Generator.
 #include "core/objects.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
@@ -8,6 +9,7 @@
 
 #include "core/generator.h"
 #include "core/object.h"
+#include "core/spare_list.h"
 #include "core/tensor.h"
 #include "python/errors.h"
 #include "python/module.h"
@@ -328,6 +330,31 @@ PyObject* size_repeat(PyObject* self, Py_ssize_t count) {
     return as_size(PyTuple_Type.tp_as_sequence->sq_repeat(self, count));
 }
 
+// Memory of short sizes, by length.
+constinit std::array<SpareList<64>, 7> spare_sizes;
+
+// A size of nulls, not tracked by the garbage collector: integers lead nowhere.
+PyObject* allocate_size(size_t count) {
+    const auto length = static_cast<Py_ssize_t>(count);
+    auto* size = static_cast<PyTupleObject*>(count < spare_sizes.size() ? spare_sizes[count].pop() : nullptr);
+    if (size != nullptr) {
+        PyObject_InitVar(reinterpret_cast<PyVarObject*>(size), &size_type, length);
+    } else {
+        size = PyObject_GC_NewVar(PyTupleObject, &size_type, length);
+        if (size == nullptr) return nullptr;
+    }
+    std::fill_n(size->ob_item, count, nullptr);
+    return reinterpret_cast<PyObject*>(size);
+}
+
+void size_dealloc(PyObject* self) {
+    PyObject_GC_UnTrack(self);
+    const auto count = static_cast<size_t>(PyTuple_GET_SIZE(self));
+    for (size_t i = 0; i < count; ++i) Py_XDECREF(PyTuple_GET_ITEM(self, i));
+    const bool plain = Py_TYPE(self) == &size_type && count < spare_sizes.size();
+    if (!plain || !spare_sizes[count].push(self)) Py_TYPE(self)->tp_free(self);
+}
+
 PyObject* size_subscript(PyObject* self, PyObject* key) {
     return as_size(PyTuple_Type.tp_as_mapping->mp_subscript(self, key));
 }
@@ -554,6 +581,7 @@ PyTypeObject memory_format_type = {
 
 PyTypeObject size_type = {
     .ob_base = PyVarObject_HEAD_INIT(nullptr, 0).tp_name = "rushlight.Size",
+    .tp_dealloc = size_dealloc,
     .tp_repr = size_repr,
     .tp_as_number = &size_as_number,
     .tp_as_sequence = &size_as_sequence,
@@ -592,16 +620,11 @@ PyObject* new_device_object(Device device) {
 }
 
 PyObject* new_size_object(const int64_t* values, size_t count) {
-    // Not tracked by the garbage collector: integers lead nowhere.
-    PyObject* const size = reinterpret_cast<PyObject*>(
-        PyObject_GC_NewVar(PyTupleObject, &size_type, static_cast<Py_ssize_t>(count)));
-    if (size == nullptr) throw PythonError();
-    for (size_t i = 0; i < count; ++i) PyTuple_SET_ITEM(size, i, nullptr);
-    Object result = Object::steal(size);
+    Object size = Object::check(allocate_size(count));
     for (size_t i = 0; i < count; ++i) {
-        PyTuple_SET_ITEM(size, i, Object::check(PyLong_FromLongLong(values[i])).release());
+        PyTuple_SET_ITEM(size.get(), i, Object::check(PyLong_FromLongLong(values[i])).release());
     }
-    return result.release();
+    return size.release();
 }
 
 void add_objects(PyObject* module) {
