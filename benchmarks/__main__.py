@@ -37,7 +37,7 @@ def _work(backend: str, names: list[str], options: argparse.Namespace) -> list[d
     command += [str(options.seconds), *names]
     found = subprocess.run(command, env=environment, capture_output=True, text=True)
     if found.returncode:
-        raise SystemExit(f"{backend} failed:\n{found.stdout}\n{found.stderr}")
+        raise SystemExit(f"{backend} failed:\n{found.stderr}")
     return [json.loads(line) for line in found.stdout.splitlines() if line.startswith("{")]
 
 
