@@ -1,14 +1,15 @@
 // The blocked matrix product that matrices and convolutions share: which panels are packed when, and by whom.
 //
-// Rows are taken in blocks and depth in pieces. The panels of A of one piece are packed once for all threads;
-// the columns are then cut into units, and whoever takes a unit packs its panels of B into memory of its own
-// and multiplies them with every panel of A. Each element of C so belongs to one unit and adds its pieces in
-// order.
+// Rows are taken in blocks and depth in pieces. C is cut into units of some panels of rows by some of
+// columns; whoever takes a unit packs its panels of B into memory of its own and multiplies them with its
+// panels of A. What several units would pack alike is packed once for all of them before: all of A, and B
+// where it is narrow. What the tiles can read as well where it lies is not packed at all. Each element of C
+// belongs to one unit and adds its pieces in order.
 #pragma once
 
 #include "core/scratch.h"
 #include "core/threads.h"
-#include "kernels/cpu/gemm_tile.h"
+#include "kernels/cpu/gemm_pack.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
@@ -52,18 +53,54 @@ struct StridedTarget {
         for (int r = 0; r < rows; ++r) {
             const S* source = addend + (i + r) * addend_row + j * addend_column;
             S* target = data + (i + r) * row + j;
-            for (int c = 0; c < columns; ++c)
-                target[c] = to_storage<S>(product(beta, static_cast<T>(source[c * addend_column])));
+            if (addend_column == 1) {
+                for (int c = 0; c < columns; ++c) target[c] = scaled(source[c]);
+            } else {
+                for (int c = 0; c < columns; ++c) target[c] = scaled(source[c * addend_column]);
+            }
         }
     }
+    S scaled(S value) const { return to_storage<S>(product(beta, static_cast<T>(value))); }
+
     void store(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns, bool first,
                bool last) const {
+        if constexpr (std::is_same_v<S, T> && std::is_floating_point_v<T>) {
+            const bool vectors = first && addend != nullptr ? addend_row == 0 || addend_row == 1 : true;
+            if (row == 1 && vectors) return store_transposed(tile, pitch, i, j, rows, columns, first);
+        }
         for (int r = 0; r < rows; ++r)
             for (int c = 0; c < columns; ++c) put(tile[r * pitch + c], i + r, j + c, first, last);
     }
+    // Columns of the tile are contiguous in C.
+    void store_transposed(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns,
+                          bool first) const {
+        constexpr int width = lanes<T>;
+        for (int r = 0; r < rows; r += width) {
+            const int count = std::min(rows - r, width);
+            for (int c = 0; c < columns; c += width) {
+                Vector<T> line[width];
+                for (int lane = 0; lane < width; ++lane)
+                    line[lane] = lane < count ? load_vector(tile + (r + lane) * pitch + c) : Vector<T>{};
+                transpose_square<T>(line);
+                for (int lane = 0; lane < std::min(columns - c, width); ++lane)
+                    put_column(line[lane], i + r, j + c + lane, count, first);
+            }
+        }
+    }
+    void put_column(Vector<Real<T>> value, int64_t i, int64_t j, int count, bool first) const {
+        T* target = data + i + j * column;
+        value *= alpha;
+        if (!first) {
+            value += load_lanes(target, count);
+        } else if (addend != nullptr) {
+            const T* source = addend + i * addend_row + j * addend_column;
+            value += addend_row == 1 ? beta * load_lanes(source, count) : beta * (*source - Vector<T>{});
+        }
+        store_lanes(target, value, count);
+    }
     void put(T value, int64_t i, int64_t j, bool first, bool last) const {
         S& target = data[i * row + j * column];
-        if constexpr (std::is_same_v<S, T> || std::is_same_v<T, int64_t>) {
+        if constexpr (std::is_same_v<S, T> || std::is_integral_v<T>) {
             value = product(alpha, value);
             if (!first)
                 value = total(static_cast<T>(target), value);
@@ -95,11 +132,32 @@ struct Blocking {
     static constexpr int rows_pitch = tile_rows<T> * planes<T>;
 };
 
+// Whether tiles may read the operand itself.
+template <class Source>
+consteval bool is_readable() {
+    if constexpr (requires { Source::readable; })
+        return Source::readable;
+    else
+        return false;
+}
+
 template <class T, class Left, class Right, class Target>
 class BlockedProduct {
   public:
     BlockedProduct(int64_t m, int64_t n, int64_t k, const Left& a, const Right& b, const Target& c)
-        : m_(m), n_(n), k_(k), a_(a), b_(b), c_(c) {}
+        : m_(m), n_(n), k_(k), a_(a), b_(b), c_(c) {
+        // Reading A where it lies costs nothing while depth is contiguous, unless its rows share cache sets,
+        // or while A fits the first cache.
+        if constexpr (is_readable<Left>()) {
+            const bool aliased = a_.lane_stride * static_cast<int64_t>(sizeof(T)) % 4096 == 0;
+            read_left_ = m_ * k_ <= cached_elements || (a_.k_stride == 1 && !(aliased && n_ >= 512));
+        }
+        if constexpr (is_readable<Right>()) {
+            const bool whole = vector_bytes == 64 || n_ % tile == 0;
+            read_right_ =
+                b_.lane_stride == 1 && whole && (m_ <= 2 * tile_rows<T> || n_ * k_ <= cached_elements);
+        }
+    }
 
     void run() {
         const int64_t blocks = ceil_divide(m_, c_.block_rows);
@@ -109,92 +167,133 @@ class BlockedProduct {
   private:
     using R = Real<T>;
     static constexpr int width = lanes<T>;
+    static constexpr int64_t tile = tile_columns<T>;
+    static constexpr int64_t cached_elements = 32768 / static_cast<int64_t>(sizeof(T));
+    static constexpr int64_t least_units = 16;  // wanted for an even load
 
     void run_rows(Range rows) {
         if constexpr (requires { c_.partial_first_row; }) c_.partial_first_row = rows.first;
         const int64_t pieces = std::max<int64_t>(1, ceil_divide(k_, Blocking<T>::depth));
         panels_ = ceil_divide(rows.count, tile_rows<T>);
+        unit_columns_ = tile * std::clamp<int64_t>(n_ / (tile * least_units), 1, 4);
+        const int64_t column_units = ceil_divide(n_, unit_columns_);
+        const int64_t row_units =
+            std::clamp<int64_t>(ceil_divide(least_units, column_units), 1, ceil_divide(panels_, 4));
+        share_right_ = !read_right_ && row_units > 1;
         for (int64_t index = 0; index < pieces; ++index) {
             const Range depth = piece(k_, pieces, index);
-            pack_left(rows, depth);
-            const int64_t unit = unit_columns();
+            if (!read_left_) pack_left(rows, depth);
+            if (share_right_) pack_right(depth);
             const bool first = index == 0, last = index + 1 == pieces;
             const bool small = rows.count * n_ * depth.count < parallel_work;
-            parallel_for(0, ceil_divide(n_, unit), small ? n_ : 1, [&](int64_t begin, int64_t end) {
+            const int64_t units = column_units * row_units;
+            parallel_for(0, units, small ? units : 1, [&](int64_t begin, int64_t end) {
                 for (int64_t u = begin; u < end; ++u) {
-                    const int64_t column = u * unit;
-                    multiply_unit(rows, depth, {column, std::min(unit, n_ - column)}, first, last);
+                    const int64_t column = u / row_units * unit_columns_;
+                    multiply_unit(rows, piece(panels_, row_units, u % row_units), depth,
+                                  {column, std::min(unit_columns_, n_ - column)}, first, last);
                 }
             });
         }
     }
 
-    // Wide enough to read B in long runs, narrow enough for some units a thread.
-    int64_t unit_columns() const {
-        constexpr int64_t tile = tile_columns<T>;
-        return tile * std::clamp<int64_t>(n_ / (tile * 16), 1, 4);
-    }
-
-    int64_t panel_pitch(int64_t depth) const {
+    int64_t left_pitch(int64_t depth) const {
         return (depth * Blocking<T>::rows_pitch + width + 15) / 16 * 16;
     }
+    static int64_t right_pitch(int64_t depth) { return depth * tile * planes<T>; }
 
     void pack_left(Range rows, Range depth) {
-        const int64_t pitch = panel_pitch(depth.count);
-        packed_ = scratch_array<R>(ScratchUse::shared, static_cast<size_t>(pitch * panels_));
+        const int64_t pitch = left_pitch(depth.count);
+        left_ = scratch_array<R>(ScratchUse::shared, static_cast<size_t>(pitch * panels_));
         const int64_t chunk = std::max<int64_t>(1, 65536 / (tile_rows<T> * depth.count + 1));
         parallel_for(0, panels_, chunk, [&](int64_t begin, int64_t end) {
             for (int64_t p = begin; p < end; ++p) {
                 const Range panel = piece(rows.count, panels_, p);
                 a_.pack_rows(rows.first + panel.first, static_cast<int>(panel.count), depth.first,
-                             depth.count, packed_ + p * pitch);
+                             depth.count, left_ + p * pitch);
             }
         });
     }
 
-    void multiply_unit(Range rows, Range depth, Range columns, bool first, bool last) const {
-        constexpr int64_t tile = tile_columns<T>;
-        const int64_t panel = depth.count * tile * planes<T>;
-        const int64_t count = ceil_divide(columns.count, tile);
-        R* right = scratch_array<R>(ScratchUse::local, static_cast<size_t>(panel * count + width));
-        for (int64_t q = 0; q < count; ++q) {
-            const int here = static_cast<int>(std::min(tile, columns.count - q * tile));
-            b_.pack_columns(columns.first + q * tile, here, here > width ? 2 : 1, depth.first, depth.count,
-                            right + q * panel);
+    R* right_memory(int64_t panels, int64_t depth) const {
+        return scratch_array<R>(ScratchUse::local, static_cast<size_t>(right_pitch(depth) * panels + width));
+    }
+    void pack_right(Range depth) {
+        const int64_t panels = ceil_divide(n_, tile);
+        right_ = right_memory(panels, depth.count);
+        const int64_t chunk = std::max<int64_t>(1, 16384 / (tile * depth.count + 1));
+        parallel_for(0, panels, chunk, [&](int64_t begin, int64_t end) {
+            for (int64_t q = begin; q < end; ++q)
+                pack_right_panel(q * tile, depth, right_ + q * right_pitch(depth.count));
+        });
+    }
+    void pack_right_panel(int64_t column, Range depth, R* target) const {
+        const int here = static_cast<int>(std::min(tile, n_ - column));
+        b_.pack_columns(column, here, here > width ? 2 : 1, depth.first, depth.count, target);
+    }
+
+    void multiply_unit(Range rows, Range panels, Range depth, Range columns, bool first, bool last) const {
+        const int64_t count = ceil_divide(columns.count, tile), pitch = right_pitch(depth.count);
+        const R* right = right_ + columns.first / tile * pitch;
+        if (!read_right_ && !share_right_) {
+            R* packed = right_memory(count, depth.count);
+            for (int64_t q = 0; q < count; ++q)
+                pack_right_panel(columns.first + q * tile, depth, packed + q * pitch);
+            right = packed;
         }
-        const int64_t pitch = panel_pitch(depth.count);
-        for (int64_t p = 0; p < panels_; ++p) {
+        for (int64_t p = panels.first; p < panels.first + panels.count; ++p) {
             const Range strip = piece(rows.count, panels_, p);
             for (int64_t q = 0; q < count; ++q) {
-                const int here = static_cast<int>(std::min(tile, columns.count - q * tile));
-                multiply(depth.count, packed_ + p * pitch, right + q * panel, rows.first + strip.first,
-                         static_cast<int>(strip.count), columns.first + q * tile, here, first, last);
+                const int64_t column = columns.first + q * tile;
+                const int here = static_cast<int>(std::min(tile, n_ - column));
+                TileOperands<T> operands{
+                    depth.count,       left_ + p * left_pitch(depth.count), 1, strip.count,
+                    right + q * pitch, (here > width ? 2 : 1) * width};
+                if constexpr (is_readable<Left>()) {
+                    if (read_left_)
+                        operands.a =
+                            a_.data + (rows.first + strip.first) * a_.lane_stride + depth.first * a_.k_stride,
+                        operands.a_row = a_.lane_stride, operands.a_step = a_.k_stride;
+                }
+                if constexpr (is_readable<Right>()) {
+                    if (read_right_)
+                        operands.b = b_.data + column + depth.first * b_.k_stride,
+                        operands.b_step = b_.k_stride;
+                }
+                multiply(operands, {rows.first + strip.first, strip.count}, {column, here}, first, last);
             }
         }
     }
 
-    void multiply(int64_t depth, const R* left, const R* right, int64_t i, int rows, int64_t j, int columns,
-                  bool first, bool last) const {
-        const TileFunction<T> function = tile_function<T>(rows, columns > width ? 2 : 1);
-        if (columns % width == 0) {
-            if (T* target = c_.direct(i, j, columns)) {
-                const bool started = first && c_.addend != nullptr;
-                if (started) c_.start(i, j, rows, columns);
-                function(depth, left, right, target, c_.row, c_.alpha, started || !first);
-                return;
-            }
+    void multiply(const TileOperands<T>& operands, Range rows, Range columns, bool first, bool last) const {
+        const int height = static_cast<int>(rows.count), breadth = static_cast<int>(columns.count);
+        const int vectors = breadth > width ? 2 : 1;
+        TileFunction<T> function = tile_function<T, true>(height, vectors);
+        if constexpr (is_readable<Left>() || is_readable<Right>()) {
+            if (read_left_ || read_right_) function = tile_function<T, false>(height, vectors);
         }
-        alignas(64) T tile[tile_rows<T> * tile_columns<T>];
-        function(depth, left, right, tile, tile_columns<T>, T(1), false);
-        c_.store(tile, tile_columns<T>, i, j, rows, columns, first, last);
+        if (T* target = c_.direct(rows.first, columns.first, breadth)) {
+            for (int r = 0; r < height; ++r)  // C comes while the sums are made
+                for (int j = 0; j < breadth; j += width) __builtin_prefetch(target + r * c_.row + j, 1);
+            const bool started = first && c_.addend != nullptr;
+            if (started) c_.start(rows.first, columns.first, height, breadth);
+            function(operands, target, c_.row, breadth, c_.alpha, started || !first);
+            return;
+        }
+        constexpr int whole_rows = (tile_rows<T> + width - 1) / width * width;  // as transposing sees them
+        alignas(64) T product[whole_rows * tile_columns<T>];
+        function(operands, product, tile, breadth, T(1), false);
+        c_.store(product, tile, rows.first, columns.first, height, breadth, first, last);
     }
 
     int64_t m_, n_, k_;
     Left a_;
     Right b_;
     Target c_;
-    int64_t panels_ = 0;
-    R* packed_ = nullptr;
+    bool read_left_ = false, read_right_ = false, share_right_ = false;
+    int64_t panels_ = 0, unit_columns_ = 0;
+    R* left_ = nullptr;   // packed for all
+    R* right_ = nullptr;  // packed for all
 };
 
 template <class T, class Left, class Right, class Target>

@@ -106,13 +106,18 @@ inline void transpose_problem(GemmProblem& p) {
     std::swap(p.addend_row, p.addend_column);
 }
 
-// Tiles are wide and written along rows; threads share columns. So rows of C should be contiguous and columns
-// many.
+// Tiles are wide and written along rows, so rows of C should be contiguous and columns many. But where depth
+// is contiguous in both operands, the smaller should be the right one, which has to be transposed to be
+// packed.
 template <class T>
 bool better_transposed(const GemmProblem& p) {
     if (p.n <= most_vectors || p.m <= most_vectors) return p.n < p.m;
-    if (p.c_column == 1) return p.n < tile_columns<T> && p.m >= 2 * tile_columns<T>;
-    return p.c_row == 1 && !(p.m < tile_columns<T> && p.n >= 2 * tile_columns<T>);
+    const bool rows = p.c_column == 1, columns = p.c_row == 1;
+    if (p.a_column == 1 && p.b_row == 1 && p.b_column != 1 && (rows || columns)) {
+        const int64_t other = rows ? p.m : p.n;
+        if (other <= 256) return rows ? p.n > 2 * p.m : p.n >= 2 * p.m;
+    }
+    return columns && !rows;
 }
 
 template <class S>

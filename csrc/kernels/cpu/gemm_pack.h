@@ -1,0 +1,120 @@
+// The packing of operands into the panels that a matrix product's tiles read.
+#pragma once
+
+#include "kernels/cpu/gemm_tile.h"
+
+namespace rl::kernels::RUSHLIGHT_ISA {
+
+// Transposes a square of vectors held in registers, by exchanging ever larger blocks.
+template <class T>
+inline void transpose_square(Vector<T> (&line)[lanes<T>]) {
+    using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+    constexpr int width = lanes<T>;
+#pragma GCC unroll 4
+    for (int step = 1; step < width; step *= 2) {
+        Vector<Index> low, high;
+        for (int j = 0; j < width; ++j) {
+            low[j] = (j & step) ? width + j - step : j;
+            high[j] = (j & step) ? width + j : j + step;
+        }
+        for (int i = 0; i < width; ++i) {
+            if (i & step) continue;
+            const Vector<T> first = line[i], second = line[i + step];
+            line[i] = __builtin_shuffle(first, second, low);
+            line[i + step] = __builtin_shuffle(first, second, high);
+        }
+    }
+}
+
+// Writes target[k * pitch + lane] for `count` lanes (at most one vector) and zeros (or, where they are
+// readable, the next lanes) after them: a vector each time, which may spill past the pitch and, at the end,
+// past the panel. `readable` lanes may be read.
+template <class S>
+void pack_strip(const S* source, int64_t lane_stride, int64_t k_stride, int count, int64_t readable,
+                int64_t depth, Compute<S>* target, int64_t pitch) {
+    using T = Compute<S>;
+    constexpr int width = lanes<T>;
+    if (lane_stride == 1 && readable >= width) {
+        for (int64_t k = 0; k < depth; ++k)
+            store_vector(target + k * pitch, load_converted(source + k * k_stride));
+        return;
+    }
+    int64_t k = 0;
+    if (k_stride == 1) {
+        for (; k + width <= depth; k += width) {
+            Vector<T> line[width];
+            for (int lane = 0; lane < width; ++lane)
+                line[lane] = lane < count ? load_converted(source + lane * lane_stride + k) : Vector<T>{};
+            transpose_square<T>(line);
+            for (int j = 0; j < width; ++j) store_vector(target + (k + j) * pitch, line[j]);
+        }
+    }
+    if constexpr (std::is_same_v<S, T> && vector_bytes == 64) {
+        if (lane_stride == 1) {
+            for (; k < depth; ++k) store_vector(target + k * pitch, load_lanes(source + k * k_stride, count));
+        }
+    }
+    for (; k < depth; ++k) {
+        for (int lane = 0; lane < count; ++lane)
+            target[k * pitch + lane] = static_cast<T>(source[lane * lane_stride + k * k_stride]);
+        for (int lane = count; lane < width; ++lane) target[k * pitch + lane] = T{};
+    }
+}
+
+// The planes of a complex strip: reals at target, imaginary parts `plane` elements further.
+template <class S>
+void pack_complex_strip(const S* source, int64_t lane_stride, int64_t k_stride, int count, int64_t depth,
+                        Real<S>* target, int64_t pitch, int64_t plane, int padded) {
+    for (int64_t k = 0; k < depth; ++k) {
+        for (int lane = 0; lane < padded; ++lane) {
+            const S value = lane < count ? source[lane * lane_stride + k * k_stride] : S{};
+            target[k * pitch + lane] = value.real();
+            target[k * pitch + plane + lane] = value.imag();
+        }
+    }
+}
+
+// A strided matrix as either operand; `lane` runs along the panel's width.
+template <class S>
+struct StridedSource {
+    using T = Compute<S>;
+    const S* data;
+    int64_t lane_stride, k_stride;
+    int64_t size;  // lanes in all
+
+    // Tiles may read the matrix itself.
+    static constexpr bool readable = std::is_same_v<S, T> && !is_complex_type<T>;
+
+    // A panel for the left operand: `rows` lanes side by side.
+    void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target) const {
+        const S* source = data + first * lane_stride + k * k_stride;
+        if constexpr (is_complex_type<T>) {
+            pack_complex_strip(source, lane_stride, k_stride, rows, depth, target, 2 * rows, rows, rows);
+        } else {
+            // From the last strip to the first: each spills into lanes that are written after it.
+            for (int lane = (rows - 1) / lanes<T> * lanes<T>; lane >= 0; lane -= lanes<T>) {
+                pack_strip(source + lane * lane_stride, lane_stride, k_stride,
+                           std::min(rows - lane, lanes<T>), size - first - lane, depth, target + lane, rows);
+            }
+        }
+    }
+    // A panel for the right operand: `vectors` vectors side by side, zero past `count` lanes.
+    void pack_columns(int64_t first, int count, int vectors, int64_t k, int64_t depth,
+                      Real<T>* target) const {
+        constexpr int width = lanes<T>;
+        for (int v = 0; v < vectors; ++v) {
+            const S* source = data + (first + v * width) * lane_stride + k * k_stride;
+            const int here = std::clamp(count - v * width, 0, width);
+            if constexpr (is_complex_type<T>) {
+                const int64_t pitch = int64_t{2} * vectors * width;
+                pack_complex_strip(source, lane_stride, k_stride, here, depth, target + v * width, pitch,
+                                   vectors * width, width);
+            } else {
+                pack_strip(source, lane_stride, k_stride, here, here, depth, target + v * width,
+                           int64_t{vectors} * width);
+            }
+        }
+    }
+};
+
+}  // namespace rl::kernels::RUSHLIGHT_ISA

@@ -1,0 +1,198 @@
+"""Matrix products of random shapes, strides, dtypes and thread counts against NumPy in double precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rushlight
+
+# The bound on the error, in terms of the sum of absolute products: the type's rounding and the sums'.
+EPSILON = {
+    "float32": 2e-6,
+    "float64": 1e-14,
+    "bfloat16": 5e-3,
+    "float16": 6e-4,
+    "complex64": 4e-6,
+    "int8": 0,
+    "uint8": 0,
+    "int16": 0,
+    "int32": 0,
+    "int64": 0,
+}
+SIZES = st.one_of(
+    st.integers(0, 20), st.sampled_from([24, 31, 32, 33, 48, 63, 64, 65, 97, 130, 257, 500, 1000])
+)
+LAYOUTS = ["plain", "transposed", "stepped", "expanded", "shifted"]
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    before = rushlight.get_num_threads()
+    yield
+    rushlight.set_num_threads(before)
+
+
+def operand(random: np.random.Generator, shape: tuple[int, ...], dtype: str, layout: str) -> rushlight.Tensor:
+    """A tensor of `shape` whose last two dimensions lie in memory as `layout` says."""
+    *batch, rows, columns = shape
+    sizes = {
+        "plain": (rows, columns),
+        "transposed": (columns, rows),
+        "stepped": (rows * 2, columns * 3),
+        "expanded": (1, columns),
+        "shifted": (rows, columns + 1),
+    }[layout]
+    full = (*batch, *sizes)
+    if dtype.startswith(("int", "uint")):
+        values = random.integers(-100 if dtype != "uint8" else 0, 101, full)
+    elif dtype == "complex64":
+        values = random.standard_normal(full) + 1j * random.standard_normal(full)
+    else:
+        values = random.standard_normal(full)
+    tensor = rushlight.from_numpy(values).to(getattr(rushlight, dtype))
+    if layout == "transposed":
+        return tensor.transpose(-1, -2)
+    if layout == "stepped":
+        return tensor[..., ::2, ::3]
+    if layout == "expanded":
+        return tensor.expand(*batch, rows, columns)
+    if layout == "shifted":
+        return tensor[..., 1:]
+    return tensor
+
+
+def exact(tensor: rushlight.Tensor) -> np.ndarray:
+    if tensor.dtype.is_complex:
+        return tensor.to(rushlight.complex128).numpy()
+    return tensor.to(rushlight.float64 if tensor.dtype.is_floating_point else rushlight.int64).numpy()
+
+
+def assert_close(result: rushlight.Tensor, expected: np.ndarray, size: np.ndarray, dtype: str) -> None:
+    assert tuple(result.shape) == expected.shape
+    if EPSILON[dtype] == 0:
+        wrapped = expected.astype(dtype)
+        assert np.array_equal(result.numpy(), wrapped)
+        return
+    error = np.abs(exact(result) - expected)
+    assert (error <= EPSILON[dtype] * size + 1e-30).all()
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(
+    m=SIZES,
+    n=SIZES,
+    k=SIZES,
+    dtype=st.sampled_from(list(EPSILON)),
+    left=st.sampled_from(LAYOUTS),
+    right=st.sampled_from(LAYOUTS),
+    threads=st.sampled_from([1, 2, 3]),
+    seed=st.integers(0, 1000),
+)
+def test_products(m, n, k, dtype, left, right, threads, seed):
+    rushlight.set_num_threads(threads)
+    random = np.random.default_rng(seed)
+    a, b = operand(random, (m, k), dtype, left), operand(random, (k, n), dtype, right)
+    x, y = exact(a), exact(b)
+    assert_close(a @ b, x @ y, np.abs(x) @ np.abs(y), dtype)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    m=SIZES,
+    n=SIZES,
+    k=SIZES,
+    dtype=st.sampled_from(["float32", "float64", "bfloat16", "float16", "complex64", "int8", "int32"]),
+    left=st.sampled_from(LAYOUTS),
+    right=st.sampled_from(LAYOUTS),
+    addend=st.sampled_from(["row", "column", "one", "full", "transposed", "stepped"]),
+    factors=st.sampled_from([(1, 1), (2, 3), (0, 1), (-1, 2)]),
+    into_transposed=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_sums_with_products(m, n, k, dtype, left, right, addend, factors, into_transposed, seed):
+    random = np.random.default_rng(seed)
+    beta, alpha = factors
+    a, b = operand(random, (m, k), dtype, left), operand(random, (k, n), dtype, right)
+    if addend in ("row", "column", "one"):
+        shape = {"row": (1, n), "column": (m, 1), "one": (1, 1)}[addend]
+        bias = operand(random, shape, dtype, "plain")
+    else:
+        bias = operand(random, (m, n), dtype, {"full": "plain"}.get(addend, addend))
+    x, y, z = exact(a), exact(b), np.broadcast_to(exact(bias), (m, n))
+    expected = beta * z + alpha * (x @ y)
+    size = abs(beta) * np.abs(z) + abs(alpha) * (np.abs(x) @ np.abs(y))
+    assert_close(rushlight.addmm(bias, a, b, beta=beta, alpha=alpha), expected, size, dtype)
+    if into_transposed and m and n:
+        out = rushlight.empty(n, m, dtype=a.dtype).t()
+        rushlight.addmm(bias, a, b, beta=beta, alpha=alpha, out=out)
+        assert_close(out, expected, size, dtype)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    batch=st.sampled_from([(1,), (3,), (40,), (2, 3), (0,)]),
+    shared=st.sampled_from(["neither", "left", "right", "outer"]),
+    m=st.integers(1, 40),
+    n=st.integers(1, 40),
+    k=st.integers(0, 40),
+    dtype=st.sampled_from(["float32", "float64", "bfloat16", "int64"]),
+    left=st.sampled_from(LAYOUTS),
+    right=st.sampled_from(LAYOUTS),
+    seed=st.integers(0, 1000),
+)
+def test_batches(batch, shared, m, n, k, dtype, left, right, seed):
+    random = np.random.default_rng(seed)
+    ones = (1,) * len(batch)
+    a_batch = ones if shared in ("left", "outer") else batch
+    b_batch = ones if shared == "right" else (5, *batch) if shared == "outer" else batch
+    a = operand(random, (*a_batch, m, k), dtype, left)
+    b = operand(random, (*b_batch, k, n), dtype, right)
+    x, y = exact(a), exact(b)
+    assert_close(a @ b, x @ y, np.abs(x) @ np.abs(y), dtype)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    m=st.sampled_from([1, 5, 64, 200, 3000]),
+    n=st.sampled_from([1, 3, 10, 64, 300]),
+    k=st.sampled_from([1, 16, 100, 900, 5000]),
+    dtype=st.sampled_from(["float32", "float64", "bfloat16", "float16"]),
+    left=st.sampled_from(LAYOUTS[:2]),
+    right=st.sampled_from(LAYOUTS[:2]),
+)
+def test_bits_do_not_depend_on_the_number_of_threads(m, n, k, dtype, left, right):
+    random = np.random.default_rng(0)
+    if m * n * k > 10**8:
+        k = 100
+    a, b = operand(random, (m, k), dtype, left), operand(random, (k, n), dtype, right)
+    results = []
+    for threads in (1, 2, 3, 8):
+        rushlight.set_num_threads(threads)
+        results.append((a @ b).float().numpy() if dtype != "float64" else (a @ b).numpy())
+    assert all(np.array_equal(results[0], other) for other in results)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize("shape", [(3, 5, 7), (20, 40, 64), (1, 100, 9), (64, 300, 100)])
+def test_nothing_is_read_into_the_sums_but_the_operands(shape, dtype):
+    """Memory around the operands is NaN; what is not a number inside them stays in its row and column."""
+    m, k, n = shape
+    kind = getattr(rushlight, dtype)
+    nan = float("nan")
+    wide_a, wide_b = (
+        rushlight.full((m + 2, k + 2), nan).to(kind),
+        rushlight.full((k + 2, n + 2), nan).to(kind),
+    )
+    a, b = wide_a[1:-1, 1:-1], wide_b[1:-1, 1:-1]
+    a.fill_(1)
+    b.fill_(1)
+    assert ((a @ b) == k).all()
+    a[0, 0] = nan
+    b[0, n - 1] = float("inf")
+    result = (a @ b).float()
+    assert result[0].isnan().all()
+    assert (result[1:, -1] == float("inf")).all()
+    assert (result[1:, :-1] == k).all()
