@@ -268,21 +268,21 @@ class BlockedProduct {
     void multiply(const TileOperands<T>& operands, Range rows, Range columns, bool first, bool last) const {
         const int height = static_cast<int>(rows.count), breadth = static_cast<int>(columns.count);
         const int vectors = breadth > width ? 2 : 1;
-        TileFunction<T> function = tile_function<T, true>(height, vectors);
+        TileKernel<T> kernel = tile_kernel<T, true>(height, vectors);
         if constexpr (is_readable<Left>() || is_readable<Right>()) {
-            if (read_left_ || read_right_) function = tile_function<T, false>(height, vectors);
+            if (read_left_ || read_right_) kernel = tile_kernel<T, false>(height, vectors);
         }
         if (T* target = c_.direct(rows.first, columns.first, breadth)) {
             for (int r = 0; r < height; ++r)  // C comes while the sums are made
                 for (int j = 0; j < breadth; j += width) __builtin_prefetch(target + r * c_.row + j, 1);
             const bool started = first && c_.addend != nullptr;
             if (started) c_.start(rows.first, columns.first, height, breadth);
-            function(operands, target, c_.row, breadth, c_.alpha, started || !first);
+            kernel(operands, target, c_.row, breadth, c_.alpha, started || !first);
             return;
         }
         constexpr int whole_rows = (tile_rows<T> + width - 1) / width * width;  // as transposing sees them
         alignas(64) T product[whole_rows * tile_columns<T>];
-        function(operands, product, tile, breadth, T(1), false);
+        kernel(operands, product, tile, breadth, T(1), false);
         c_.store(product, tile, rows.first, columns.first, height, breadth, first, last);
     }
 

@@ -23,8 +23,8 @@ struct TileOperands {
 // out[r * pitch + j] = alpha * sum_k a[r, k] * b[k, j] for j < columns, added to what is there when
 // `accumulate`. Of the tile's last vector only the lanes below `columns` are written.
 template <class T>
-using TileFunction = void (*)(const TileOperands<T>& operands, T* out, int64_t pitch, int columns, T alpha,
-                              bool accumulate);
+using TileKernel = void (*)(const TileOperands<T>& operands, T* out, int64_t pitch, int columns, T alpha,
+                            bool accumulate);
 
 // Rows of A that no panel holds are reached from every third one: x86 adds a stride or twice a stride.
 inline constexpr int rows_a_pointer = 3;
@@ -102,22 +102,37 @@ void multiply_complex_tile(const TileOperands<T>& operands, T* out, int64_t pitc
 }
 
 template <class T, bool packed, int vectors, int... counts>
-inline TileFunction<T> tile_function_of(int rows, std::integer_sequence<int, counts...>) {
+inline TileKernel<T> tile_kernel_of(int rows, std::integer_sequence<int, counts...>) {
     if constexpr (is_complex_type<T>) {
-        static constexpr TileFunction<T> functions[] = {&multiply_complex_tile<T, counts + 1, vectors>...};
-        return functions[rows - 1];
+        static constexpr TileKernel<T> kernels[] = {&multiply_complex_tile<T, counts + 1, vectors>...};
+        return kernels[rows - 1];
     } else {
-        static constexpr TileFunction<T> functions[] = {&multiply_tile<T, counts + 1, vectors, packed>...};
-        return functions[rows - 1];
+        static constexpr TileKernel<T> kernels[] = {&multiply_tile<T, counts + 1, vectors, packed>...};
+        return kernels[rows - 1];
     }
 }
 
-// The tile for so many rows and vectors; `packed` where both panels are.
+// The kernel for so many rows and vectors; `packed` where both panels are.
 template <class T, bool packed>
-inline TileFunction<T> tile_function(int rows, int vectors) {
+inline TileKernel<T> tile_kernel(int rows, int vectors) {
     constexpr auto counts = std::make_integer_sequence<int, tile_rows<T>>();
-    return vectors == 1 ? tile_function_of<T, packed, 1>(rows, counts)
-                        : tile_function_of<T, packed, 2>(rows, counts);
+    return vectors == 1 ? tile_kernel_of<T, packed, 1>(rows, counts)
+                        : tile_kernel_of<T, packed, 2>(rows, counts);
+}
+
+// The kernel of two packed panels, which writes whole vectors.
+template <class T>
+struct TileFunction {
+    TileKernel<T> kernel;
+    int rows, vectors;
+    void operator()(int64_t depth, const Real<T>* a, const Real<T>* b, T* out, int64_t pitch, T alpha,
+                    bool accumulate) const {
+        kernel({depth, a, 1, rows, b, vectors * lanes<T>}, out, pitch, vectors * lanes<T>, alpha, accumulate);
+    }
+};
+template <class T>
+inline TileFunction<T> tile_function(int rows, int vectors) {
+    return {tile_kernel<T, true>(rows, vectors), rows, vectors};
 }
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA

@@ -2,7 +2,7 @@
 // layer, the blocks of attention.
 #pragma once
 
-#include "kernels/cpu/gemm_tile.h"
+#include "kernels/cpu/gemm_pack.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
