@@ -96,16 +96,36 @@ int64_t seen_keys(const AttentionProblem& p, Range queries, Range keys, const Le
     return index == 0 ? 0 : panels.first_of(index);
 }
 
+template <class T, class M>
+Vector<T> load_numbers(const M* source, int64_t stride, int64_t count) {
+    T numbers[lanes<T>] = {};
+    if (stride == 1 && count == lanes<T>) {
+        for (int j = 0; j < lanes<T>; ++j) numbers[j] = static_cast<T>(source[j]);
+    } else {
+        for (int64_t j = 0; j < count; ++j) numbers[j] = static_cast<T>(source[j * stride]);
+    }
+    return load_vector(numbers);
+}
+
 // target[key * pitch + query] = mask[query, key] as numbers.
 template <class T, class M>
 void transpose_mask(const M* mask, int64_t query_stride, int64_t key_stride, Range keys,
                     const Group<T>& group, T* target) {
+    constexpr int width = lanes<T>;
     mask += group.queries.first * query_stride + keys.first * key_stride;
-    for (int64_t q = 0; q < group.queries.count; ++q)
-        for (int64_t k = 0; k < keys.count; ++k)
-            target[k * group.pitch() + q] = static_cast<T>(mask[q * query_stride + k * key_stride]);
-    for (int64_t q = group.queries.count; q < group.pitch(); ++q)
-        for (int64_t k = 0; k < keys.count; ++k) target[k * group.pitch() + q] = T(0);
+    for (int64_t k = 0; k < keys.count; k += width) {
+        const int64_t here = std::min<int64_t>(width, keys.count - k);
+        for (int v = 0; v < group.vectors; ++v) {
+            const M* const corner = mask + v * width * query_stride + k * key_stride;
+            Vector<T> line[width];
+            for (int q = 0; q < width; ++q)
+                line[q] = q < group.lanes_of(v) ? load_numbers<T>(corner + q * query_stride, key_stride, here)
+                                                : Vector<T>{};
+            transpose_square<T>(line);
+            for (int64_t j = 0; j < here; ++j)
+                store_vector(target + (k + j) * group.pitch() + v * width, line[j]);
+        }
+    }
 }
 
 // The scores of one group and block that its queries may see: scale * key·queryᵀ, masked.
