@@ -20,18 +20,26 @@ from typing import Any
 from benchmarks import roofline
 from benchmarks.workload import WORKLOADS, Cost, Workload, load, select
 
-BACKENDS = ("torch", "rushlight")
+Contestant = tuple[str, str, int]  # title, backend, threads
 AGREEMENT = (
     1e-3  # largest relative difference of a model's first losses; rounding errors grow from step to step
 )
 APART = ("import", "size")  # measured otherwise than by timing a step
 
-Runs = dict[str, list[dict[str, Any]]]  # by backend, one of each round
+Runs = dict[str, list[dict[str, Any]]]  # by the contestant's title, one of each round
 
 
-def _work(backend: str, names: list[str], options: argparse.Namespace) -> list[dict[str, Any]]:
+def _contestants(options: argparse.Namespace) -> tuple[Contestant, Contestant]:
+    """Whose times are compared: the first's over the second's is the ratio."""
+    if options.scaling:
+        return ("1 thread", "rushlight", 1), (f"{options.threads} threads", "rushlight", options.threads)
+    return ("PyTorch", "torch", options.threads), ("Rushlight", "rushlight", options.threads)
+
+
+def _work(contestant: Contestant, names: list[str], options: argparse.Namespace) -> list[dict[str, Any]]:
     """The figures of one fresh process."""
-    threads = str(options.threads)
+    _, backend, count = contestant
+    threads = str(count)
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     command = [sys.executable, "-m", "benchmarks.worker", backend, threads, options.clock]
     command += [str(options.seconds), *names]
@@ -43,19 +51,26 @@ def _work(backend: str, names: list[str], options: argparse.Namespace) -> list[d
 
 def _rounds(names: list[str], options: argparse.Namespace) -> list[Runs]:
     """For each name its figures: PyTorch, Rushlight, PyTorch, Rushlight, ..."""
-    found: list[Runs] = [{backend: [] for backend in BACKENDS} for _ in names]
+    contestants = _contestants(options)
+    found: list[Runs] = [{title: [] for title, _, _ in contestants} for _ in names]
     for _ in range(options.rounds):
-        for backend in BACKENDS:
-            for runs, figures in zip(found, _work(backend, names, options)):
-                runs[backend].append(figures)
+        for contestant in contestants:
+            for runs, figures in zip(found, _work(contestant, names, options)):
+                runs[contestant[0]].append(figures)
     return found
 
 
+def _medians(runs: Runs, key: str = "seconds") -> tuple[list[list[float]], list[float]]:
+    """Both contestants' figures, and their medians."""
+    values = [[figures[key] for figures in rounds] for rounds in runs.values()]
+    return values, [statistics.median(found) for found in values]
+
+
 def _check_agreement(name: str, runs: Runs) -> None:
-    theirs, mine = (runs[backend][0].get("results", []) for backend in BACKENDS)
+    theirs, mine = (rounds[0].get("results", []) for rounds in runs.values())
     for step, (expected, found) in enumerate(zip(theirs, mine)):
         if not math.isclose(expected, found, rel_tol=AGREEMENT):
-            raise SystemExit(f"{name}: step {step} gives {found} where PyTorch gives {expected}")
+            raise SystemExit(f"{name}: step {step} gives {found}, not {expected}")
 
 
 def _duration(seconds: float) -> str:
@@ -98,12 +113,17 @@ def _note(found: dict[str, Any]) -> str:
 def _compare(item: Workload, runs: Runs, limits: roofline.Roofline | None) -> dict[str, Any]:
     """A workload's record; prints its row."""
     _check_agreement(item.name, runs)
-    times = {backend: [run["seconds"] for run in runs[backend]] for backend in BACKENDS}
-    theirs, mine = (statistics.median(times[backend]) for backend in BACKENDS)
+    times, (theirs, mine) = _medians(runs)
     attained = _attainment(item.cost, mine, limits)
-    cells = [_duration(theirs), _spread(times["torch"]), _duration(mine), _spread(times["rushlight"])]
+    cells = [_duration(theirs), _spread(times[0]), _duration(mine), _spread(times[1])]
     print(_row(item.title, [*cells, f"{theirs / mine:.2f}", _note(attained)]), flush=True)
-    return {"name": item.name, "title": item.title, "seconds": times, "ratio": theirs / mine, **attained}
+    return {
+        "name": item.name,
+        "title": item.title,
+        "seconds": dict(zip(runs, times)),
+        "ratio": theirs / mine,
+        **attained,
+    }
 
 
 def _geomeans(records: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
@@ -138,9 +158,8 @@ def _compare_import(options: argparse.Namespace) -> list[str]:
         ("import", "seconds", _duration),
         ("resident memory after import", "resident", lambda value: f"{value:.0f} MB"),
     ):
-        values = {backend: [run[key] for run in runs] for backend, runs in found.items()}
-        theirs, mine = (statistics.median(values[backend]) for backend in BACKENDS)
-        cells = [show(theirs), _spread(values["torch"]), show(mine), _spread(values["rushlight"])]
+        values, (theirs, mine) = _medians(found, key)
+        cells = [show(theirs), _spread(values[0]), show(mine), _spread(values[1])]
         rows.append(_row(title, [*cells, f"{theirs / mine:.2f}", ""]))
     return rows
 
@@ -154,7 +173,7 @@ def _installed(backend: str) -> float:
 
 
 def _sizes() -> list[str]:
-    theirs, mine = (_installed(backend) for backend in BACKENDS)
+    theirs, mine = (_installed(backend) for backend in ("torch", "rushlight"))
     rows = [
         _row("installed size", [f"{theirs:.0f} MB", "", f"{mine:.1f} MB", "", f"{theirs / mine:.0f}", ""])
     ]
@@ -182,6 +201,7 @@ def _arguments() -> argparse.Namespace:
         default="wall",
         help="processor: for a busy machine, one thread",
     )
+    parser.add_argument("--scaling", action="store_true", help="compare Rushlight with itself on one thread")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args()
     if options.clock == "processor" and options.threads != 1:
@@ -215,7 +235,8 @@ def main() -> None:
     limits = _limits(items, options.threads)
     peak = f", peak {limits.peak['float32'] / 1e9:.0f} GFLOP/s" if limits else ""
     print(f"threads {options.threads}, rounds {options.rounds}, {options.clock} time{peak}")
-    print(_row("workload", ["PyTorch", "+-", "Rushlight", "+-", "ratio", ""]), flush=True)
+    first, second = (title for title, _, _ in _contestants(options))
+    print(_row("workload", [first, "+-", second, "+-", "ratio", ""]), flush=True)
     records = _compare_suites(items, options, limits)
     for name, rows in (("import", lambda: _compare_import(options)), ("size", _sizes)):
         if name in options.names or not options.names:
