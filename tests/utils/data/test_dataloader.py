@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create", "i
 
 @pytest.fixture(autouse=True)
 def no_hang():
-    signal.alarm(60)
+    signal.alarm(300)
     yield
     signal.alarm(0)
 
