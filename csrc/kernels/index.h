@@ -1,5 +1,6 @@
 // Reading and writing at positions that other arrays hold: gather, scatter, advanced indexing, masks,
-// histograms. Indices are checked by find_out_of_range first; the other kernels trust them.
+// histograms. Gather and scatter check their indices; the other kernels trust them: find_out_of_range comes
+// first.
 #pragma once
 
 #include "core/dtype.h"
@@ -36,29 +37,47 @@ struct GatherArguments {
     DType dtype;
     void* table;
     void* values;
-    const int64_t* index;  // contiguous, of the sizes in dims
+    const int64_t* index;  // contiguous, of the sizes in dims, in [0, table_size)
+    int64_t table_size;    // along `dim`
     const IndexDim* dims;  // the table's stride along `dim` included
     int rank;
     int dim;
 };
 
+// Elements that a selection by value treats as one piece of work.
+inline constexpr int64_t selection_piece = 1 << 15;
+constexpr int64_t selection_pieces(int64_t count) {
+    return (count + selection_piece - 1) / selection_piece;
+}
+
 struct IndexKernels {
     // The first position whose value lies outside [low, high), or -1.
     int64_t (*find_out_of_range)(const int64_t* index, int64_t count, int64_t low, int64_t high);
 
-    void (*gather)(const GatherArguments&);
-    void (*scatter)(const GatherArguments&, Combine);
+    // False where an index is out of range; nothing outside the table is then touched.
+    bool (*gather)(const GatherArguments&);
+    bool (*scatter)(const GatherArguments&, Combine);
     void (*read_points)(const PointsArguments&);
     void (*write_points)(const PointsArguments&, Combine);  // points in order, the last one wins
 
-    // offsets[i] += (index[i] wrapped from [-size, size) to [0, size)) * stride
-    void (*add_offsets)(const int64_t* index, int64_t count, int64_t size, int64_t stride, int64_t* offsets);
+    // offsets[i] = (index[i] wrapped from [-size, size) to [0, size)) * stride, or where `add`, that much
+    // more.
+    void (*place_points)(const int64_t* index, int64_t count, int64_t size, int64_t stride, bool add,
+                         int64_t* offsets);
 
-    // Writes the positions of the elements that are not zero, in order, and returns how many there are.
-    int64_t (*nonzero)(DType dtype, const void* in, int64_t count, int64_t* positions);
+    // How many elements are not zero, in all; starts[piece] is how many there are in earlier pieces.
+    int64_t (*count_nonzero)(DType dtype, const void* in, int64_t count, int64_t* starts);
+    // The positions of all of them, in order; and the elements where a mask is not zero.
+    void (*nonzero)(DType dtype, const void* in, int64_t count, const int64_t* starts, int64_t all,
+                    int64_t* positions);
+    void (*masked_select)(DType dtype, const void* in, const bool* mask, int64_t count, const int64_t* starts,
+                          int64_t all, void* selected);
     // coordinates[k, i]: the k-th coordinate of positions[i] in an array of these sizes.
     void (*unravel)(const int64_t* positions, int64_t count, const int64_t* sizes, int rank,
                     int64_t* coordinates);
+
+    // counts[index[i]] += 1, of indices in [0, bins).
+    void (*count_indices)(const int64_t* index, int64_t count, int64_t bins, int64_t* counts);
 };
 const IndexKernels& index_kernels();
 

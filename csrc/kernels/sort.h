@@ -12,25 +12,37 @@ enum class Selection : uint8_t {
     nan_median,  // the same of those that are not NaN
 };
 
-// Input is contiguous [lines, size] of a real type. NaN is the greatest value; equal values keep their order.
+// Input is contiguous [lines, size] of a real type, values and indices [lines, count].
+struct SortArguments {
+    DType dtype;
+    const void* in;
+    int64_t lines, size;
+    int64_t count;  // how many of the first values of each line are wanted
+    bool descending;
+    bool sorted;  // false: the values that are wanted may come in any order
+    void* workspace;
+    void* values;
+    int64_t* indices;
+};
+
+// NaN is the greatest value; equal values keep their order. Lines of types narrower than 8 bytes have at most
+// 2^32 elements.
 struct SortKernels {
-    // order[line, i]: the position of the i-th value. Of the first `count` alone where count < size; the rest
-    // of a line's order is then undefined. `sorted` false leaves the first `count` in no order.
-    void (*order)(DType dtype, const void* in, int64_t lines, int64_t size, int64_t count, bool descending,
-                  bool sorted, int64_t* order);
+    // The bytes that sort and select_one need at `workspace` for lines of this size.
+    int64_t (*workspace_bytes)(DType dtype, int64_t size);
+
+    // The wanted values of each line, and their positions.
+    void (*sort)(const SortArguments&);
 
     // The value and position in each line of the k-th smallest value (as `which` counts), without a whole
-    // sort. order is for working in.
+    // sort.
     void (*select_one)(DType dtype, const void* in, int64_t lines, int64_t size, Selection which, int64_t k,
-                       int64_t* order, void* values, int64_t* indices);
+                       void* workspace, void* values, int64_t* indices);
 
-    // out[i] = in[i / per_line's line, order[i]], for the first `count` of each line of `size`.
-    void (*take_ordered)(DType dtype, const void* in, int64_t lines, int64_t size, int64_t count,
-                         const int64_t* order, void* values, int64_t* indices);
-
-    // The most frequent value of each line, the least of equals, and its last position; order is complete.
-    void (*mode)(DType dtype, const void* in, int64_t lines, int64_t size, const int64_t* order, void* values,
-                 int64_t* indices);
+    // The most frequent value of each sorted line, the least of equals, and its last position; `order` is
+    // where each sorted value came from.
+    void (*mode)(DType dtype, const void* sorted, const int64_t* order, int64_t lines, int64_t size,
+                 void* values, int64_t* indices);
 
     // The number of values of a sorted line below each value (below or equal, where right). Lines repeat when
     // there is one line; `sorter` may be null, or gives the order of each line.

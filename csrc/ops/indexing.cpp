@@ -33,15 +33,15 @@ std::optional<int64_t> out_of_range(const Tensor& index, int64_t low, int64_t hi
     return position < 0 ? std::nullopt : std::optional(values[position]);
 }
 
-void add_offsets(const Tensor& index, int64_t size, int64_t stride, const Tensor& offsets) {
+// Where in memory the indices of a dimension point to, or how much further than `offsets` already says.
+void place_points(const Tensor& index, int64_t size, int64_t stride, bool add, const Tensor& offsets) {
     if (index.is_meta()) return;
-    index_kernels().add_offsets(index.data<int64_t>(), index.numel(), size, stride, offsets.data<int64_t>());
+    index_kernels().place_points(index.data<int64_t>(), index.numel(), size, stride, add,
+                                 offsets.data<int64_t>());
 }
 
-Tensor zero_offsets(int64_t count, Device device) {
-    const Tensor offsets = empty(Dims{count}, {DType::int64, device});
-    if (!offsets.is_meta()) std::fill_n(offsets.data<int64_t>(), count, 0);
-    return offsets;
+Tensor empty_offsets(int64_t count, Device device) {
+    return empty(Dims{count}, {DType::int64, device});
 }
 
 // A contiguous copy off the graph.
@@ -127,9 +127,9 @@ Dims with_size(const Tensor& self, int64_t dim, int64_t size) {
 // Points along one dimension, by an index known to be in range.
 Points slices_of(const Tensor& table, int64_t dim, const Tensor& index) {
     Points points;
-    points.offsets = zero_offsets(index.numel(), table.device());
+    points.offsets = empty_offsets(index.numel(), table.device());
     const bool scalar = table.dim() == 0;
-    add_offsets(index, size_along(table, dim), scalar ? 0 : table.strides()[dim], points.offsets);
+    place_points(index, size_along(table, dim), scalar ? 0 : table.strides()[dim], false, points.offsets);
     points.lay_out(table, uint64_t{1} << dim, dim + 1);
     return points;
 }
@@ -205,8 +205,8 @@ Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& index, const Te
     check(!is_complex(value.dtype()) || is_complex(self.dtype()),
           "index_fill_(): Converting complex Scalar to non-complex type is not supported");
     const Tensor checked = checked_index<IndexError>("", self, dim, index, true);
-    const Tensor positions = zero_offsets(checked.numel(), self.device());
-    add_offsets(checked, size_along(self, dim), 1, positions);
+    const Tensor positions = empty_offsets(checked.numel(), self.device());
+    place_points(checked, size_along(self, dim), 1, false, positions);
     return fill_slices(self, dim, positions, value);
 }
 
@@ -253,7 +253,7 @@ class Selection {
   public:
     Selection(const Tensor& table, const TensorList& indices) {
         const Dims shape = common_shape(indices);
-        points_.offsets = zero_offsets(count_elements(shape), table.device());
+        points_.offsets = empty_offsets(count_elements(shape), table.device());
         uint64_t indexed = 0;
         int64_t first = -1, last = -1;
         for (size_t i = 0; i < indices.size(); ++i) {
@@ -263,6 +263,7 @@ class Selection {
             if (first < 0) first = static_cast<int64_t>(i);
             last = static_cast<int64_t>(i);
         }
+        if (indexed == 0 && !table.is_meta()) points_.offsets.data<int64_t>()[0] = 0;
         const bool adjacent = std::popcount(indexed) == last - first + 1;
         points_.lay_out(table, indexed, adjacent ? last + 1 : 0);
         for (int64_t i = 0; i < table.dim(); ++i)
@@ -297,7 +298,7 @@ class Selection {
             raise<IndexError>("index ", *bad, " is out of bounds for dimension ", number, " with size ",
                               size);
         const Tensor full = item.sizes() == shape ? item : contiguous_data(expand(item, shape));
-        add_offsets(full, size, table.strides()[dim], points_.offsets);
+        place_points(full, size, table.strides()[dim], number > 0, points_.offsets);
     }
 
     Points points_;
@@ -351,10 +352,15 @@ Tensor put(const Tensor& self, const TensorList& indices, const Tensor& values, 
     });
 }
 
+// Whether the only index is a mask of the whole tensor.
+bool is_whole_mask(const Tensor& self, const TensorList& indices) {
+    return indices.size() == 1 && indices[0].defined() && indices[0].dtype() == DType::boolean &&
+           indices[0].sizes() == self.sizes();
+}
+
 // Whether one value is to be written wherever a mask of the whole tensor is true.
 bool fills_mask(const Tensor& self, const TensorList& indices, const Tensor& values, bool accumulate) {
-    return indices.size() == 1 && indices[0].defined() && indices[0].dtype() == DType::boolean &&
-           indices[0].sizes() == self.sizes() && values.numel() == 1 && values.dtype() == self.dtype() &&
+    return is_whole_mask(self, indices) && values.numel() == 1 && values.dtype() == self.dtype() &&
            !accumulate;
 }
 
@@ -390,21 +396,40 @@ Tensor put_at(const Tensor& self, const Tensor& index, const Tensor& source, boo
     return put_flat(self, flat_positions(self, index), source, accumulate);
 }
 
+// The elements of a tensor that are not zero: how many, and how they fall to the pieces of a selection.
+struct Chosen {
+    explicit Chosen(const Tensor& self) {
+        check(!self.is_meta(),
+              "nonzero: the shape of the result depends on values, which meta tensors have none of");
+        input = contiguous_data(self);
+        starts = empty(Dims{kernels::selection_pieces(input.numel())}, {DType::int64});
+        const GilRelease released(input.numel());
+        count = index_kernels().count_nonzero(input.dtype(), input.raw_data(), input.numel(),
+                                              starts.data<int64_t>());
+    }
+    Tensor input, starts;
+    int64_t count;
+};
+
 // Positions of the elements that are not zero, in order, in the flattened tensor.
 Tensor nonzero_positions(const Tensor& self) {
-    check(!self.is_meta(),
-          "nonzero: the shape of the result depends on values, which meta tensors have none of");
-    const Tensor input = contiguous_data(self);
-    const Tensor all_positions = empty(Dims{self.numel()}, {DType::int64});
-    int64_t count;
-    {
-        const GilRelease released(self.numel());
-        count = index_kernels().nonzero(self.dtype(), input.raw_data(), input.numel(),
-                                        all_positions.data<int64_t>());
-    }
-    const Tensor positions = empty(Dims{count}, {DType::int64});
-    std::copy_n(all_positions.data<int64_t>(), count, positions.data<int64_t>());
+    const Chosen chosen(self);
+    const Tensor positions = empty(Dims{chosen.count}, {DType::int64});
+    const GilRelease released(self.numel());
+    index_kernels().nonzero(self.dtype(), chosen.input.raw_data(), self.numel(),
+                            chosen.starts.data<int64_t>(), chosen.count, positions.data<int64_t>());
     return positions;
+}
+
+// Elements of a tensor where a boolean mask of its shape is true, off the graph.
+Tensor masked_elements(const Tensor& self, const Tensor& mask) {
+    const Chosen chosen(mask);
+    const Tensor table = contiguous_data(self);
+    const Tensor result = empty(Dims{chosen.count}, options_of(self));
+    const GilRelease released(self.numel());
+    index_kernels().masked_select(self.dtype(), table.raw_data(), chosen.input.data<bool>(), self.numel(),
+                                  chosen.starts.data<int64_t>(), chosen.count, result.raw_data());
+    return result;
 }
 
 Tensor masked_scatter(const Tensor& self, const Tensor& mask, const Tensor& source) {
@@ -508,11 +533,13 @@ Tensor take(const Tensor& self, const Tensor& index) {
 Tensor masked_select(const Tensor& self, const Tensor& mask) {
     check(mask.dtype() == DType::boolean, "masked_select: expected BoolTensor for mask");
     const Dims sizes = broadcast(self.sizes(), mask.sizes());
+    if (!gradients_wanted({self})) return masked_elements(expand(self, sizes), expand(mask, sizes));
     return take(expand(self, sizes), nonzero_positions(expand(mask, sizes)));
 }
 
 Tensor nonzero(const Tensor& self) {
     const Tensor positions = nonzero_positions(self);
+    if (self.dim() == 1) return reshape(positions, Dims{positions.numel(), 1});
     const Tensor result = empty(Dims{self.dim(), positions.numel()}, {DType::int64});
     if (result.numel() > 0)
         index_kernels().unravel(positions.data<int64_t>(), positions.numel(), self.sizes().data(),
@@ -521,6 +548,8 @@ Tensor nonzero(const Tensor& self) {
 }
 
 Tensor index(const Tensor& self, const TensorList& indices) {
+    if (is_whole_mask(self, indices) && !self.is_meta() && !gradients_wanted({self}))
+        return masked_elements(self, indices[0]);
     const TensorList positions = plain_indices(self, indices);
     const Selection selection(self, positions);
     const Tensor result = empty(selection.sizes(), options_of(self));

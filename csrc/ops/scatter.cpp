@@ -26,23 +26,23 @@ void check_index(const char* name, const Tensor& index) {
           "(): Expected dtype int32/int64 for index");
 }
 
-// The index as the kernels read it. Throws where it reaches outside the table.
-Tensor checked_index(const Tensor& table, int64_t dim, const Tensor& index) {
-    const Tensor values = contiguous_data(index, DType::int64);
-    if (values.is_meta() || values.numel() == 0) return values;
-    const int64_t size = table.dim() == 0 ? 1 : table.sizes()[dim];
-    const int64_t bad = index_kernels().find_out_of_range(values.data<int64_t>(), values.numel(), 0, size);
-    check(bad < 0, "index ", bad < 0 ? 0 : values.data<int64_t>()[bad], " is out of bounds for dimension ",
-          dim, " with size ", size);
-    return values;
+// The index as the kernels read it.
+Tensor plain_index(const Tensor& index) {
+    return contiguous_data(index, DType::int64);
+}
+
+[[noreturn]] void raise_out_of_range(const Tensor& index, int64_t dim, int64_t size) {
+    const int64_t* const values = index.data<int64_t>();
+    const int64_t bad = index_kernels().find_out_of_range(values, index.numel(), 0, size);
+    raise("index ", values[bad], " is out of bounds for dimension ", dim, " with size ", size);
 }
 
 // Moves elements between a table and values at the index's positions. `values` must be as large as the index
-// or larger; only the index's part takes part.
-void run(const Tensor& plain_table, int64_t dim, const Tensor& plain_index, const Tensor& plain_values,
+// or larger; only the index's part takes part. Throws where the index reaches outside the table.
+void run(const Tensor& plain_table, int64_t dim, const Tensor& plain_positions, const Tensor& plain_values,
          std::optional<Combine> combine) {
-    if (plain_table.is_meta() || plain_index.numel() == 0) return;
-    const Tensor table = at_least_one_dim(plain_table), index = at_least_one_dim(plain_index);
+    if (plain_table.is_meta() || plain_positions.numel() == 0) return;
+    const Tensor table = at_least_one_dim(plain_table), index = at_least_one_dim(plain_positions);
     const Tensor values = at_least_one_dim(plain_values);
     InlineVector<kernels::IndexDim, 5> dims;
     for (int64_t i = 0; i < index.dim(); ++i)
@@ -52,15 +52,18 @@ void run(const Tensor& plain_table, int64_t dim, const Tensor& plain_index, cons
         .table = table.raw_data(),
         .values = values.raw_data(),
         .index = index.data<int64_t>(),
+        .table_size = table.sizes()[dim],
         .dims = dims.data(),
         .rank = static_cast<int>(dims.size()),
         .dim = static_cast<int>(dim),
     };
-    const GilRelease released(index.numel());
-    if (combine.has_value())
-        index_kernels().scatter(arguments, *combine);
-    else
-        index_kernels().gather(arguments);
+    bool inside;
+    {
+        const GilRelease released(index.numel());
+        inside = combine.has_value() ? index_kernels().scatter(arguments, *combine)
+                                     : index_kernels().gather(arguments);
+    }
+    if (!inside) raise_out_of_range(index, dim, table.sizes()[dim]);
 }
 
 bool no_larger(const Tensor& index, const Tensor& other, int64_t except) {
@@ -98,9 +101,11 @@ Tensor scattered(const Tensor& self, int64_t dim, const Tensor& index, const Ten
 }
 
 // A number as values of the index's shape, without memory for each.
-Tensor spread(const Tensor& self, const Tensor& index, const Scalar& value) {
-    const Tensor number = scalar_tensor(value, self.dtype(), self.device());
+Tensor spread_to(const Tensor& number, const Tensor& index) {
     return alias(number, index.sizes(), Dims(index.sizes().size(), 0), number.offset());
+}
+Tensor spread(const Tensor& self, const Tensor& index, const Scalar& value) {
+    return spread_to(scalar_tensor(value, self.dtype(), self.device()), index);
 }
 
 // The gradient of values scattered from a larger tensor: gathered, with zeros where the index did not reach.
@@ -121,7 +126,7 @@ Tensor zeroed_at(const Tensor& grad, int64_t dim, const Tensor& index);
 Tensor scatter_number(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value) {
     dim = wrap_dim(dim, self.dim());
     check_scatter(self, dim, index, {});
-    const Tensor positions = checked_index(self, dim, index);
+    const Tensor positions = plain_index(index);
     const Tensor result = scattered(self, dim, positions, spread(self, positions, value), Combine::assign);
     return record("ScatterBackward1", {self}, result, [&] {
         return [positions = Saved(positions), dim](const Tensor& grad) -> Gradients {
@@ -254,7 +259,7 @@ Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, cons
           "reduce argument must be either sum, prod, mean, amax or amin, got ", reduce);
     check_scatter(self, dim, index, src);
     if (index.numel() == 0) return clone(self);
-    return combine_at(self, dim, checked_index(self, dim, index), reached(src, index), reduce, include_self);
+    return combine_at(self, dim, plain_index(index), reached(src, index), reduce, include_self);
 }
 
 // As scatter_reduce, with one index for each slice of source.
@@ -295,7 +300,7 @@ Tensor scatter_src_reduce(const Tensor& self, int64_t dim, const Tensor& index, 
     const Combine combine = older_reduction(reduce);
     check_scatter(self, dim, index, src);
     check_no_gradient(self, src);
-    return scattered(self, dim, checked_index(self, dim, index), src, combine);
+    return scattered(self, dim, plain_index(index), src, combine);
 }
 Tensor scatter_number_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value,
                              const std::string& reduce) {
@@ -303,8 +308,39 @@ Tensor scatter_number_reduce(const Tensor& self, int64_t dim, const Tensor& inde
     const Combine combine = older_reduction(reduce);
     check_scatter(self, dim, index, {});
     check_no_gradient(self, {});
-    const Tensor positions = checked_index(self, dim, index);
+    const Tensor positions = plain_index(index);
     return scattered(self, dim, positions, spread(self, positions, value), combine);
+}
+
+// In place: straight into self's memory where no gradient is wanted and sums need no wider type, else by way
+// of `compute`, which gives a copy.
+template <class Compute>
+Tensor scatter_into(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, bool number,
+                    Combine combine, Compute compute) {
+    const bool widened = combine == Combine::add && is_reduced_floating(self.dtype());
+    if (gradients_wanted({self, src}) || widened || src->storage.get() == self->storage.get() ||
+        self.is_meta())
+        return write_in_place(self, compute);
+    dim = wrap_dim(dim, self.dim());
+    check_scatter(self, dim, index, number ? Tensor() : src);
+    check_writable(self, false);
+    const Tensor positions = plain_index(index);
+    run(self, dim, positions, number ? spread_to(src, positions) : src, combine);
+    self.bump_version();
+    return self;
+}
+Tensor scatter_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
+    return scatter_into(self, dim, index, src, false, Combine::assign,
+                        [&](const Tensor& original) { return scatter(original, dim, index, src); });
+}
+Tensor scatter_number_(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value) {
+    return scatter_into(self, dim, index, scalar_tensor(value, self.dtype(), self.device()), true,
+                        Combine::assign,
+                        [&](const Tensor& original) { return scatter_number(original, dim, index, value); });
+}
+Tensor scatter_add_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
+    return scatter_into(self, dim, index, src, false, Combine::add,
+                        [&](const Tensor& original) { return scatter_add(original, dim, index, src); });
 }
 
 Tensor gather_op_function(const Tensor& self, int64_t dim, const Tensor& index, bool /*sparse_grad*/) {
@@ -347,7 +383,7 @@ Tensor take_along_dim(const Tensor& self, const Tensor& indices, std::optional<i
 Tensor gather(const Tensor& self, int64_t dim, const Tensor& index) {
     dim = wrap_dim(dim, self.dim());
     check_gather(self, dim, index);
-    const Tensor positions = checked_index(self, dim, index);
+    const Tensor positions = plain_index(index);
     const Tensor result = empty(index.sizes(), options_of(self));
     run(self, dim, positions, result, std::nullopt);
     return record("GatherBackward0", {self}, result, [&] {
@@ -364,7 +400,7 @@ Tensor gather(const Tensor& self, int64_t dim, const Tensor& index) {
 Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
     dim = wrap_dim(dim, self.dim());
     check_scatter(self, dim, index, src);
-    const Tensor positions = checked_index(self, dim, index);
+    const Tensor positions = plain_index(index);
     const Tensor result = scattered(self, dim, positions, src, Combine::assign);
     return record("ScatterBackward0", {self, src}, result, [&] {
         return [positions = Saved(positions), sizes = src.sizes(), dim](const Tensor& grad,
@@ -379,7 +415,7 @@ Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Tenso
 Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
     dim = wrap_dim(dim, self.dim());
     check_scatter(self, dim, index, src);
-    const Tensor positions = checked_index(self, dim, index);
+    const Tensor positions = plain_index(index);
     const Tensor result = scattered(self, dim, positions, src, Combine::add);
     return record("ScatterAddBackward0", {self, src}, result, [&] {
         return [positions = Saved(positions), sizes = src.sizes(), dim](const Tensor& grad,
@@ -447,19 +483,31 @@ const Register scatter_value_reduce_op{
     {.variants = function | method | in_place | out}};
 const Register scatter_op{"scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
                           scatter,
-                          {.variants = function | method | in_place | out}};
+                          {.variants = function | method | out}};
 const Register scatter_value_op{"scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
                                 scatter_number,
-                                {.variants = function | method | in_place | out}};
+                                {.variants = function | method | out}};
+const Register scatter_in_place_op{
+    "scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
+    scatter_,
+    {.variants = method, .doc = "scatter in place."}};
+const Register scatter_value_in_place_op{
+    "scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)",
+    scatter_number_,
+    {.variants = method, .doc = "scatter in place."}};
 const Register scatter_add_op{
     "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
     scatter_add,
-    {.variants = function | method | in_place | out,
+    {.variants = function | method | out,
      .doc = R"(As scatter, adding: elements of src that meet at one place are summed, in order.
 
     >>> rushlight.zeros(3).scatter_add(0, rushlight.tensor([0, 0, 2]), rushlight.ones(3))
     tensor([2., 0., 1.])
 )"}};
+const Register scatter_add_in_place_op{
+    "scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
+    scatter_add_,
+    {.variants = method, .doc = "scatter_add in place."}};
 const Register scatter_reduce_op{
     "scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool "
     "include_self=True) -> Tensor",

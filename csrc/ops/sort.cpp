@@ -24,13 +24,18 @@ using TensorPair = std::tuple<Tensor, Tensor>;
 
 // A tensor as contiguous lines along one dimension, and the way back.
 struct Lines {
-    Lines(const Tensor& self, int64_t dim) : dim(dim), scalar(self.dim() == 0) {
+    Lines(const Tensor& self, int64_t dim)
+        : dim(dim), scalar(self.dim() == 0), last(!scalar && dim == self.dim() - 1) {
         const GradientsEnabled off(false);
-        const Tensor last = scalar ? reshape(detach(self), Dims{1}) : transpose(detach(self), dim, -1);
-        shape = last.sizes();
+        const Tensor lines = last     ? self
+                             : scalar ? reshape(detach(self), Dims{1})
+                                      : transpose(detach(self), dim, -1);
+        shape = lines.sizes();
         size = shape.back();
-        count = size == 0 ? 0 : last.numel() / size;
-        values = last.is_meta() ? last : contiguous_data(last);
+        count = size == 0 ? 0 : lines.numel() / size;
+        check(size <= int64_t{1} << 32 || item_size(self.dtype()) == 8,
+              "sorting lines of more than 2^32 elements needs a type of 64 bits");
+        values = lines.is_meta() ? lines : contiguous_data(lines);
     }
     Dims with_last(int64_t length) const {
         Dims result = shape;
@@ -39,12 +44,13 @@ struct Lines {
     }
     // Contiguous, with the lines along the dimension they came from.
     Tensor restore(const Tensor& result) const {
+        if (last) return result;
         const GradientsEnabled off(false);
         if (scalar) return reshape(result, Dims{});
         return contiguous(transpose(result, dim, -1));
     }
     int64_t dim;
-    bool scalar;
+    bool scalar, last;
     Dims shape;
     int64_t size, count;
     Tensor values;
@@ -56,20 +62,37 @@ struct Order {
     bool sorted = true;
 };
 
+Tensor workspace_for(const Lines& lines) {
+    return empty(Dims{sort_kernels().workspace_bytes(lines.values.dtype(), lines.size)}, {DType::uint8});
+}
+
+// The wanted values of each line and their positions, both contiguous lines.
+TensorPair order_lines(const Lines& lines, const Order& order) {
+    const Tensor values = empty(lines.with_last(order.count), options_of(lines.values));
+    const Tensor indices = empty(lines.with_last(order.count), {DType::int64, values.device()});
+    if (!values.is_meta() && values.numel() > 0) {
+        const Tensor workspace = workspace_for(lines);
+        const GilRelease released(lines.values.numel());
+        sort_kernels().sort({
+            .dtype = values.dtype(),
+            .in = lines.values.raw_data(),
+            .lines = lines.count,
+            .size = lines.size,
+            .count = order.count,
+            .descending = order.descending,
+            .sorted = order.sorted,
+            .workspace = workspace.raw_data(),
+            .values = values.raw_data(),
+            .indices = indices.data<int64_t>(),
+        });
+    }
+    return {values, indices};
+}
+
 // The wanted values of each line and their positions, off the graph.
 TensorPair run_order(const Tensor& self, int64_t dim, const Order& order) {
     const Lines lines(self, dim);
-    const Tensor values = empty(lines.with_last(order.count), options_of(self));
-    const Tensor indices = empty(lines.with_last(order.count), {DType::int64, self.device()});
-    if (!values.is_meta() && values.numel() > 0) {
-        const Tensor positions = empty(lines.shape, {DType::int64, self.device()});
-        const GilRelease released(self.numel());
-        const auto& kernels = sort_kernels();
-        kernels.order(self.dtype(), lines.values.raw_data(), lines.count, lines.size, order.count,
-                      order.descending, order.sorted, positions.data<int64_t>());
-        kernels.take_ordered(self.dtype(), lines.values.raw_data(), lines.count, lines.size, order.count,
-                             positions.data<int64_t>(), values.raw_data(), indices.data<int64_t>());
-    }
+    const auto [values, indices] = order_lines(lines, order);
     return {lines.restore(values), lines.restore(indices)};
 }
 
@@ -125,10 +148,10 @@ TensorPair run_selection(const Tensor& self, int64_t dim, bool keepdim, kernels:
     const Tensor values = empty(lines.with_last(1), options_of(self));
     const Tensor indices = empty(lines.with_last(1), {DType::int64, self.device()});
     if (!values.is_meta() && values.numel() > 0) {
-        const Tensor order = empty(lines.shape, {DType::int64, self.device()});
+        const Tensor workspace = workspace_for(lines);
         const GilRelease released(self.numel());
         sort_kernels().select_one(self.dtype(), lines.values.raw_data(), lines.count, lines.size, which, k,
-                                  order.data<int64_t>(), values.raw_data(), indices.data<int64_t>());
+                                  workspace.raw_data(), values.raw_data(), indices.data<int64_t>());
     }
     return drop_dim({lines.restore(values), lines.restore(indices)}, dim, keepdim);
 }
@@ -188,12 +211,10 @@ TensorPair mode(const Tensor& self, int64_t dim, bool keepdim) {
     const Tensor values = empty(lines.with_last(1), options_of(self));
     const Tensor indices = empty(lines.with_last(1), {DType::int64, self.device()});
     if (!values.is_meta() && values.numel() > 0) {
-        const Tensor positions = empty(lines.shape, {DType::int64, self.device()});
+        const auto [sorted, order] = order_lines(lines, {.count = lines.size});
         const GilRelease released(self.numel());
-        sort_kernels().order(self.dtype(), lines.values.raw_data(), lines.count, lines.size, lines.size,
-                             false, true, positions.data<int64_t>());
-        sort_kernels().mode(self.dtype(), lines.values.raw_data(), lines.count, lines.size,
-                            positions.data<int64_t>(), values.raw_data(), indices.data<int64_t>());
+        sort_kernels().mode(self.dtype(), sorted.raw_data(), order.data<int64_t>(), lines.count, lines.size,
+                            values.raw_data(), indices.data<int64_t>());
     }
     const TensorPair picked = drop_dim({lines.restore(values), lines.restore(indices)}, dim, keepdim);
     return record_picked("ModeBackward0", self, dim, keepdim, picked);

@@ -1,13 +1,17 @@
 // Distinct values and their counts: unique, unique_consecutive, bincount.
 #include <algorithm>
+#include <limits>
+#include <tuple>
 
 #include "core/gil.h"
+#include "kernels/index.h"
 #include "kernels/sort.h"
 #include "ops/conversion.h"
 #include "ops/creation.h"
 #include "ops/indexing.h"
 #include "ops/pointwise.h"
 #include "ops/reduction.h"
+#include "ops/sort.h"
 #include "ops/views.h"
 
 namespace rl::ops {
@@ -16,43 +20,54 @@ namespace {
 using kernels::sort_kernels;
 using TensorTriple = std::tuple<Tensor, Tensor, Tensor>;
 
-// Rows of a contiguous matrix, parted into runs of equal ones in the given order (or as they come).
+// What is asked for beside the distinct values.
+struct Wanted {
+    bool inverse, counts;
+};
+
+// Rows of a contiguous matrix, parted into runs of equal ones.
 struct Runs {
     Tensor firsts;   // the row that each run begins with
     Tensor inverse;  // the run that each row is in
     Tensor counts;   // rows in each run
 };
 
-Runs find_runs(const Tensor& rows, const Tensor& order) {
+// Rows as they come in the given order, or in their own; position `i` of the order is row i where `gathered`.
+Runs find_runs(const Tensor& rows, const Tensor& order, bool gathered, Wanted wanted) {
     const int64_t count = rows.sizes()[0];
     const Tensor starts = empty(Dims{count}, {DType::boolean});
     const int64_t* const position = order.defined() ? order.data<int64_t>() : nullptr;
-    sort_kernels().row_starts(rows.dtype(), rows.raw_data(), count, rows.sizes()[1], position,
-                              starts.data<bool>());
-    const int64_t runs = std::count(starts.data<bool>(), starts.data<bool>() + count, true);
-    const Runs result{empty(Dims{runs}, {DType::int64}), empty(Dims{count}, {DType::int64}),
-                      empty(Dims{runs}, {DType::int64})};
-    std::fill_n(result.counts.data<int64_t>(), runs, 0);
-    int64_t run = -1;
-    for (int64_t i = 0; i < count; ++i) {
-        const int64_t row = position == nullptr ? i : position[i];
-        if (starts.data<bool>()[i]) result.firsts.data<int64_t>()[++run] = row;
-        result.inverse.data<int64_t>()[row] = run;
-        ++result.counts.data<int64_t>()[run];
+    bool* const start = starts.data<bool>();
+    sort_kernels().row_starts(rows.dtype(), rows.raw_data(), count, rows.sizes()[1],
+                              gathered ? nullptr : position, start);
+    const int64_t runs = std::count(start, start + count, true);
+    const Runs result{empty(Dims{runs}, {DType::int64}),
+                      empty(Dims{wanted.inverse ? count : 0}, {DType::int64}),
+                      empty(Dims{wanted.counts ? runs : 0}, {DType::int64})};
+    int64_t* const first = result.firsts.data<int64_t>();
+    for (int64_t i = 0, run = 0; i < count; ++i)
+        if (start[i]) first[run++] = i;
+    if (wanted.counts) {
+        int64_t* const counts = result.counts.data<int64_t>();
+        for (int64_t run = 0; run < runs; ++run)
+            counts[run] = (run + 1 < runs ? first[run + 1] : count) - first[run];
     }
+    if (wanted.inverse) {
+        int64_t* const inverse = result.inverse.data<int64_t>();
+        for (int64_t i = 0, run = -1; i < count; ++i)
+            inverse[position == nullptr ? i : position[i]] = run += start[i];
+    }
+    if (position != nullptr && !gathered)
+        for (int64_t run = 0; run < runs; ++run) first[run] = position[first[run]];
     return result;
 }
 
 // The positions of rows in order of their values.
 Tensor order_of_rows(const Tensor& rows) {
-    const int64_t count = rows.sizes()[0], width = rows.sizes()[1];
-    const Tensor order = empty(Dims{count}, {DType::int64});
+    const Tensor order = empty(Dims{rows.sizes()[0]}, {DType::int64});
     const GilRelease released(rows.numel());
-    if (width == 1)
-        sort_kernels().order(rows.dtype(), rows.raw_data(), 1, count, count, false, true,
-                             order.data<int64_t>());
-    else
-        sort_kernels().order_rows(rows.dtype(), rows.raw_data(), count, width, order.data<int64_t>());
+    sort_kernels().order_rows(rows.dtype(), rows.raw_data(), rows.sizes()[0], rows.sizes()[1],
+                              order.data<int64_t>());
     return order;
 }
 
@@ -68,7 +83,7 @@ void check_values(const Tensor& self) {
 }
 
 // Distinct slices along a dimension.
-TensorTriple unique_slices(const Tensor& plain, int64_t dim, bool sorted) {
+TensorTriple unique_slices(const Tensor& plain, int64_t dim, bool sorted, Wanted wanted) {
     const GradientsEnabled off(false);
     const Tensor self = detach(plain);
     check_values(self);
@@ -77,36 +92,35 @@ TensorTriple unique_slices(const Tensor& plain, int64_t dim, bool sorted) {
     check(count > 0 || self.numel() == 0, "unique: empty dimension");
     const Tensor moved = movedim(self, {dim}, {0});
     const Tensor rows = real_rows(reshape(moved, Dims{count, count == 0 ? 0 : self.numel() / count}));
-    const Runs runs = find_runs(rows, sorted ? order_of_rows(rows) : Tensor());
+    const Runs runs = find_runs(rows, sorted ? order_of_rows(rows) : Tensor(), false, wanted);
     return {index_select(self, dim, runs.firsts), runs.inverse, runs.counts};
 }
 
-TensorTriple unique_elements(const Tensor& plain, bool sorted) {
+TensorTriple unique_elements(const Tensor& plain, bool sorted, Wanted wanted) {
     const GradientsEnabled off(false);
     const Tensor self = detach(plain);
     check_values(self);
-    const Tensor flat = reshape(self, Dims{self.numel()});
-    const Tensor rows = real_rows(reshape(self, Dims{self.numel(), 1}));
-    const Runs runs = find_runs(rows, sorted ? order_of_rows(rows) : Tensor());
-    return {index_select(flat, 0, runs.firsts), reshape(runs.inverse, self.sizes()), runs.counts};
-}
-
-TensorTriple keep_wanted(const TensorTriple& all, bool inverse, bool counts) {
-    const Tensor nothing = empty(Dims{0}, {DType::int64});
-    return {std::get<0>(all), inverse ? std::get<1>(all) : nothing, counts ? std::get<2>(all) : nothing};
+    Tensor flat = reshape(self, Dims{self.numel()}), order;
+    const bool ordered = sorted && !is_complex(self.dtype());
+    if (ordered) std::tie(flat, order) = sort(flat);
+    const Tensor rows = real_rows(reshape(flat, Dims{self.numel(), 1}));
+    if (sorted && !ordered) order = order_of_rows(rows);
+    const Runs runs = find_runs(rows, order, ordered, wanted);
+    return {index_select(flat, 0, runs.firsts),
+            wanted.inverse ? reshape(runs.inverse, self.sizes()) : runs.inverse, runs.counts};
 }
 
 TensorTriple unique2(const Tensor& self, bool /*sorted*/, bool return_inverse, bool return_counts) {
-    return keep_wanted(unique_elements(self, true), return_inverse, return_counts);
+    return unique_elements(self, true, {return_inverse, return_counts});
 }
 TensorTriple unique_dim(const Tensor& self, int64_t dim, bool /*sorted*/, bool return_inverse,
                         bool return_counts) {
-    return keep_wanted(unique_slices(self, dim, true), return_inverse, return_counts);
+    return unique_slices(self, dim, true, {return_inverse, return_counts});
 }
 TensorTriple unique_consecutive(const Tensor& self, bool return_inverse, bool return_counts,
                                 std::optional<int64_t> dim) {
-    return keep_wanted(dim.has_value() ? unique_slices(self, *dim, false) : unique_elements(self, false),
-                       return_inverse, return_counts);
+    const Wanted wanted{return_inverse, return_counts};
+    return dim.has_value() ? unique_slices(self, *dim, false, wanted) : unique_elements(self, false, wanted);
 }
 
 // --- Counts.
@@ -116,16 +130,24 @@ Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength) {
                           info(self.dtype()).scalar_name, "'");
     check(minlength >= 0, "minlength should be >= 0");
     if (self.dim() == 1 && self.numel() == 0) return zeros(Dims{minlength}, {DType::int64});
-    check(self.dim() == 1 && amin(self).item().to_int() >= 0,
+    const GradientsEnabled off(false);
+    const Tensor index = self.dim() == 1 ? contiguous_data(self, DType::int64) : Tensor();
+    check(index.defined() &&
+              kernels::index_kernels().find_out_of_range(index.data<int64_t>(), index.numel(), 0,
+                                                         std::numeric_limits<int64_t>::max()) < 0,
           "bincount only supports 1-d non-negative integral inputs.");
     check(!weights.defined() || (weights.dim() == 1 && weights.numel() == self.numel()),
           "weights should be 1-d and have the same length as input");
     const int64_t bins = std::max(minlength, amax(self).item().to_int() + 1);
-    const GradientsEnabled off(false);
-    const Tensor index = to(self, DType::int64);
-    if (!weights.defined()) return index_add(zeros(Dims{bins}, {DType::int64}), 0, index, ones_like(index));
-    const DType dtype = weights.dtype() == DType::float32 ? DType::float32 : DType::float64;
-    return index_add(zeros(Dims{bins}, {dtype}), 0, index, to(weights, dtype));
+    if (weights.defined()) {
+        const DType dtype = weights.dtype() == DType::float32 ? DType::float32 : DType::float64;
+        return index_add_to_zeros(Dims{bins}, 0, index, to(weights, dtype));
+    }
+    const Tensor counts = zeros(Dims{bins}, {DType::int64});
+    const GilRelease released(index.numel());
+    kernels::index_kernels().count_indices(index.data<int64_t>(), index.numel(), bins,
+                                           counts.data<int64_t>());
+    return counts;
 }
 
 const Register unique2_op{

@@ -2,8 +2,11 @@
 #include "kernels/index.h"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cstring>
 
+#include "core/scratch.h"
 #include "core/threads.h"
 #include "kernels/cpu/convert.h"
 
@@ -12,19 +15,24 @@ namespace {
 
 constexpr int64_t parallel_grain = 16384;  // elements worth handing to another thread
 
+// Whether all indices lie in [low, low + range).
+bool are_inside(const int64_t* index, int64_t count, int64_t low, uint64_t range) {
+    uint64_t outside = 0;
+    for (int64_t i = 0; i < count; ++i)
+        outside |= static_cast<uint64_t>(index[i]) - static_cast<uint64_t>(low) >= range;
+    return outside == 0;
+}
+
 int64_t find_out_of_range(const int64_t* index, int64_t count, int64_t low, int64_t high) {
     const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
-    constexpr int64_t block = 512;
-    for (int64_t begin = 0; begin < count; begin += block) {
-        const int64_t end = std::min(count, begin + block);
-        uint64_t bad = 0;
-        for (int64_t i = begin; i < end; ++i)
-            bad |= static_cast<uint64_t>(index[i]) - static_cast<uint64_t>(low) >= range;
-        if (!bad) continue;
-        for (int64_t i = begin; i < end; ++i)
-            if (static_cast<uint64_t>(index[i]) - static_cast<uint64_t>(low) >= range) return i;
-    }
-    return -1;
+    std::atomic<bool> found{false};
+    parallel_for(0, count, parallel_grain, [&](int64_t first, int64_t last) {
+        if (!are_inside(index + first, last - first, low, range))
+            found.store(true, std::memory_order_relaxed);
+    });
+    if (!found.load(std::memory_order_relaxed)) return -1;
+    return std::find_if(index, index + count, [=](int64_t i) { return !are_inside(&i, 1, low, range); }) -
+           index;
 }
 
 // Calls visit with a type of the same size, for copies.
@@ -76,13 +84,20 @@ struct Multiply {
         return multiply(a, b);
     }
 };
+// Without a branch, which could not be foretold.
+template <class C>
+C choose(bool first, C a, C b) {
+    using Bits = std::conditional_t<sizeof(C) == 4, uint32_t, uint64_t>;
+    const Bits mask = Bits(0) - Bits(first);
+    return std::bit_cast<C>((std::bit_cast<Bits>(a) & mask) | (std::bit_cast<Bits>(b) & ~mask));
+}
 struct Maximum {
     template <class C>
     static C combine(C a, C b) {
         if constexpr (is_complex_type<C>)
             return a;
         else
-            return (b > a) | (b != b) ? b : a;
+            return choose((b > a) | (b != b), b, a);
     }
 };
 struct Minimum {
@@ -91,7 +106,7 @@ struct Minimum {
         if constexpr (is_complex_type<C>)
             return a;
         else
-            return (b < a) | (b != b) ? b : a;
+            return choose((b < a) | (b != b), b, a);
     }
 };
 
@@ -118,61 +133,156 @@ struct Offsets {
 
 // --- One index an element.
 
-template <class T, class Op>
-void gather_rows(const GatherArguments& a, int64_t first, int64_t last) {
-    T* table = static_cast<T*>(a.table);
-    T* values = static_cast<T*>(a.values);
-    const IndexDim& row = a.dims[a.rank - 1];
-    const int64_t stride = a.dims[a.dim].table_stride;
-    const int64_t step = a.dim == a.rank - 1 ? 0 : row.table_stride;
-    for (; first < last; ++first) {
-        Offsets offsets = Offsets::at(a.dims, a.rank - 1, first);
-        if (a.dim != a.rank - 1) {  // the index takes the place of this coordinate
-            int64_t inner = 1;
-            for (int i = a.dim + 1; i < a.rank - 1; ++i) inner *= a.dims[i].size;
-            offsets.table -= first / inner % a.dims[a.dim].size * stride;
+// The dimensions of a gather as loops: those of size one left out, neighbours joined. Along the indexed
+// dimension the table's stride is 0, and the index moves by `index_stride`.
+struct GatherLoops {
+    explicit GatherLoops(const GatherArguments& a) : index_stride(a.dims[a.dim].table_stride) {
+        for (int i = 0; i < a.rank; ++i) {
+            IndexDim dim = a.dims[i];
+            if (i == a.dim) dim.table_stride = 0;
+            if (dim.size == 1) continue;
+            last_is_indexed = i == a.dim;
+            has_indexed |= last_is_indexed;
+            if (rank > 0 && joins(dims[rank - 1], dim))
+                dims[rank - 1] = {dims[rank - 1].size * dim.size, dim.table_stride, dim.values_stride};
+            else
+                dims[rank++] = dim;
         }
-        const int64_t* index = a.index + first * row.size;
-        for (int64_t j = 0; j < row.size; ++j)
-            Op::template apply<T>(table[offsets.table + j * step + index[j] * stride],
-                                  values[offsets.values + j * row.values_stride]);
+        if (rank == 0) dims[rank++] = {1, 0, 0};
     }
-}
+    static bool joins(const IndexDim& outer, const IndexDim& inner) {
+        return outer.table_stride == inner.table_stride * inner.size &&
+               outer.values_stride == inner.values_stride * inner.size;
+    }
+    // Whether elements of different rows have different places in the table.
+    bool rows_are_apart() const { return last_is_indexed || !has_indexed; }
+    const IndexDim& row() const { return dims[rank - 1]; }
 
+    IndexDim dims[max_index_rank];
+    int rank = 0;
+    int64_t index_stride;
+    bool has_indexed = false, last_is_indexed = false;
+};
+
+// Positions in order, by their coordinates.
+class OffsetWalk {
+  public:
+    OffsetWalk(const IndexDim* dims, int rank, int64_t linear)
+        : offsets(Offsets::at(dims, rank, linear)), dims_(dims), rank_(rank) {
+        for (int i = rank - 1; i >= 0; --i) {
+            coordinates_[i] = linear % dims[i].size;
+            linear /= dims[i].size;
+        }
+    }
+    void next() {
+        for (int i = rank_ - 1; i >= 0; --i) {
+            offsets.table += dims_[i].table_stride;
+            offsets.values += dims_[i].values_stride;
+            if (++coordinates_[i] < dims_[i].size) return;
+            coordinates_[i] = 0;
+            offsets.table -= dims_[i].size * dims_[i].table_stride;
+            offsets.values -= dims_[i].size * dims_[i].values_stride;
+        }
+    }
+    Offsets offsets;
+
+  private:
+    const IndexDim* dims_;
+    int rank_;
+    int64_t coordinates_[max_index_rank];
+};
+
+// Columns [begin, end) of rows [first, last), a block at a time: indices that were checked are then still in
+// the cache. False, and the block left out, where an index is out of range.
 template <class T, class Op>
-void run_gather(const GatherArguments& a, bool parallel) {
-    const int64_t row = a.dims[a.rank - 1].size;
-    if (row == 0) return;
-    const int64_t rows = element_count(a.dims, a.rank - 1);
-    const int64_t grain = parallel ? std::max<int64_t>(1, parallel_grain / row) : std::max<int64_t>(1, rows);
-    parallel_for(0, rows, grain, [&](int64_t first, int64_t last) { gather_rows<T, Op>(a, first, last); });
+bool gather_rows(const GatherArguments& a, const GatherLoops& loops, int64_t first, int64_t last,
+                 int64_t begin, int64_t end) {
+    const IndexDim& row = loops.row();
+    const int64_t stride = loops.index_stride, step = row.table_stride;
+    constexpr int64_t block = 1024;
+    bool inside = true;
+    OffsetWalk walk(loops.dims, loops.rank - 1, first);
+    for (; first < last; ++first, walk.next()) {
+        T* const table = static_cast<T*>(a.table) + walk.offsets.table;
+        T* const values = static_cast<T*>(a.values) + walk.offsets.values;
+        const int64_t* const index = a.index + first * row.size;
+        for (int64_t start = begin; start < end; start += block) {
+            const int64_t stop = std::min(end, start + block);
+            if (!are_inside(index + start, stop - start, 0, static_cast<uint64_t>(a.table_size))) {
+                inside = false;
+            } else if (row.values_stride == 1 && step == 0 && stride == 1) {
+                for (int64_t j = start; j < stop; ++j) Op::template apply<T>(table[index[j]], values[j]);
+            } else if (row.values_stride == 1 && step == 1) {
+                for (int64_t j = start; j < stop; ++j)
+                    Op::template apply<T>(table[j + index[j] * stride], values[j]);
+            } else {
+                for (int64_t j = start; j < stop; ++j)
+                    Op::template apply<T>(table[j * step + index[j] * stride], values[j * row.values_stride]);
+            }
+        }
+    }
+    return inside;
 }
 
-void gather(const GatherArguments& a) {
-    visit_size(a.dtype, [&](auto tag) { run_gather<typename decltype(tag)::type, Read>(a, true); });
+// Rows that may meet in the table are cut by columns; elements of a column keep their order.
+template <class T, class Op>
+bool run_gather(const GatherArguments& a, bool writes) {
+    const GatherLoops loops(a);
+    const int64_t row = loops.row().size;
+    const int64_t rows = element_count(loops.dims, loops.rank - 1);
+    if (row == 0 || rows == 0) return true;
+    std::atomic<bool> inside{true};
+    const auto run = [&](int64_t first, int64_t last, int64_t begin, int64_t end) {
+        if (!gather_rows<T, Op>(a, loops, first, last, begin, end))
+            inside.store(false, std::memory_order_relaxed);
+    };
+    const bool by_rows = rows > 1 && (!writes || loops.rows_are_apart());
+    const bool by_columns = !by_rows && rows * row >= parallel_grain && (rows > 1 || !writes);
+    if (by_rows) {
+        parallel_for(0, rows, std::max<int64_t>(1, parallel_grain / row),
+                     [&](int64_t first, int64_t last) { run(first, last, 0, row); });
+    } else {
+        parallel_for(0, row, by_columns ? std::max<int64_t>(64, (row + 7) / 8) : row,
+                     [&](int64_t begin, int64_t end) { run(0, rows, begin, end); });
+    }
+    return inside.load(std::memory_order_relaxed);
+}
+
+bool gather(const GatherArguments& a) {
+    bool inside = true;
+    visit_size(a.dtype, [&](auto tag) { inside = run_gather<typename decltype(tag)::type, Read>(a, false); });
+    return inside;
 }
 
 template <class Op>
-void scatter_combined(const GatherArguments& a, bool parallel) {
+bool scatter_combined(const GatherArguments& a) {
+    bool inside = true;
     visit_dtype(a.dtype,
-                [&](auto tag) { run_gather<typename decltype(tag)::type, Combined<Op>>(a, parallel); });
+                [&](auto tag) { inside = run_gather<typename decltype(tag)::type, Combined<Op>>(a, true); });
+    return inside;
 }
 
-void scatter(const GatherArguments& a, Combine combine) {
-    const bool parallel = a.dim == a.rank - 1;  // then no two rows write to one place
+bool scatter_assigned(const GatherArguments& a) {
+    bool inside = true;
+    visit_size(a.dtype,
+               [&](auto tag) { inside = run_gather<typename decltype(tag)::type, Assign>(a, true); });
+    return inside;
+}
+
+bool scatter(const GatherArguments& a, Combine combine) {
     switch (combine) {
         case Combine::assign:
-            return visit_size(
-                a.dtype, [&](auto tag) { run_gather<typename decltype(tag)::type, Assign>(a, parallel); });
+            return scatter_assigned(a);
         case Combine::add:
-            return scatter_combined<Add>(a, parallel);
+            return scatter_combined<Add>(a);
         case Combine::multiply:
-            return scatter_combined<Multiply>(a, parallel);
+            return scatter_combined<Multiply>(a);
         case Combine::maximum:
-            return scatter_combined<Maximum>(a, parallel);
+            return scatter_combined<Maximum>(a);
         case Combine::minimum:
-            return scatter_combined<Minimum>(a, parallel);
+            return scatter_combined<Minimum>(a);
     }
+    return true;
 }
 
 // --- One index a slice.
@@ -194,6 +304,10 @@ void run_points(const PointsArguments& a, Offsets base, int64_t first, int64_t l
                 int64_t end) {
     T* table = static_cast<T*>(a.table) + base.table;
     T* values = static_cast<T*>(a.values) + base.values;
+    if (a.after_rank == 0 && a.values_stride == 1) {
+        for (int64_t p = first; p < last; ++p) Op::template apply<T>(table[a.offsets[p]], values[p]);
+        return;
+    }
     if (a.after_rank == 0) {
         for (int64_t p = first; p < last; ++p)
             Op::template apply<T>(table[a.offsets[p]], values[p * a.values_stride]);
@@ -274,21 +388,71 @@ void write_points(const PointsArguments& a, Combine combine) {
     }
 }
 
-void add_offsets(const int64_t* index, int64_t count, int64_t size, int64_t stride, int64_t* offsets) {
-    for (int64_t i = 0; i < count; ++i) offsets[i] += (index[i] < 0 ? index[i] + size : index[i]) * stride;
+void place_points(const int64_t* index, int64_t count, int64_t size, int64_t stride, bool add,
+                  int64_t* offsets) {
+    parallel_for(0, count, parallel_grain, [=](int64_t first, int64_t last) {
+        const auto offset = [=](int64_t i) { return (index[i] < 0 ? index[i] + size : index[i]) * stride; };
+        if (add)
+            for (int64_t i = first; i < last; ++i) offsets[i] += offset(i);
+        else
+            for (int64_t i = first; i < last; ++i) offsets[i] = offset(i);
+    });
 }
 
 // --- Masks.
 
-int64_t nonzero(DType dtype, const void* in, int64_t count, int64_t* positions) {
-    int64_t found = 0;
-    visit_dtype(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        const T* x = static_cast<const T*>(in);
-        for (int64_t i = 0; i < count; ++i)  // without a branch, which could not be foretold
-            positions[found] = i, found += convert<bool>(x[i]);
+int64_t count_nonzero(DType dtype, const void* in, int64_t count, int64_t* starts) {
+    visit_dtype(dtype, [&]<class T>(TypeTag<T>) {
+        const T* const x = static_cast<const T*>(in);
+        parallel_for(0, count, selection_piece, [=](int64_t first, int64_t last) {
+            int64_t found = 0;
+            for (int64_t begin = first; begin < last; begin += 128) {
+                uint8_t few = 0;  // of at most 128
+                for (int64_t i = begin; i < std::min(last, begin + 128); ++i) few += convert<bool>(x[i]);
+                found += few;
+            }
+            starts[first / selection_piece] = found;
+        });
     });
-    return found;
+    int64_t all = 0;
+    for (int64_t piece = 0; piece < selection_pieces(count); ++piece) {
+        const int64_t found = starts[piece];
+        starts[piece] = all;
+        all += found;
+    }
+    return all;
+}
+
+// Calls put(place, i) for the places from 0 on of the elements i that are not zero. Within a run of elements
+// without a branch, which could not be foretold: a place that is not taken is put again.
+template <class T, class Put>
+void for_each_nonzero(const T* x, int64_t count, const int64_t* starts, int64_t all, Put put) {
+    parallel_for(0, count, selection_piece, [=](int64_t first, int64_t last) {
+        const int64_t piece = first / selection_piece;
+        const int64_t end = last == count ? all : starts[piece + 1];
+        int64_t place = starts[piece];
+        for (int64_t i = first; place < end; ++i) {
+            put(place, i);
+            place += convert<bool>(x[i]);
+        }
+    });
+}
+
+void nonzero(DType dtype, const void* in, int64_t count, const int64_t* starts, int64_t all,
+             int64_t* positions) {
+    visit_dtype(dtype, [&]<class T>(TypeTag<T>) {
+        for_each_nonzero(static_cast<const T*>(in), count, starts, all,
+                         [=](int64_t place, int64_t i) { positions[place] = i; });
+    });
+}
+
+void masked_select(DType dtype, const void* in, const bool* mask, int64_t count, const int64_t* starts,
+                   int64_t all, void* selected) {
+    visit_size(dtype, [&]<class T>(TypeTag<T>) {
+        for_each_nonzero(mask, count, starts, all, [=](int64_t place, int64_t i) {
+            static_cast<T*>(selected)[place] = static_cast<const T*>(in)[i];
+        });
+    });
 }
 
 // Positions mostly share all coordinates but the last with the one before.
@@ -312,11 +476,28 @@ void unravel(const int64_t* positions, int64_t count, const int64_t* sizes, int 
     }
 }
 
+void count_indices(const int64_t* index, int64_t count, int64_t bins, int64_t* counts) {
+    constexpr int64_t tables = 4, most = 1 << 14;  // so that equal neighbours need not wait for each other
+    if (bins > most || count < 4 * bins) {
+        for (int64_t i = 0; i < count; ++i) ++counts[index[i]];
+        return;
+    }
+    int64_t* const table = scratch_array<int64_t>(ScratchUse::local, tables * bins);
+    std::fill_n(table, tables * bins, 0);
+    int64_t i = 0;
+    for (; i + tables <= count; i += tables)
+        for (int64_t k = 0; k < tables; ++k) ++table[k * bins + index[i + k]];
+    for (; i < count; ++i) ++table[index[i]];
+    for (int64_t bin = 0; bin < bins; ++bin)
+        for (int64_t k = 0; k < tables; ++k) counts[bin] += table[k * bins + bin];
+}
+
 }  // namespace
 
 extern const IndexKernels index_table;
 const IndexKernels index_table = {
-    find_out_of_range, gather, scatter, read_points, write_points, add_offsets, nonzero, unravel,
+    find_out_of_range, gather,  scatter,       read_points, write_points,  place_points,
+    count_nonzero,     nonzero, masked_select, unravel,     count_indices,
 };
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA

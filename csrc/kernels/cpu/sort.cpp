@@ -1,5 +1,4 @@
-// Ordering loops. Values of up to 32 bits become unsigned keys that order as the values do, joined with their
-// positions into one 64-bit word: the words are all different, so that any sort of them is stable.
+// Ordering loops: each line as items (sort_items.h) into the algorithm that suits its length.
 #include "kernels/sort.h"
 
 #include <algorithm>
@@ -9,130 +8,13 @@
 
 #include "core/scratch.h"
 #include "core/threads.h"
-#include "kernels/cpu/convert.h"
+#include "kernels/cpu/sort_algorithms.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
 constexpr int64_t parallel_grain = 4096;  // elements worth handing to another thread
-
-// Orders as the value does: -0 equals 0, and NaN is greatest.
-template <class T>
-auto sort_key(T value) {
-    if constexpr (is_half_type<T>) {
-        return sort_key(static_cast<float>(value));
-    } else if constexpr (std::is_floating_point_v<T>) {
-        using Key = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-        constexpr Key sign = Key(1) << (8 * sizeof(T) - 1);
-        if (value != value) return std::numeric_limits<Key>::max();
-        const Key bits = std::bit_cast<Key>(value + T(0));
-        return (bits & sign) != 0 ? Key(~bits) : Key(bits | sign);
-    } else if constexpr (sizeof(T) == 8) {
-        return static_cast<uint64_t>(value) ^ (uint64_t{1} << 63);
-    } else {
-        return static_cast<uint32_t>(static_cast<int64_t>(value) + (int64_t{1} << 31));
-    }
-}
-
-template <class Iterator, class Less>
-void select(Iterator begin, int64_t size, int64_t count, bool sorted, Less less) {
-    if (count < size) std::nth_element(begin, begin + count, begin + size, less);
-    if (sorted) std::sort(begin, begin + count, less);
-}
-
-constexpr int64_t radix_least = 256;     // items from which counting beats comparing
-constexpr int64_t radix_most = 1 << 22;  // items whose scratch a thread may keep
-
-struct Keyed {
-    uint64_t key;
-    int64_t position;
-};
-
-// Sorts by `key(item)`'s bytes from `first_shift` up, least significant first; items that agree keep their
-// order. `spare` has room for as many. Ends in `items`.
-template <class Item, class Key>
-void radix_sort(Item* items, Item* spare, int64_t count, int first_shift, Key&& key) {
-    Item* from = items;
-    for (int shift = first_shift; shift < 64; shift += 8) {
-        int64_t starts[257] = {};
-        for (int64_t i = 0; i < count; ++i) ++starts[(key(from[i]) >> shift & 255) + 1];
-        if (std::find(starts + 1, starts + 257, count) != starts + 257)
-            continue;  // one digit: already in order
-        for (int digit = 0; digit < 256; ++digit) starts[digit + 1] += starts[digit];
-        for (int64_t i = 0; i < count; ++i) spare[starts[key(from[i]) >> shift & 255]++] = from[i];
-        std::swap(from, spare);
-    }
-    if (from != items) std::copy_n(from, count, items);
-}
-
-// The `count` least of `size` items that `make(i)` gives, into items[0, count), in no order: candidates are
-// gathered while they beat the worst of the best so far.
-template <class Item, class Make, class Less>
-void keep_least(Item* items, int64_t size, int64_t count, Make&& make, Less less) {
-    const int64_t room = std::min(size, 2 * count + 64);
-    int64_t filled = 0;
-    for (; filled < room; ++filled) items[filled] = make(filled);
-    std::nth_element(items, items + count - 1, items + filled, less);
-    Item worst = items[count - 1];
-    int64_t kept = count;
-    for (int64_t i = room; i < size; ++i) {
-        const Item item = make(i);
-        if (!less(item, worst)) continue;
-        items[kept++] = item;
-        if (kept < room) continue;
-        std::nth_element(items, items + count - 1, items + kept, less);
-        worst = items[count - 1], kept = count;
-    }
-    std::nth_element(items, items + count - 1, items + kept, less);
-}
-
-template <class T>
-void order_line(const T* x, int64_t size, int64_t count, bool descending, bool sorted, int64_t* order) {
-    using Key = decltype(sort_key(x[0]));
-    const Key flip = descending ? std::numeric_limits<Key>::max() : 0;
-    if (sizeof(Key) == 4 && size <= std::numeric_limits<uint32_t>::max()) {
-        uint64_t* words = reinterpret_cast<uint64_t*>(order);
-        const auto word = [&](int64_t i) {
-            return uint64_t{sort_key(x[i]) ^ flip} << 32 | static_cast<uint64_t>(i);
-        };
-        int64_t used = size;
-        if (count > 0 && count * 8 < size && sorted) {
-            keep_least(words, size, count, word, std::less<uint64_t>());
-            std::sort(words, words + count);
-            used = count;
-        } else {
-            for (int64_t i = 0; i < size; ++i) words[i] = word(i);
-            if (sorted && count == size && size >= radix_least && size <= radix_most)
-                radix_sort(words, scratch_array<uint64_t>(ScratchUse::local, size), size, 32,
-                           [](uint64_t item) { return item; });
-            else
-                select(words, size, count, sorted, std::less<uint64_t>());
-        }
-        for (int64_t i = 0; i < used; ++i) words[i] &= std::numeric_limits<uint32_t>::max();
-        return;
-    }
-    if (sizeof(Key) == 8 && sorted && count == size && size >= radix_least && size <= radix_most) {
-        Keyed* const items = scratch_array<Keyed>(ScratchUse::local, 2 * size);
-        for (int64_t i = 0; i < size; ++i) items[i] = {static_cast<uint64_t>(sort_key(x[i]) ^ flip), i};
-        radix_sort(items, items + size, size, 0, [](const Keyed& item) { return item.key; });
-        for (int64_t i = 0; i < size; ++i) order[i] = items[i].position;
-        return;
-    }
-    std::iota(order, order + size, int64_t{0});
-    select(order, size, count, sorted, [&](int64_t a, int64_t b) {
-        const Key first = sort_key(x[a]) ^ flip, second = sort_key(x[b]) ^ flip;
-        return first < second || (first == second && a < b);
-    });
-}
-
-// Calls body(line) in parallel where the lines are worth it.
-template <class Body>
-void for_each_line(int64_t lines, int64_t size, Body&& body) {
-    parallel_for(0, lines, std::max<int64_t>(1, parallel_grain / std::max<int64_t>(1, size)),
-                 [&](int64_t first, int64_t last) {
-                     for (; first < last; ++first) body(first);
-                 });
-}
+constexpr int64_t long_line = 1 << 18;    // from here on threads share a line
 
 template <class Visit>
 void visit_real(DType dtype, Visit&& visit) {
@@ -142,15 +24,219 @@ void visit_real(DType dtype, Visit&& visit) {
     });
 }
 
-void order(DType dtype, const void* in, int64_t lines, int64_t size, int64_t count, bool descending,
-           bool sorted, int64_t* order) {
-    visit_real(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        for_each_line(lines, size, [&](int64_t line) {
-            order_line(static_cast<const T*>(in) + line * size, size, count, descending, sorted,
-                       order + line * size);
+int64_t workspace_bytes(DType dtype, int64_t size) {
+    if (size < long_line) return 0;
+    return 2 * size * static_cast<int64_t>(item_size(dtype) == 8 ? sizeof(Pair) : sizeof(Word));
+}
+
+// Calls body(line) in parallel where the lines are worth it; long lines follow one another.
+template <class Body>
+void for_each_line(int64_t lines, int64_t size, Body&& body) {
+    if (size >= long_line) {
+        for (int64_t line = 0; line < lines; ++line) body(line);
+        return;
+    }
+    parallel_for(0, lines, std::max<int64_t>(1, parallel_grain / std::max<int64_t>(1, size)),
+                 [&](int64_t first, int64_t last) {
+                     for (; first < last; ++first) body(first);
+                 });
+}
+
+// Room for two items, or two keys, an element of one line.
+template <class Element>
+Element* room_for(void* workspace, int64_t size) {
+    return size >= long_line ? static_cast<Element*>(workspace)
+                             : scratch_array<Element>(ScratchUse::local, 2 * size);
+}
+
+template <class T>
+void make_items(const T* x, int64_t size, Key<T> flip, Item<T>* items) {
+    parallel_for(0, size, radix_piece, [=](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) items[i] = make_item<T>(sort_key(x[i]) ^ flip, i);
+    });
+}
+
+// A key of a line, and how many are less.
+template <class T>
+struct Ranked {
+    Key<T> key;
+    int64_t below = 0;
+};
+
+// The key at a rank, found in `keys`, which has room for those of the line.
+template <class T>
+Ranked<T> find_rank(const T* x, int64_t size, Key<T> flip, int64_t rank, Key<T>* keys) {
+    parallel_for(0, size, radix_piece, [=](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) keys[i] = sort_key(x[i]) ^ flip;
+    });
+    Ranked<T> result{select_key(keys, size, rank)};
+    for (int64_t i = 0; i < size; ++i) result.below += (sort_key(x[i]) ^ flip) < result.key;
+    return result;
+}
+
+// Items [first, last) as the values they stand for and their positions.
+template <class T>
+void take_items(const Item<T>* items, int64_t first, int64_t last, const T* x, Key<T> flip, T* values,
+                int64_t* indices) {
+    bool told = true;
+    for (int64_t i = first; i < last; ++i) {
+        const Key<T> key = static_cast<Key<T>>(items[i].key()) ^ flip;
+        values[i] = value_of_key<T>(key);
+        indices[i] = items[i].position();
+        told &= tells_value<T>(key);
+    }
+    if (told) return;
+    for (int64_t i = first; i < last; ++i)
+        if (!tells_value<T>(static_cast<Key<T>>(items[i].key()) ^ flip)) values[i] = x[indices[i]];
+}
+
+// The `count` least of a long line into items, in no order: candidates are gathered while they beat the worst
+// of the best so far.
+template <class T>
+void keep_least(const T* x, int64_t size, int64_t count, Key<T> flip, Item<T>* items) {
+    constexpr int64_t block = 32;
+    const int64_t room = std::min(size, 2 * count + 16);
+    for (int64_t i = 0; i < room; ++i) items[i] = make_item<T>(sort_key(x[i]) ^ flip, i);
+    int64_t kept = room;
+    const auto reduce = [&] {
+        std::nth_element(items, items + count - 1, items + kept);
+        kept = count;
+        return static_cast<Key<T>>(items[count - 1].key());
+    };
+    Key<T> worst = reduce();
+    int64_t i = room;
+    for (; i + block <= size; i += block) {
+        Key<T> keys[block], least = worst;
+        for (int64_t k = 0; k < block; ++k) keys[k] = sort_key(x[i + k]) ^ flip;
+        for (int64_t k = 0; k < block; ++k) least = std::min(least, keys[k]);
+        if (least == worst) continue;
+        int64_t next = kept;
+        for (int64_t k = 0; k < block; ++k) {
+            items[next] = make_item<T>(keys[k], i + k);
+            next += keys[k] < worst;
+        }
+        kept = next;
+        if (kept >= room) worst = reduce();
+    }
+    for (; i < size; ++i) {
+        items[kept] = make_item<T>(sort_key(x[i]) ^ flip, i);
+        kept += static_cast<Key<T>>(items[kept].key()) < worst;
+    }
+    reduce();
+}
+
+// The items of the `count` first values of a line, in order where `sorted`. A counting sort is given them in
+// the order of their positions, which a scan does not keep.
+template <class T>
+const Item<T>* first_items(const T* x, int64_t size, int64_t count, Key<T> flip, bool sorted,
+                           Item<T>* items) {
+    if (count == size) {
+        make_items(x, size, flip, items);
+    } else if (count < radix_least && count * 8 <= size && size >= 256) {
+        keep_least(x, size, count, flip, items);
+    } else {
+        const Ranked<T> last = find_rank(x, size, flip, count - 1, reinterpret_cast<Key<T>*>(items + size));
+        int64_t kept = 0, equals = count - last.below;
+        for (int64_t i = 0; kept < count; ++i) {
+            const Key<T> key = sort_key(x[i]) ^ flip;
+            items[kept] = make_item<T>(key, i);
+            kept += (key < last.key) | ((key == last.key) & (equals > 0));
+            equals -= key == last.key;
+        }
+    }
+    return sorted ? sort_items(items, items + size, count) : items;
+}
+
+// The lines [first, last), at most network_lanes, as items side by side. Rows are made one after the other,
+// then turned; the last line stands in for those there are not.
+template <class T>
+void load_group(const T* x, int64_t first, int64_t last, int64_t size, Key<T> flip, uint64_t* rows,
+                int64_t* items) {
+    constexpr int64_t width = ItemLanes<T>::width;
+    for (int64_t lane = 0; lane < network_lanes; ++lane) {
+        const T* const line = x + std::min(first + lane, last - 1) * size;
+        for (int64_t i = 0; i < size; ++i)
+            rows[lane * size + i] = make_item<T>(sort_key(line[i]) ^ flip, i).bits ^ turned;
+    }
+    for (int64_t i = 0; i < size; ++i) {
+        for (int64_t lane = 0; lane < network_lanes; ++lane)
+            items[i * width + lane] = static_cast<int64_t>(rows[lane * size + i]);
+        if (width > network_lanes) Lanes(i).store(items + i * width + network_lanes);
+    }
+}
+
+// Sorts up to network_lanes lines at once, then calls take(line, item, room), where item(i) is the i-th of
+// the line and `room` is for as many.
+template <class T, class Take>
+void sort_group(const T* x, int64_t first, int64_t last, int64_t size, Key<T> flip, Take&& take) {
+    const int64_t room = size * std::max<int64_t>(network_lanes, sizeof(Item<T>) / sizeof(int64_t));
+    int64_t* const items = scratch_array<int64_t>(ScratchUse::local, size * ItemLanes<T>::width + room);
+    int64_t* const rows = items + size * ItemLanes<T>::width;
+    load_group(x, first, last, size, flip, reinterpret_cast<uint64_t*>(rows), items);
+    sort_network<ItemLanes<T>>(items, size);
+    for (int64_t line = first; line < last; ++line)
+        take(
+            line, [=](int64_t i) { return get_lane<T>(items, i, line - first); },
+            reinterpret_cast<Item<T>*>(rows));
+}
+
+template <class T>
+bool fits_network(int64_t lines, int64_t size) {
+    return 2 * lines >= network_lanes && size <= network_most * (sizeof(T) == 8 ? 1 : 2) / 2;
+}
+
+template <class T, class Take>
+void sort_groups(const T* x, int64_t lines, int64_t size, Key<T> flip, Take&& take) {
+    const int64_t groups = (lines + network_lanes - 1) / network_lanes;
+    const int64_t grain = std::max<int64_t>(1, parallel_grain / (size * network_lanes));
+    parallel_for(0, groups, grain, [&](int64_t begin, int64_t end) {
+        for (int64_t first = begin * network_lanes; first < std::min(lines, end * network_lanes);
+             first += network_lanes)
+            sort_group(x, first, std::min(lines, first + network_lanes), size, flip, take);
+    });
+}
+
+template <class T>
+void sort_as(const SortArguments& a) {
+    const T* const in = static_cast<const T*>(a.in);
+    T* const values = static_cast<T*>(a.values);
+    const Key<T> flip = a.descending ? largest_key<T> : 0;
+    if (fits_network<T>(a.lines, a.size) && (a.size <= 64 || a.count * 4 > a.size)) {
+        sort_groups(in, a.lines, a.size, flip, [&](int64_t line, auto item, Item<T>* room) {
+            for (int64_t i = 0; i < a.count; ++i) room[i] = item(i);
+            take_items(room, 0, a.count, in + line * a.size, flip, values + line * a.count,
+                       a.indices + line * a.count);
+        });
+        return;
+    }
+    for_each_line(a.lines, a.size, [&](int64_t line) {
+        const T* const x = in + line * a.size;
+        const Item<T>* const items =
+            first_items(x, a.size, a.count, flip, a.sorted, room_for<Item<T>>(a.workspace, a.size));
+        parallel_for(0, a.count, radix_piece, [&](int64_t first, int64_t last) {
+            take_items(items, first, last, x, flip, values + line * a.count, a.indices + line * a.count);
         });
     });
+}
+
+void sort(const SortArguments& a) {
+    visit_real(a.dtype, [&]<class T>(TypeTag<T>) { sort_as<T>(a); });
+}
+
+// The position of the element with a key that has `before` such before it.
+template <class T>
+int64_t find_equal(const T* x, int64_t size, Key<T> key, int64_t before) {
+    constexpr int64_t block = 256;
+    for (int64_t first = 0;; first += block) {
+        int64_t equals = 0;
+        for (int64_t i = first; i < std::min(size, first + block); ++i) equals += sort_key(x[i]) == key;
+        if (equals <= before) {
+            before -= equals;
+            continue;
+        }
+        for (int64_t i = first;; ++i)
+            if (sort_key(x[i]) == key && before-- == 0) return i;
+    }
 }
 
 template <class T>
@@ -158,64 +244,94 @@ int64_t rank_of(const T* x, int64_t size, Selection which, int64_t k) {
     if (which == Selection::kth) return k;
     int64_t nans = 0;
     if constexpr (is_real_floating_type<T>)
-        for (int64_t i = 0; i < size; ++i) nans += convert<Compute<T>>(x[i]) != convert<Compute<T>>(x[i]);
+        for (int64_t i = 0; i < size; ++i) nans += sort_key(x[i]) == largest_key<T>;
     if (nans > 0 && (which == Selection::median || nans == size)) return size - nans;
     return (size - nans - 1) / 2;
 }
 
 void select_one(DType dtype, const void* in, int64_t lines, int64_t size, Selection which, int64_t k,
-                int64_t* order, void* values, int64_t* indices) {
-    visit_real(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
+                void* workspace, void* values, int64_t* indices) {
+    visit_real(dtype, [&]<class T>(TypeTag<T>) {
+        const auto finish = [&](int64_t line, int64_t position) {
+            indices[line] = position;
+            static_cast<T*>(values)[line] = static_cast<const T*>(in)[line * size + position];
+        };
+        const T* const all = static_cast<const T*>(in);
+        if (fits_network<T>(lines, size)) {
+            sort_groups(all, lines, size, Key<T>(0), [&](int64_t line, auto item, Item<T>*) {
+                finish(line, item(rank_of(all + line * size, size, which, k)).position());
+            });
+            return;
+        }
         for_each_line(lines, size, [&](int64_t line) {
-            const T* x = static_cast<const T*>(in) + line * size;
+            const T* const x = all + line * size;
             const int64_t rank = rank_of(x, size, which, k);
-            order_line(x, size, rank, false, false, order + line * size);
-            indices[line] = order[line * size + rank];
-            static_cast<T*>(values)[line] = x[indices[line]];
+            const Ranked<T> found = find_rank(x, size, Key<T>(0), rank, room_for<Key<T>>(workspace, size));
+            finish(line, find_equal(x, size, found.key, rank - found.below));
         });
     });
 }
 
-void take_ordered(DType dtype, const void* in, int64_t lines, int64_t size, int64_t count,
-                  const int64_t* order, void* values, int64_t* indices) {
-    visit_real(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        for_each_line(lines, count, [&](int64_t line) {
-            const T* x = static_cast<const T*>(in) + line * size;
-            const int64_t* position = order + line * size;
-            T* value = static_cast<T*>(values) + line * count;
-            for (int64_t i = 0; i < count; ++i) value[i] = x[position[i]];
-            if (indices != nullptr) std::copy_n(position, count, indices + line * count);
-        });
-    });
-}
-
+// The last place of the longest run of equal values in a sorted line, the first of such runs.
 template <class T>
-int64_t mode_line(const T* x, int64_t size, const int64_t* order) {
+int64_t longest_run(const T* x, int64_t size) {
     int64_t best_end = 0, best_length = 0, begin = 0;
     for (int64_t i = 1; i <= size; ++i) {
-        if (i < size && sort_key(x[order[i]]) == sort_key(x[order[begin]])) continue;
+        if (i < size && sort_key(x[i]) == sort_key(x[begin])) continue;
         if (i - begin > best_length) best_length = i - begin, best_end = i - 1;
         begin = i;
     }
-    return order[best_end];
+    return best_end;
 }
 
-void mode(DType dtype, const void* in, int64_t lines, int64_t size, const int64_t* order, void* values,
+void mode(DType dtype, const void* sorted, const int64_t* order, int64_t lines, int64_t size, void* values,
           int64_t* indices) {
-    visit_real(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
+    visit_real(dtype, [&]<class T>(TypeTag<T>) {
         for_each_line(lines, size, [&](int64_t line) {
-            const T* x = static_cast<const T*>(in) + line * size;
-            indices[line] = mode_line(x, size, order + line * size);
-            static_cast<T*>(values)[line] = x[indices[line]];
+            const T* const x = static_cast<const T*>(sorted) + line * size;
+            const int64_t place = longest_run(x, size);
+            indices[line] = order[line * size + place];
+            static_cast<T*>(values)[line] = x[place];
         });
     });
 }
 
+// --- Search.
+
+// The number of ascending keys below each of `wanted` (or below or equal): all searches take the same steps,
+// without a branch.
+template <bool Right, class KeyType>
+void search_keys(const KeyType* keys, int64_t size, const KeyType* wanted, int64_t count,
+                 int64_t* positions) {
+    const auto before = [](KeyType key, KeyType other) { return Right ? key <= other : key < other; };
+    std::fill_n(positions, count, 0);
+    if (size == 0) return;
+    int64_t left = size;
+    for (; left > 1; left -= left / 2) {
+        const int64_t half = left / 2;
+        for (int64_t i = 0; i < count; ++i)
+            positions[i] += half & -static_cast<int64_t>(before(keys[positions[i] + half - 1], wanted[i]));
+    }
+    for (int64_t i = 0; i < count; ++i) positions[i] += before(keys[positions[i]], wanted[i]);
+}
+
+// Searches of one line, whose keys are `keys`.
 template <class T>
-int64_t search_line(const T* line, const int64_t* sorter, int64_t size, T value, bool right) {
+void search_line(const Key<T>* keys, int64_t size, const T* values, int64_t count, bool right,
+                 int64_t* positions) {
+    constexpr int64_t block = 64;
+    for (int64_t first = 0; first < count; first += block) {
+        const int64_t length = std::min(block, count - first);
+        Key<T> wanted[block];
+        for (int64_t i = 0; i < length; ++i) wanted[i] = sort_key(values[first + i]);
+        (right ? search_keys<true, Key<T>> : search_keys<false, Key<T>>)(keys, size, wanted, length,
+                                                                         positions + first);
+    }
+}
+
+// One search, without making a key of every value of the line.
+template <class T>
+int64_t search_values(const T* line, const int64_t* sorter, int64_t size, T value, bool right) {
     const auto key = sort_key(value);
     int64_t low = 0, high = size;
     while (low < high) {
@@ -231,23 +347,37 @@ int64_t search_line(const T* line, const int64_t* sorter, int64_t size, T value,
 
 void search(DType dtype, const void* sorted_lines, const int64_t* sorter, int64_t size, bool one_line,
             const void* values, int64_t lines, int64_t count, bool right, int64_t* positions) {
-    visit_real(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        parallel_for(0, lines * count, parallel_grain, [&](int64_t first, int64_t last) {
-            for (; first < last; ++first) {
-                const int64_t offset = one_line ? 0 : first / count * size;
-                positions[first] = search_line(static_cast<const T*>(sorted_lines) + offset,
-                                               sorter == nullptr ? nullptr : sorter + offset, size,
-                                               static_cast<const T*>(values)[first], right);
+    const bool many = count * 4 >= size && size <= long_line;
+    visit_real(dtype, [&]<class T>(TypeTag<T>) {
+        const auto run = [&](int64_t line, int64_t first, int64_t last) {
+            const int64_t offset = one_line ? 0 : line * size;
+            const T* const x = static_cast<const T*>(sorted_lines) + offset;
+            const int64_t* const order = sorter == nullptr ? nullptr : sorter + offset;
+            const T* const value = static_cast<const T*>(values) + line * count;
+            int64_t* const found = positions + line * count;
+            if (!many) {
+                for (int64_t i = first; i < last; ++i)
+                    found[i] = search_values(x, order, size, value[i], right);
+                return;
             }
-        });
+            Key<T>* const keys = scratch_array<Key<T>>(ScratchUse::local, size);
+            for (int64_t i = 0; i < size; ++i) keys[i] = sort_key(x[order == nullptr ? i : order[i]]);
+            search_line(keys, size, value + first, last - first, right, found + first);
+        };
+        if (lines > 1) {
+            for_each_line(lines, std::min(count, long_line - 1), [&](int64_t line) { run(line, 0, count); });
+        } else {
+            const int64_t grain = std::max(parallel_grain, many ? 4 * size : 0);
+            parallel_for(0, count, grain, [&](int64_t first, int64_t last) { run(0, first, last); });
+        }
     });
 }
 
+// --- Rows.
+
 void row_starts(DType dtype, const void* in, int64_t rows, int64_t width, const int64_t* order,
                 bool* starts) {
-    visit_real(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
+    visit_real(dtype, [&]<class T>(TypeTag<T>) {
         const auto row = [&](int64_t i) {
             return static_cast<const T*>(in) + (order == nullptr ? i : order[i]) * width;
         };
@@ -276,6 +406,6 @@ void order_rows(DType dtype, const void* in, int64_t rows, int64_t width, int64_
 }  // namespace
 
 extern const SortKernels sort_table;
-const SortKernels sort_table = {order, select_one, take_ordered, mode, search, row_starts, order_rows};
+const SortKernels sort_table = {workspace_bytes, sort, select_one, mode, search, row_starts, order_rows};
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA
