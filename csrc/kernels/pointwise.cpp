@@ -5,6 +5,8 @@
 #include <atomic>
 #include <bit>
 #include <cstring>
+#include <optional>
+#include <vector>
 
 #include "core/threads.h"
 #include "kernels/dispatch.h"
@@ -27,10 +29,10 @@ const PointwiseTable& pointwise_table() {
 namespace {
 
 constexpr int max_dims = 64;
-constexpr int64_t block_size = 512;       // elements staged at a time
+constexpr int64_t block_size = 1024;      // elements staged at a time
 constexpr int64_t parallel_size = 32768;  // elements that are worth a thread
 constexpr int64_t min_row = 64;           // rows shorter than this are gathered into blocks
-constexpr int64_t register_bytes = block_size * 16;
+constexpr int64_t register_bytes = 4096;  // of the widest elements a block has fewer
 
 BlockFunction block_function(Pointwise op, Compute compute) {
     return pointwise_table().blocks[static_cast<int>(op)][static_cast<int>(compute)];
@@ -196,164 +198,249 @@ void repeat(char* target, int size, int64_t count) {
         std::memcpy(target + done, target, static_cast<size_t>(std::min(done, bytes - done)));
 }
 
-// The memory of one register and what it holds from block to block.
-struct Register {
-    const char* data = nullptr;      // what the instructions read
-    const char* constant = nullptr;  // address of the one element that fills `buffer`, or null
-    int64_t filled = 0;
-    char* buffer = nullptr;
-};
-
-// What a program needs to run over one loop; shared by the threads.
+// What a worker needs to know of a program beyond its text. Arrays are filled as far as the program is long.
 struct Plan {
-    const Program& program;
-    const Loop& loop;
+    const Program program;
     BlockFunction functions[max_instructions];
-    Compute types[max_registers];
-    bool direct_output;  // the last instruction may write its result in place
+    uint8_t slots[max_instructions];      // where results go that do not go to an output at once
+    int8_t outputs[max_instructions];     // the output that is this result, or -1
+    uint64_t later_inputs[max_operands];  // inputs read after an output was computed, as masks
+    Compute output_types[max_operands];
+    uint64_t copied_inputs = 0;  // inputs that are outputs as they are
+    int n_slots = 0;             // of results and constants
+    int64_t block;               // elements of a block
+    int64_t slot_bytes;
 
-    Plan(const Program& work, const Loop& nest) : program(work), loop(nest) {
-        for (int i = 0; i < work.n_inputs; ++i) types[i] = work.input_types[i];
-        for (int k = 0; k < work.n_instructions; ++k) {
-            const Instruction& instruction = work.instructions[k];
+    explicit Plan(const Program& work) : program(work) {
+        int64_t widest = 1;
+        Compute types[max_registers];
+        const auto note = [&](int target, Compute type) {
+            types[target] = type;
+            widest = std::max<int64_t>(widest, item_size(dtype_of_compute(type)));
+        };
+        for (size_t i = 0; i < program.inputs.size(); ++i) note(static_cast<int>(i), program.inputs[i]);
+        for (const Constant& constant : program.constants) note(constant.target, constant.type);
+        for (size_t k = 0; k < program.instructions.size(); ++k) {
+            const Instruction& instruction = program.instructions[k];
             functions[k] = block_function(instruction.op, instruction.compute);
-            types[instruction.output] = result_compute(instruction.op, instruction.compute);
+            note(instruction.output, result_compute(instruction.op, instruction.compute));
         }
-        direct_output = work.n_outputs == 1 && work.n_instructions > 0 &&
-                        work.instructions[work.n_instructions - 1].output == work.output_registers[0];
+        for (size_t o = 0; o < program.outputs.size(); ++o) {
+            output_types[o] = types[program.outputs[o]];
+            if (program.outputs[o] < program.inputs.size())
+                copied_inputs |= uint64_t{1} << program.outputs[o];
+        }
+        block = std::min(block_size, register_bytes / widest);
+        slot_bytes = block * widest;
+        find_outputs();
+        share_slots();
+    }
+
+  private:
+    // Calls visit(register) for what an instruction reads.
+    template <class Visit>
+    static void for_inputs(const Instruction& instruction, Visit&& visit) {
+        for (int i = 0; i < input_count(instruction.op); ++i) visit(instruction.inputs[i]);
+    }
+
+    void find_outputs() {
+        uint64_t later = copied_inputs;
+        for (size_t k = program.instructions.size(); k-- > 0;) {
+            outputs[k] = -1;
+            for (size_t o = 0; o < program.outputs.size(); ++o) {
+                if (program.outputs[o] != program.instructions[k].output) continue;
+                outputs[k] = static_cast<int8_t>(o);
+                later_inputs[o] = later;
+            }
+            for_inputs(program.instructions[k], [&](int read) {
+                if (read < static_cast<int>(program.inputs.size())) later |= uint64_t{1} << read;
+            });
+        }
+    }
+
+    // A result takes the slot that was last given up, which is likeliest to be in the L1 cache.
+    void share_slots() {
+        const int n_instructions = static_cast<int>(program.instructions.size());
+        n_slots = static_cast<int>(program.constants.size());
+        int last_read[max_registers], slot_of[max_registers];
+        std::fill_n(last_read, max_registers, -1);
+        std::fill_n(slot_of, max_registers, -1);
+        for (int k = 0; k < n_instructions; ++k)
+            for_inputs(program.instructions[k], [&](int read) { last_read[read] = k; });
+        for (const uint8_t output : program.outputs) last_read[output] = n_instructions;
+        uint8_t unused[max_registers];
+        int n_unused = 0;
+        for (int k = 0; k < n_instructions; ++k) {
+            slots[k] = n_unused > 0 ? unused[--n_unused] : static_cast<uint8_t>(n_slots++);
+            slot_of[program.instructions[k].output] = slots[k];
+            for_inputs(program.instructions[k], [&](int read) {
+                if (last_read[read] != k || slot_of[read] < 0) return;
+                unused[n_unused++] = static_cast<uint8_t>(slot_of[read]);
+                slot_of[read] = -1;
+            });
+        }
     }
 };
 
-// Runs a plan over part of its loop, on one thread.
+// Room for the slots of any plan and for elements on their way from or to another type.
+struct WorkerMemory {
+    alignas(64) char slots[register_bytes * (max_registers + max_operands)];
+    alignas(64) char staging[block_size * 16];
+};
+
+// Runs a plan over parts of loops, on one thread.
 class Worker {
   public:
-    Worker(const Plan& plan, char* memory) : plan_(plan), loop_(plan.loop), memory_(memory) {}
+    Worker(const Plan& plan, WorkerMemory& memory) : plan_(plan), memory_(memory) {}
 
-    bool run(int64_t begin, int64_t end) {
-        Position position(loop_, begin);
-        const bool whole_rows = loop_.sizes[loop_.ndim - 1] >= min_row;
+    bool run(const Loop& loop, int64_t begin, int64_t end) {
+        fill_constants(std::min(end - begin, plan_.block));
+        set_loop(loop);
+        Position position(loop, begin);
+        const bool whole_rows = loop.sizes[loop.ndim - 1] >= min_row;
         bool defined = true;
         while (begin < end) {
-            int64_t count = std::min(end - begin, block_size);
-            if (whole_rows) count = std::min(count, position.left_in_row(loop_));
-            defined &= run_block(position, count);
+            int64_t count = std::min(end - begin, plan_.block);
+            if (whole_rows) count = std::min(count, position.left_in_row(loop));
+            load_inputs(position, count);
+            defined &= compute(position, count);
+            store_outputs(position, count);
             begin += count;
             if (begin < end) {
                 if (whole_rows)
-                    position.advance(loop_, count);
+                    position.advance(loop, count);
                 else
-                    position = Position(loop_, begin);
+                    position = Position(loop, begin);
             }
         }
         return defined;
     }
 
   private:
-    char* buffer(Register& target) {
-        if (target.buffer == nullptr) target.buffer = memory_ + register_bytes * used_buffers_++;
-        return target.buffer;
+    int n_outputs() const { return static_cast<int>(plan_.program.outputs.size()); }
+    int n_inputs() const { return static_cast<int>(plan_.program.inputs.size()); }
+    char* slot(int index) { return memory_.slots + plan_.slot_bytes * index; }
+    // Inputs that are not read in place have slots of their own, after those of results.
+    char* input_slot(int input) { return slot(plan_.n_slots + input); }
+    char* staging() { return memory_.staging; }
+
+    void fill_constants(int64_t count) {
+        if (count <= filled_) return;
+        filled_ = count;
+        int index = 0;
+        for (const Constant& constant : plan_.program.constants) {
+            const DType type = dtype_of_compute(constant.type);
+            char* const target = slot(index++);
+            convert_function(type, DType::complex128)(target, &constant.value, 1);
+            repeat(target, item_size(type), count);
+            registers_[constant.target] = target;
+        }
     }
 
-    void load(const Position& position, int64_t count, const Array& array, Compute type, Register& target) {
-        const DType wanted = dtype_of_compute(type);
-        if (is_constant(loop_, array, position, count))
-            return load_constant(position, count, array, wanted, target);
-        const bool dense = is_dense(loop_, array, position, count);
-        const char* source = dense ? position.address(loop_, array) : nullptr;
-        const bool as_it_is = array.dtype == wanted;
-        if (dense && as_it_is) {
-            target.data = source;
-            return;
+    void set_loop(const Loop& loop) {
+        loop_ = &loop;
+        for (int i = 0; i < n_inputs(); ++i) repeated_[i] = nullptr;
+        for (int o = 0; o < n_outputs(); ++o) {
+            direct_[o] = loop.arrays[o].dtype == dtype_of_compute(plan_.output_types[o]);
+            // An output must not be written while the input in the same memory is still to be read.
+            for (int i = 0; i < n_inputs() && direct_[o]; ++i)
+                direct_[o] = (plan_.later_inputs[o] >> i & 1) == 0 || input(i).data != loop.arrays[o].data;
         }
-        target.constant = nullptr;
-        target.data = buffer(target);
+    }
+    const Array& input(int index) const { return loop_->arrays[n_outputs() + index]; }
+
+    void load_inputs(const Position& position, int64_t count) {
+        for (int i = 0; i < n_inputs(); ++i) registers_[i] = load(i, position, count);
+    }
+
+    const char* load(int index, const Position& position, int64_t count) {
+        const Array& array = input(index);
+        const DType wanted = dtype_of_compute(plan_.program.inputs[index]);
+        const bool as_it_is = array.dtype == wanted && (plan_.copied_inputs >> index & 1) == 0;
+        const bool dense = is_dense(*loop_, array, position, count);
+        const char* source = dense ? position.address(*loop_, array) : nullptr;
+        if (dense && as_it_is) return source;
+        char* const target = input_slot(index);
+        if (is_constant(*loop_, array, position, count)) {
+            load_repeated(index, position.address(*loop_, array), wanted, count);
+            return target;
+        }
         if (!dense) {
-            char* const staged = as_it_is ? target.buffer : staging();
-            gather(loop_, array, position, count, staged);
-            source = staged;
+            char* const gathered = array.dtype == wanted ? target : staging();
+            gather(*loop_, array, position, count, gathered);
+            if (gathered == target) return target;
+            source = gathered;
         }
-        if (!as_it_is) convert_function(wanted, array.dtype)(target.buffer, source, count);
+        convert_function(wanted, array.dtype)(target, source, count);
+        return target;
     }
 
-    void load_constant(const Position& position, int64_t count, const Array& array, DType wanted,
-                       Register& target) {
-        const char* const source = position.address(loop_, array);
-        target.data = buffer(target);
-        if (target.constant == source && target.filled >= count) return;
-        convert_function(wanted, array.dtype)(target.buffer, source, 1);
-        repeat(target.buffer, item_size(wanted), count);
-        target.constant = source;
-        target.filled = count;
+    void load_repeated(int index, const char* source, DType wanted, int64_t count) {
+        if (repeated_[index] == source && repeated_count_[index] >= count) return;
+        char* const target = input_slot(index);
+        convert_function(wanted, input(index).dtype)(target, source, 1);
+        repeat(target, item_size(wanted), count);
+        repeated_[index] = source;
+        repeated_count_[index] = count;
     }
 
-    bool run_block(const Position& position, int64_t count) {
-        const Program& program = plan_.program;
-        for (int i = 0; i < program.n_inputs; ++i)
-            load(position, count, loop_.arrays[program.n_outputs + i], plan_.types[i], registers_[i]);
+    bool compute(const Position& position, int64_t count) {
         bool defined = true;
-        bool stored = false;
-        for (int k = 0; k < program.n_instructions; ++k) {
-            const Instruction& instruction = program.instructions[k];
-            Register& target = registers_[instruction.output];
-            char* result = nullptr;
-            if (plan_.direct_output && k + 1 == program.n_instructions)
-                result = output_address(position, count);
-            stored = result != nullptr;
-            const void* inputs[3] = {registers_[instruction.inputs[0]].data,
-                                     registers_[instruction.inputs[1]].data,
-                                     registers_[instruction.inputs[2]].data};
-            if (!stored) {
-                target.constant = nullptr;
-                target.data = result = buffer(target);
-            }
+        int k = 0;
+        for (const Instruction& instruction : plan_.program.instructions) {
+            const int output = plan_.outputs[k];
+            char* result = output >= 0 ? output_address(output, position, count) : nullptr;
+            if (result == nullptr) result = slot(plan_.slots[k]);
+            const void* inputs[3] = {registers_[instruction.inputs[0]], registers_[instruction.inputs[1]],
+                                     registers_[instruction.inputs[2]]};
             defined &= plan_.functions[k](result, inputs, count, instruction.parameters);
+            registers_[instruction.output] = result;
+            ++k;
         }
-        if (!stored) store(position, count);
         return defined;
     }
 
-    // Where the only output's elements may be written at once, or null.
-    char* output_address(const Position& position, int64_t count) const {
-        const Array& array = loop_.arrays[0];
-        const DType type = dtype_of_compute(plan_.types[plan_.program.output_registers[0]]);
-        if (array.dtype != type || !is_dense(loop_, array, position, count)) return nullptr;
-        return position.address(loop_, array);
+    // Where an output's elements may be written at once, or null.
+    char* output_address(int output, const Position& position, int64_t count) const {
+        const Array& array = loop_->arrays[output];
+        if (!direct_[output] || !is_dense(*loop_, array, position, count)) return nullptr;
+        return position.address(*loop_, array);
     }
 
-    void store(const Position& position, int64_t count) {
-        for (int i = 0; i < plan_.program.n_outputs; ++i) {
-            const Array& array = loop_.arrays[i];
-            const int source_register = plan_.program.output_registers[i];
-            const char* source = registers_[source_register].data;
-            const DType type = dtype_of_compute(plan_.types[source_register]);
-            if (is_dense(loop_, array, position, count)) {
-                convert_function(array.dtype, type)(position.address(loop_, array), source, count);
+    void store_outputs(const Position& position, int64_t count) {
+        for (int o = 0; o < n_outputs(); ++o) {
+            const Array& array = loop_->arrays[o];
+            const char* source = registers_[plan_.program.outputs[o]];
+            const DType type = dtype_of_compute(plan_.output_types[o]);
+            if (is_dense(*loop_, array, position, count)) {
+                char* const target = position.address(*loop_, array);
+                if (target != source) convert_function(array.dtype, type)(target, source, count);
                 continue;
             }
             if (array.dtype != type) {
                 convert_function(array.dtype, type)(staging(), source, count);
                 source = staging();
             }
-            scatter(loop_, array, position, count, source);
+            scatter(*loop_, array, position, count, source);
         }
     }
 
-    char* staging() { return memory_ + register_bytes * max_registers; }
-
     const Plan& plan_;
-    const Loop& loop_;
-    char* memory_;
-    int used_buffers_ = 0;
-    Register registers_[max_registers];
+    WorkerMemory& memory_;
+    const Loop* loop_ = nullptr;
+    int64_t filled_ = 0;  // elements of every constant's slot
+    const char* registers_[max_registers] = {};
+    const char* repeated_[max_operands];  // addresses of the elements that fill the slots of inputs
+    int64_t repeated_count_[max_operands];
+    bool direct_[max_operands];
 };
 
-bool run_loop(const Program& program, const Loop& loop) {
+bool run_loop(const Plan& plan, const Loop& loop) {
     if (loop.numel == 0) return true;
-    const Plan plan(program, loop);
     std::atomic<bool> defined{true};
     parallel_for(0, loop.numel, parallel_size, [&](int64_t begin, int64_t end) {
-        alignas(64) char memory[register_bytes * (max_registers + 1)];
-        if (!Worker(plan, memory).run(begin, end)) defined = false;
+        WorkerMemory memory;
+        if (!Worker(plan, memory).run(loop, begin, end)) defined = false;
     });
     return defined;
 }
@@ -516,8 +603,56 @@ Compute result_compute(Pointwise op, Compute compute) {
     return compute;
 }
 
-bool run(const Program& program, int ndim, const int64_t* sizes, const Operand* operands) {
-    return run_loop(program, Loop(ndim, sizes, operands, program.n_outputs + program.n_inputs));
+// The program's own copy of its text, and the plan made of it.
+struct CompiledProgram::Parts {
+    std::vector<Instruction> instructions;
+    std::vector<Compute> inputs;
+    std::vector<Constant> constants;
+    std::vector<uint8_t> outputs;
+    Plan plan;
+
+    explicit Parts(const Program& program)
+        : instructions(program.instructions.begin(), program.instructions.end()),
+          inputs(program.inputs.begin(), program.inputs.end()),
+          constants(program.constants.begin(), program.constants.end()),
+          outputs(program.outputs.begin(), program.outputs.end()),
+          plan({instructions, inputs, constants, outputs}) {}
+};
+
+CompiledProgram::CompiledProgram(const Program& program) : parts_(std::make_unique<const Parts>(program)) {}
+CompiledProgram::~CompiledProgram() = default;
+CompiledProgram::CompiledProgram(CompiledProgram&&) noexcept = default;
+
+bool runs_in_order(int64_t elements) {
+    return elements <= parallel_size;
+}
+
+bool run(std::span<const Job> jobs) {
+    std::vector<int64_t> starts{0};  // of each job among the elements of all
+    starts.reserve(jobs.size() + 1);
+    for (const Job& job : jobs) {
+        int64_t numel = 1;
+        for (int d = 0; d < job.ndim; ++d) numel *= job.sizes[d];
+        starts.push_back(starts.back() + numel);
+    }
+    std::atomic<bool> defined{true};
+    parallel_for(0, starts.back(), parallel_size, [&](int64_t begin, int64_t end) {
+        WorkerMemory memory;
+        std::optional<Worker> worker;
+        const Plan* planned = nullptr;
+        size_t k = std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin() - 1;
+        for (; k < jobs.size() && starts[k] < end; ++k) {
+            if (starts[k] == starts[k + 1]) continue;
+            const Plan& plan = jobs[k].program->parts_->plan;
+            if (&plan != planned) worker.emplace(plan, memory);
+            planned = &plan;
+            const Loop loop(jobs[k].ndim, jobs[k].sizes, jobs[k].operands,
+                            static_cast<int>(plan.program.outputs.size() + plan.program.inputs.size()));
+            const int64_t first = std::max(begin, starts[k]), last = std::min(end, starts[k + 1]);
+            if (!worker->run(loop, first - starts[k], last - starts[k])) defined = false;
+        }
+    });
+    return defined;
 }
 
 bool run_one(Pointwise op, Compute compute, const Parameters& parameters, int ndim, const int64_t* sizes,
@@ -551,8 +686,9 @@ bool run_one(Pointwise op, Compute compute, const Parameters& parameters, int nd
         types[i] = input_compute(op, compute, i);
         operands[i + 1] = inputs[i];
     }
-    const Program program{&instruction, 1, n_inputs, types, 1, &instruction.output};
-    return run_loop(program, Loop(ndim, sizes, operands, n_inputs + 1));
+    const Program program{
+        {&instruction, 1}, {types, static_cast<size_t>(n_inputs)}, {}, {&instruction.output, 1}};
+    return run_loop(Plan(program), Loop(ndim, sizes, operands, n_inputs + 1));
 }
 
 void convert_contiguous(int64_t count, void* output, DType output_dtype, const void* input,
@@ -577,7 +713,7 @@ void convert(int ndim, const int64_t* sizes, const Operand& output, const Operan
     if (out.dtype == in.dtype) return copy_same_type(loop);
     const ConvertFunction change = convert_function(out.dtype, in.dtype);
     parallel_for(0, loop.numel, parallel_size, [&](int64_t begin, int64_t end) {
-        alignas(64) char gathered[register_bytes], converted[register_bytes];
+        alignas(64) char gathered[block_size * 16], converted[block_size * 16];
         while (begin < end) {
             const Position position(loop, begin);
             const int64_t count = std::min(end - begin, block_size);

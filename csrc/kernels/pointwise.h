@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 
 #include "core/dtype.h"
 
@@ -24,12 +26,16 @@ enum class Pointwise : uint16_t {
     rsqrt,
     conj_physical,
     pow_scalar /*v0*/,
+    affine /*v0 * a + v1*/,
+    scaled_sqrt /*v0 * sqrt(a) + v1*/,
     // arithmetic, two inputs
     add,
     sub,
     mul,
     div,
     add_scaled /*a + v0 * b*/,
+    scaled_sum /*v1 * a + v0 * b*/,
+    lerp_scalar /*a, b, weight v0*/,
     floor_divide,
     trunc_divide,
     remainder,
@@ -51,7 +57,9 @@ enum class Pointwise : uint16_t {
     clamp /*x, low, high*/,
     lerp /*a, b, weight*/,
     addcmul /*a + v0 * b * c*/,
+    scaled_addcmul /*v1 * a + v0 * b * c*/,
     addcdiv /*a + v0 * b / c*/,
+    addcdiv_sqrt /*a + v0 * b / (v1 * sqrt(c) + v2)*/,
     bitwise_not,
     // comparison and logic: results are boolean
     eq,
@@ -241,28 +249,62 @@ struct Instruction {
     Parameters parameters;
 };
 
-inline constexpr int max_operands = 16;
-inline constexpr int max_registers = 32;
-inline constexpr int max_instructions = 64;
-
-// A straight-line program. Registers 0 .. n_inputs - 1 are the inputs, each loaded as the compute type given
-// for it; every instruction writes a register, possibly one written before; outputs are stored from the
-// registers named, which may be inputs. Registers need not be written in order.
-struct Program {
-    const Instruction* instructions;
-    int n_instructions;
-    int n_inputs;
-    const Compute* input_types;
-    int n_outputs;
-    const uint8_t* output_registers;
+// A register that holds one number throughout.
+struct Constant {
+    uint8_t target;
+    Compute type;
+    complex128 value;
 };
 
-// Runs a program over arrays of the given sizes: operands are the outputs, then the inputs. Outputs must not
-// overlap themselves, and may share memory with an input only exactly (same address, strides and item size).
-// Returns false when an integer was divided by zero (the elements concerned are then 0). ndim is at most 64.
-bool run(const Program& program, int ndim, const int64_t* sizes, const Operand* operands);
+inline constexpr int max_operands = 16;
+inline constexpr int max_registers = 64;
+inline constexpr int max_instructions = 64;
 
-// The same for one instruction.
+// A straight-line program. Registers 0 .. inputs.size() - 1 are the inputs, each loaded as the compute type
+// given for it; a constant or an instruction writes a register that nothing else writes, before it is read;
+// outputs are stored from the registers named, which may be inputs.
+struct Program {
+    std::span<const Instruction> instructions;
+    std::span<const Compute> inputs;
+    std::span<const Constant> constants;
+    std::span<const uint8_t> outputs;
+};
+
+struct Job;
+
+// A program made ready to be run many times: functions looked up, memory of the registers shared out.
+class CompiledProgram {
+  public:
+    explicit CompiledProgram(const Program& program);
+    ~CompiledProgram();
+    CompiledProgram(CompiledProgram&&) noexcept;
+
+  private:
+    struct Parts;
+    std::unique_ptr<const Parts> parts_;
+    friend bool run(std::span<const Job> jobs);
+};
+
+// A program on arrays of the given sizes: operands are the outputs, then the inputs. Outputs must not overlap
+// themselves or each other, and may share memory with an input only exactly (same address, strides and item
+// size). ndim is at most 64.
+struct Job {
+    const CompiledProgram* program;
+    int ndim;
+    const int64_t* sizes;
+    const Operand* operands;
+};
+
+// Runs all jobs, cut into pieces as if their arrays lay end to end: many small ones cost as little as a large
+// one. Outputs of one job must not overlap operands of another, unless there is one job or few elements in
+// all
+// (`runs_in_order`). Returns false when an integer was divided by zero (the elements concerned are then 0).
+bool run(std::span<const Job> jobs);
+
+// Whether so few elements are worked on by one thread, one job after the other.
+bool runs_in_order(int64_t elements);
+
+// Runs one instruction, likewise.
 bool run_one(Pointwise op, Compute compute, const Parameters& parameters, int ndim, const int64_t* sizes,
              const Operand& output, const Operand* inputs, int n_inputs);
 

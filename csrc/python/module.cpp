@@ -11,6 +11,7 @@
 #include "ops/autograd_support.h"
 #include "ops/registry.h"
 #include "python/arguments.h"
+#include "python/errors.h"
 #include "python/tensor_type.h"
 #include "python/torch_function.h"
 
@@ -98,10 +99,8 @@ void add_dtype_functions(nb::module_& module) {
 void translate_error(const std::exception_ptr& error, void*) {
     try {
         std::rethrow_exception(error);
-    } catch (const rl::ValueError& known) {
-        PyErr_SetString(PyExc_ValueError, known.what());
-    } catch (const rl::TypeError& known) {
-        PyErr_SetString(PyExc_TypeError, known.what());
+    } catch (const rl::Error&) {
+        rl::set_python_error();
     } catch (const rl::PythonError&) {
         // the Python error is set already
     }
@@ -118,6 +117,7 @@ NB_MODULE(_C, module) {
         rl::add_storage(module.ptr());
         rl::add_construction(module.ptr());
         rl::add_interchange(module.ptr());
+        rl::add_program(module.ptr());
         rl::ops::provide_autograd_operators();
         rl::add_operators(module.ptr());
         rl::add_autograd(module.ptr());

@@ -16,5 +16,7 @@ void add_interchange(PyObject* module);
 void add_storage(PyObject* module);
 // What nn.Module does natively.
 void add_nn_module(PyObject* module);
+// BlockProgram.
+void add_program(PyObject* module);
 
 }  // namespace rl

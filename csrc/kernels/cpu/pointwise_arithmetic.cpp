@@ -151,6 +151,10 @@ void add_one_input(PointwiseTable& table) {
     scalars<1>(table, Pointwise::conj_physical, Complexes{}, [](auto x) { return std::conj(x); });
     scalars<1>(table, Pointwise::pow_scalar, Integers{},
                [](auto x, const auto& p) { return integer_power(x, p.v0); });
+    scalars<1>(table, Pointwise::affine, Numbers{},
+               [](auto x, const auto& p) { return wrapping_add(wrapping_mul(p.v0, x), p.v1); });
+    scalars<1>(table, Pointwise::scaled_sqrt, Reals{},
+               [](auto x, const auto& p) { return p.v0 * std::sqrt(x) + p.v1; });
     scalars<1>(table, Pointwise::bitwise_not, Types<bool>{}, [](bool x) { return !x; });
     scalars<1>(table, Pointwise::bitwise_not, Integers{}, [](auto x) { return ~x; });
 }
@@ -166,6 +170,11 @@ void add_two_inputs(PointwiseTable& table) {
                [](bool a, bool b, const auto& p) { return static_cast<bool>(a | (b & p.v0)); });
     scalars<2>(table, Pointwise::add_scaled, Numbers{},
                [](auto a, auto b, const auto& p) { return wrapping_add(a, wrapping_mul(p.v0, b)); });
+    scalars<2>(table, Pointwise::scaled_sum, Numbers{}, [](auto a, auto b, const auto& p) {
+        return wrapping_add(wrapping_mul(p.v1, a), wrapping_mul(p.v0, b));
+    });
+    scalars<2>(table, Pointwise::lerp_scalar, Fields{},
+               [](auto a, auto b, const auto& p) { return interpolate(a, b, p.v0); });
     checked(table, Pointwise::floor_divide, Integers{},
             [](auto a, auto b) { return floored_quotient(a, b); });
     scalars<2>(table, Pointwise::floor_divide, Reals{},
@@ -227,8 +236,14 @@ void add_three_inputs(PointwiseTable& table) {
     scalars<3>(table, Pointwise::addcmul, Numbers{}, [](auto a, auto b, auto c, const auto& p) {
         return wrapping_add(a, wrapping_mul(wrapping_mul(p.v0, b), c));
     });
+    scalars<3>(table, Pointwise::scaled_addcmul, Numbers{}, [](auto a, auto b, auto c, const auto& p) {
+        return wrapping_add(wrapping_mul(p.v1, a), wrapping_mul(wrapping_mul(p.v0, b), c));
+    });
     scalars<3>(table, Pointwise::addcdiv, Fields{},
                [](auto a, auto b, auto c, const auto& p) { return a + divide(wrapping_mul(p.v0, b), c); });
+    scalars<3>(table, Pointwise::addcdiv_sqrt, Reals{}, [](auto a, auto b, auto c, const auto& p) {
+        return a + p.v0 * b / (p.v1 * std::sqrt(c) + p.v2);
+    });
 }
 
 }  // namespace

@@ -66,11 +66,14 @@ def number(value: Any) -> float:
     return value.item() if isinstance(value, Tensor) else value
 
 
+def plain(group: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a group, tensors among them as numbers."""
+    return {
+        name: tuple(map(number, value)) if isinstance(value, tuple) else number(value)
+        for name, value in group.items()
+    }
+
+
 def real_view(tensor: Tensor) -> Tensor:
     """Complex numbers as pairs of real ones, over the same memory; real numbers as they are."""
     return rushlight.view_as_real(tensor) if tensor.is_complex() else tensor
-
-
-def real_views(tensors: list[Tensor]) -> list[Tensor]:
-    """`real_view` of each."""
-    return [real_view(tensor) for tensor in tensors]

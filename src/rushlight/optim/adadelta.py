@@ -7,13 +7,13 @@ from typing import Any
 
 from rushlight import Tensor
 
-from ._per_parameter import PerParameterOptimizer, zeros
+from ._formula import FormulaOptimizer, zeros
 from ._settings import check_learning_rate, check_not_negative, number
 
 __all__ = ["Adadelta"]
 
 
-class Adadelta(PerParameterOptimizer):
+class Adadelta(FormulaOptimizer):
     """p -= lr * d, d = g * sqrt(u + eps) / sqrt(v + eps), u and v being moving averages of d^2 and g^2 (Zeiler, 2012)."""
 
     def __init__(

@@ -8,13 +8,13 @@ from typing import Any
 import rushlight
 from rushlight import Tensor
 
-from ._per_parameter import PerParameterOptimizer
+from ._formula import FormulaOptimizer
 from ._settings import check_fused, check_learning_rate, check_not_negative, number, step_count
 
 __all__ = ["Adagrad"]
 
 
-class Adagrad(PerParameterOptimizer):
+class Adagrad(FormulaOptimizer):
     """p -= lr / (1 + (t - 1) lr_decay) * g / (sqrt(sum of g^2) + eps) (Duchi et al., 2011)."""
 
     def __init__(

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import rushlight
 from rushlight import Tensor
 
-from ._per_parameter import PerParameterOptimizer, zeros
+from ._formula import FormulaOptimizer, zeros
 from ._settings import check_betas, check_learning_rate, check_not_negative, number
 
 __all__ = ["Adamax"]
 
 
-class Adamax(PerParameterOptimizer):
+class Adamax(FormulaOptimizer):
     """p -= lr / (1 - beta1^t) * m / u, m being a moving average of g and u a decaying maximum of |g| (Kingma & Ba, 2014)."""
 
     def __init__(
@@ -53,6 +52,6 @@ class Adamax(PerParameterOptimizer):
         beta1, beta2 = group["betas"]
         mean = state["exp_avg"].lerp_(gradient, 1 - beta1)
         largest = state["exp_inf"]
-        largest.copy_(rushlight.maximum(largest * beta2, gradient.abs() + group["eps"]))
+        largest.copy_((largest * beta2).maximum(gradient.abs() + group["eps"]))
         rate = number(group["lr"]) / (1 - beta1 ** state["step"].item())
         parameter.addcdiv_(mean, largest, value=-rate)

@@ -8,13 +8,13 @@ from typing import Any
 import rushlight
 from rushlight import Tensor
 
-from ._per_parameter import PerParameterOptimizer, zeros
+from ._formula import FormulaOptimizer, zeros
 from ._settings import check_learning_rate, check_not_negative, count_dtype, number
 
 __all__ = ["ASGD"]
 
 
-class ASGD(PerParameterOptimizer):
+class ASGD(FormulaOptimizer):
     """Gradient descent with decaying rates, whose state "ax" is the average of the parameters from step t0 on.
 
     (Polyak & Juditsky, 1992.)
@@ -47,6 +47,8 @@ class ASGD(PerParameterOptimizer):
             "capturable": capturable,
         }
         super().__init__(params, defaults)
+
+    _counts = ("step", "eta", "mu")
 
     def _new_state(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {

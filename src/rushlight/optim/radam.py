@@ -8,13 +8,13 @@ from typing import Any
 
 from rushlight import Tensor
 
-from ._per_parameter import PerParameterOptimizer, zeros
+from ._formula import FormulaOptimizer, zeros
 from ._settings import check_betas, check_learning_rate, check_not_negative, number
 
 __all__ = ["RAdam"]
 
 
-class RAdam(PerParameterOptimizer):
+class RAdam(FormulaOptimizer):
     """Adam whose scaling is rectified while the average of squares has few samples, or left out (Liu et al., 2019)."""
 
     def __init__(
@@ -54,8 +54,6 @@ class RAdam(PerParameterOptimizer):
     def _update(self, parameter: Tensor, gradient: Tensor, state: Any, group: dict[str, Any]) -> None:
         (beta1, beta2), rate = group["betas"], number(group["lr"])
         count = state["step"].item()
-        if group["weight_decay"] and group["decoupled_weight_decay"]:
-            parameter.mul_(1 - rate * group["weight_decay"])
         mean = state["exp_avg"].lerp_(gradient, 1 - beta1)
         square = state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         step = mean * (rate / (1 - beta1**count))

@@ -7,13 +7,13 @@ from typing import Any
 
 from rushlight import Tensor
 
-from ._per_parameter import PerParameterOptimizer, zeros
+from ._formula import FormulaOptimizer, zeros
 from ._settings import check_learning_rate, check_not_negative, number
 
 __all__ = ["RMSprop"]
 
 
-class RMSprop(PerParameterOptimizer):
+class RMSprop(FormulaOptimizer):
     """p -= lr * g / (sqrt(v) + eps), v being a moving average of g^2 at the rate alpha (Tieleman & Hinton, 2012).
 
     `centered` takes the square of g's moving average from v (Graves, 2013); `momentum` accumulates the steps.

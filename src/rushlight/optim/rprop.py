@@ -8,13 +8,13 @@ from typing import Any
 import rushlight
 from rushlight import Tensor
 
-from ._per_parameter import PerParameterOptimizer, zeros
+from ._formula import FormulaOptimizer, zeros
 from ._settings import check_learning_rate, number
 
 __all__ = ["Rprop"]
 
 
-class Rprop(PerParameterOptimizer):
+class Rprop(FormulaOptimizer):
     """Steps by the sign of the gradient, of sizes that grow while the sign stays and shrink when it turns.
 
     (Riedmiller & Braun, 1993.)
@@ -54,12 +54,12 @@ class Rprop(PerParameterOptimizer):
         return {"prev": zeros(parameter), "step_size": sizes}
 
     def _update(self, parameter: Tensor, gradient: Tensor, state: Any, group: dict[str, Any]) -> None:
-        shrink, grow = group["etas"]
+        (shrink, grow), sizes = group["etas"], state["step_size"]
         agreement = gradient * state["prev"]
-        factor = rushlight.ones_like(agreement)
-        factor = factor.masked_fill(agreement > 0, grow).masked_fill(agreement < 0, shrink)
-        state["step_size"].mul_(factor).clamp_(*group["step_sizes"])
+        turned = agreement < 0
+        sizes.copy_((sizes * grow).where(agreement > 0, (sizes * shrink).where(turned, sizes)))
+        sizes.clamp_(*group["step_sizes"])
         # After a turn the step is left out once.
-        gradient = gradient.masked_fill(agreement < 0, 0)
-        parameter.addcmul_(gradient.sign(), state["step_size"], value=-1)
+        gradient = gradient.masked_fill(turned, 0)
+        parameter.addcmul_(gradient.sign(), sizes, value=-1)
         state["prev"].copy_(gradient)

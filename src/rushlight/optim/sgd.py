@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-import rushlight
-from rushlight import _C, Tensor
+from rushlight import Tensor
 
-from ._settings import check_fused, check_learning_rate, check_not_negative, number, real_views
-from .optimizer import Optimizer
+from ._formula import FormulaOptimizer
+from ._settings import check_fused, check_learning_rate, check_not_negative
 
 __all__ = ["SGD"]
 
 
-class SGD(Optimizer):
+class SGD(FormulaOptimizer):
     """p -= lr * v, where v = momentum * v + (1 - dampening) * g and g is the gradient plus weight_decay * p.
 
-    The first v is g. `nesterov` steps along g + momentum * v (Sutskever et al., 2013); `maximize` ascends. All
-    parameters of a group move in one native call. `foreach` and `fused` change nothing here.
+    The first v is g. `nesterov` steps along g + momentum * v (Sutskever et al., 2013); `maximize` ascends. `foreach` and `fused` change nothing here.
 
     >>> import rushlight as torch
     >>> weight = torch.nn.Parameter(torch.ones(2))
@@ -27,6 +25,8 @@ class SGD(Optimizer):
     >>> weight.tolist()
     [0.5, 0.5]
     """
+
+    _counts = ()
 
     def __init__(
         self,
@@ -60,61 +60,21 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
         check_fused(fused, foreach, differentiable)
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Makes one update; `closure`, if given, computes the loss anew, and its result is returned."""
-        loss = self._loss_of(closure)
-        for group in self.param_groups:
-            with_gradient = [parameter for parameter in group["params"] if parameter.grad is not None]
-            if group["differentiable"]:
-                for parameter in with_gradient:
-                    self._step_differentiably(parameter, group)
-            elif not group["momentum"]:
-                self._step_fused(with_gradient, [], group, is_first_step=False)
+    def _state_of(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        if not group["momentum"]:
+            return {}
+        state = self.state[parameter]
+        if "momentum_buffer" in state and state["momentum_buffer"] is None:
+            del state["momentum_buffer"]
+        return state
+
+    def _update(self, parameter: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        momentum = group["momentum"]
+        if momentum:
+            if "momentum_buffer" in state:
+                velocity = state["momentum_buffer"].mul(momentum).add(gradient, alpha=1 - group["dampening"])
             else:
-                self._step_with_momentum(with_gradient, group)
-        return loss
-
-    def _step_with_momentum(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        moving, starting = [], []
-        for parameter in parameters:
-            has_velocity = self.state[parameter].get("momentum_buffer") is not None
-            (moving if has_velocity else starting).append(parameter)
-        for parameter in starting:
-            self.state[parameter]["momentum_buffer"] = rushlight.empty_like(parameter.grad).detach()
-        for some, is_first_step in ((moving, False), (starting, True)):
-            velocities = [self.state[parameter]["momentum_buffer"] for parameter in some]
-            self._step_fused(some, velocities, group, is_first_step)
-
-    def _step_fused(
-        self, parameters: list[Tensor], velocities: list[Tensor], group: dict[str, Any], is_first_step: bool
-    ) -> None:
-        if parameters:
-            gradients = [parameter.grad for parameter in parameters]
-            with rushlight.no_grad():
-                _C._fused_sgd_(
-                    real_views(parameters),
-                    real_views(gradients),
-                    real_views(velocities),
-                    weight_decay=number(group["weight_decay"]),
-                    momentum=group["momentum"],
-                    lr=number(group["lr"]),
-                    dampening=group["dampening"],
-                    nesterov=group["nesterov"],
-                    maximize=group["maximize"],
-                    is_first_step=is_first_step,
-                )
-
-    def _step_differentiably(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        gradient = -parameter.grad if group["maximize"] else parameter.grad
-        if number(group["weight_decay"]):
-            gradient = gradient + group["weight_decay"] * parameter
-        if group["momentum"]:
-            state = self.state[parameter]
-            velocity = state.get("momentum_buffer")
-            if velocity is None:
                 velocity = gradient.clone()
-            else:
-                velocity = velocity * group["momentum"] + gradient * (1 - group["dampening"])
             state["momentum_buffer"] = velocity
-            gradient = gradient + group["momentum"] * velocity if group["nesterov"] else velocity
+            gradient = gradient + momentum * velocity if group["nesterov"] else velocity
         parameter.sub_(group["lr"] * gradient)
