@@ -5,6 +5,7 @@
 #include "autograd/engine.h"
 
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -16,7 +17,7 @@
 namespace rl {
 namespace {
 
-thread_local Node* executing = nullptr;
+[[gnu::tls_model("initial-exec")]] thread_local Node* executing = nullptr;
 
 class Executing {
   public:
@@ -75,10 +76,20 @@ void replace_gradients(PyObject* result, Gradients& gradients) {
     }
 }
 
-struct Waiting {
+struct Waiting : KeepsMemory {
     uint64_t sequence;
     Ref<Node> node;
     Gradients gradients;
+};
+
+// When inputs are given: where their gradients are caught, and the nodes that lead there.
+struct Selection {
+    std::vector<Edge> edges;
+    TensorList captured;
+    std::unordered_set<Node*> leading;
+    std::unordered_set<Node*> capturing;
+
+    bool wants(Node* node) const { return capturing.contains(node) || leading.contains(node); }
 };
 
 class Backward {
@@ -106,23 +117,18 @@ class Backward {
     BackwardOptions options_;
     std::vector<std::unique_ptr<Waiting>> heap_;
     std::vector<std::unique_ptr<Waiting>> spare_;
-    std::unordered_map<Node*, Waiting*> index_;  // used once many nodes wait
-    // When inputs are given: where their gradients are caught, and the nodes that lead there.
-    bool selective_ = false;
-    std::vector<Edge> captured_edges_;
-    TensorList captured_;
-    std::unordered_set<Node*> leading_;
-    std::unordered_set<Node*> capturing_;
+    std::optional<std::unordered_map<Node*, Waiting*>> index_;  // once many nodes wait
+    std::optional<Selection> selection_;
 };
 
 void Backward::select_inputs(TensorSpan roots, TensorSpan inputs) {
-    selective_ = true;
+    Selection& selection = selection_.emplace();
     for (const Tensor& input : inputs) {
         check(requires_grad(input), "One of the differentiated Tensors does not require grad");
-        captured_edges_.push_back(gradient_edge(input));
-        capturing_.insert(captured_edges_.back().node.get());
+        selection.edges.push_back(gradient_edge(input));
+        selection.capturing.insert(selection.edges.back().node.get());
     }
-    captured_.resize(inputs.size());
+    selection.captured.resize(inputs.size());
     // A node leads to an input when one of its edges goes to a capturing or leading node: depth first,
     // post-order.
     std::unordered_set<Node*> seen;
@@ -139,8 +145,7 @@ void Backward::select_inputs(TensorSpan roots, TensorSpan inputs) {
                 continue;
             }
             for (const Edge& edge : node->edges) {
-                if (capturing_.contains(edge.node.get()) || leading_.contains(edge.node.get()))
-                    leading_.insert(node);
+                if (selection.wants(edge.node.get())) selection.leading.insert(node);
             }
             stack.pop_back();
         }
@@ -155,11 +160,12 @@ Waiting* Backward::find(Node* node) {
         }
         return nullptr;
     }
-    if (index_.empty()) {
-        for (const auto& waiting : heap_) index_.emplace(waiting->node.get(), waiting.get());
+    if (!index_) {
+        index_.emplace();
+        for (const auto& waiting : heap_) index_->emplace(waiting->node.get(), waiting.get());
     }
-    const auto found = index_.find(node);
-    return found == index_.end() ? nullptr : found->second;
+    const auto found = index_->find(node);
+    return found == index_->end() ? nullptr : found->second;
 }
 
 void Backward::add(const Edge& edge, Tensor gradient) {
@@ -179,7 +185,7 @@ void Backward::add(const Edge& edge, Tensor gradient) {
         waiting->gradients.resize(node->outputs.size());
         heap_.push_back(std::move(fresh));
         std::push_heap(heap_.begin(), heap_.end(), older);
-        if (!index_.empty()) index_.emplace(node, waiting);
+        if (index_) index_->emplace(node, waiting);
     }
     Tensor& sum = waiting->gradients[edge.index];
     if (!sum.defined()) {
@@ -194,7 +200,7 @@ void Backward::run() {
         std::pop_heap(heap_.begin(), heap_.end(), older);
         std::unique_ptr<Waiting> waiting = std::move(heap_.back());
         heap_.pop_back();
-        if (!index_.empty()) index_.erase(waiting->node.get());
+        if (index_) index_->erase(waiting->node.get());
         run_node(*waiting);
         waiting->node = nullptr;
         waiting->gradients.clear();
@@ -205,11 +211,11 @@ void Backward::run() {
 void Backward::run_node(Waiting& waiting) {
     Node& node = *waiting.node;
     run_before_hooks(waiting);
-    if (selective_) {
-        if (capturing_.contains(&node)) capture(waiting);
-        const bool accumulates =
-            options_.accumulate && capturing_.contains(&node) && node.variable() != nullptr;
-        if (!accumulates && !leading_.contains(&node)) return;
+    if (selection_) {
+        const bool captured = selection_->capturing.contains(&node);
+        if (captured) capture(waiting);
+        const bool accumulates = options_.accumulate && captured && node.variable() != nullptr;
+        if (!accumulates && !selection_->leading.contains(&node)) return;
     }
     bool any = false;
     for (const Tensor& gradient : waiting.gradients) any = any || gradient.defined();
@@ -253,9 +259,9 @@ void Backward::run_before_hooks(Waiting& waiting) {
 }
 
 void Backward::capture(Waiting& waiting) {
-    for (size_t i = 0; i < captured_edges_.size(); ++i) {
-        if (captured_edges_[i].node == waiting.node)
-            captured_[i] = waiting.gradients[captured_edges_[i].index];
+    for (size_t i = 0; i < selection_->edges.size(); ++i) {
+        const Edge& edge = selection_->edges[i];
+        if (edge.node == waiting.node) selection_->captured[i] = waiting.gradients[edge.index];
     }
 }
 
@@ -317,8 +323,7 @@ void Backward::propagate(Node& node, const Gradients& gradients) {
     for (size_t i = 0; i < gradients.size() && i < node.edges.size(); ++i) {
         const Edge& edge = node.edges[i];
         if (!edge.is_valid() || !gradients[i].defined()) continue;
-        if (selective_ && !capturing_.contains(edge.node.get()) && !leading_.contains(edge.node.get()))
-            continue;
+        if (selection_ && !selection_->wants(edge.node.get())) continue;
         add(edge, fit(gradients[i], edge, node, i));
     }
 }
@@ -340,18 +345,20 @@ Tensor Backward::fit(Tensor gradient, const Edge& edge, const Node& from, size_t
 }
 
 TensorList Backward::take_results(TensorSpan inputs) {
+    if (!selection_) return {};
+    TensorList& captured = selection_->captured;
     if (!options_.accumulate) {
-        for (size_t i = 0; i < captured_.size(); ++i) {
-            check(captured_[i].defined() || options_.allow_unused,
+        for (size_t i = 0; i < captured.size(); ++i) {
+            check(captured[i].defined() || options_.allow_unused,
                   "One of the differentiated Tensors appears to not have been used in the graph. Set "
                   "allow_unused=True if this is the desired behavior.");
         }
-        return std::move(captured_);
+        return std::move(captured);
     }
-    for (size_t i = 0; i < captured_.size(); ++i) {
-        if (!captured_[i].defined() || captured_edges_[i].node->variable() != nullptr) continue;
+    for (size_t i = 0; i < captured.size(); ++i) {
+        if (!captured[i].defined() || selection_->edges[i].node->variable() != nullptr) continue;
         Tensor& grad = make_variable(inputs[i]).grad;
-        grad = grad.defined() ? autograd_operators.add(grad, captured_[i]) : captured_[i];
+        grad = grad.defined() ? autograd_operators.add(grad, captured[i]) : captured[i];
     }
     return {};
 }

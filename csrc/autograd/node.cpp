@@ -1,8 +1,11 @@
 // Nodes, their lifetime, and what tensors know of the graph.
 #include "autograd/node.h"
 
+#include <mutex>
+
 #include "autograd/operators.h"
 #include "core/error.h"
+#include "core/gil.h"
 #include "core/mode.h"
 
 namespace rl {
@@ -24,6 +27,21 @@ PyObject* current_traceback() {
     return lines;
 }
 
+// Holds a mutex whose holders may release the GIL meanwhile: it is not waited for with the GIL, which they
+// would wait for in turn.
+class GilAwareLock {
+  public:
+    explicit GilAwareLock(std::mutex& mutex) : lock_(mutex, std::try_to_lock) {
+        if (lock_) return;
+        PyThreadState* const state = PyEval_SaveThread();
+        lock_.lock();
+        detail::restore_thread(state);
+    }
+
+  private:
+    std::unique_lock<std::mutex> lock_;
+};
+
 // Accumulates what arrives into the gradient of a leaf.
 class AccumulateGrad final : public Node {
   public:
@@ -37,7 +55,10 @@ class AccumulateGrad final : public Node {
 
     Gradients apply(Gradients gradients) override {
         if (gradients[0].defined()) {
-            accumulate(std::move(gradients[0]));
+            {
+                const GilAwareLock alone(mutex_);  // other threads' graphs may lead to the same leaf
+                accumulate(std::move(gradients[0]));
+            }
             run_post_hooks();
         }
         return {};
@@ -78,6 +99,7 @@ class AccumulateGrad final : public Node {
     }
 
     Tensor tensor_;
+    std::mutex mutex_;
 };
 
 }  // namespace
@@ -153,23 +175,16 @@ Tensor base_of(const Tensor& view) {
     return Tensor::borrow(reinterpret_cast<PyObject*>(view->base));
 }
 
-// Whether an in-place write to the memory has made the history of this view out of date.
-bool has_stale_history(const Tensor& tensor) {
-    return tensor->base != nullptr && tensor->view_kind == ViewKind::differentiable &&
-           tensor->view_version != tensor.version() && is_differentiable(tensor.dtype()) &&
-           requires_grad(base_of(tensor)) && tensor.dtype() == tensor->base->dtype;
-}
-
 }  // namespace
 
-bool requires_grad(const Tensor& tensor) {
-    const Variable* const state = variable(tensor);
-    if (state != nullptr && (state->requires_grad || state->grad_fn)) return true;
-    return has_stale_history(tensor);
+bool detail::has_stale_history(const Tensor& view) {
+    return view->view_kind == ViewKind::differentiable && view->view_version != view.version() &&
+           is_differentiable(view.dtype()) && requires_grad(base_of(view)) &&
+           view.dtype() == view->base->dtype;
 }
 
 Ref<Node> grad_fn(const Tensor& tensor) {
-    if (has_stale_history(tensor)) {
+    if (tensor->base != nullptr && detail::has_stale_history(tensor)) {
         const GradientsEnabled enabled(true);
         const Tensor fresh =
             autograd_operators.as_strided(base_of(tensor), tensor.sizes(), tensor.strides(), tensor.offset());

@@ -42,7 +42,7 @@ struct NodeHooks {
     ~NodeHooks();
 };
 
-class Node : public Counted {
+class Node : public Counted, public KeepsMemory {
   public:
     Node();
     virtual ~Node();
@@ -98,7 +98,16 @@ inline Variable* variable(const Tensor& tensor) {
 }
 Variable& make_variable(const Tensor& tensor);
 
-bool requires_grad(const Tensor& tensor);
+namespace detail {
+// Whether an in-place write to the memory has made the history of this view out of date.
+bool has_stale_history(const Tensor& view);
+}  // namespace detail
+
+inline bool requires_grad(const Tensor& tensor) {
+    const Variable* const state = variable(tensor);
+    if (state != nullptr && (state->requires_grad || state->grad_fn)) return true;
+    return tensor->base != nullptr && detail::has_stale_history(tensor);
+}
 bool is_leaf(const Tensor& tensor);
 // The node that made this tensor, if any; for views brought up to date with in-place writes to the base.
 Ref<Node> grad_fn(const Tensor& tensor);

@@ -7,7 +7,7 @@ namespace rl {
 namespace detail {
 namespace {
 
-thread_local Recording* current_recording = nullptr;
+[[gnu::tls_model("initial-exec")]] thread_local Recording* current_recording = nullptr;
 
 }  // namespace
 

@@ -23,4 +23,11 @@ class SpareList {
     std::array<void*, Capacity> memory_{};
 };
 
+// Base of classes whose objects come and go with every operation: their memory is kept by size. None may ask
+// for an alignment beyond that of operator new.
+struct KeepsMemory {
+    static void* operator new(size_t size);
+    static void operator delete(void* memory, size_t size);
+};
+
 }  // namespace rl

@@ -3,28 +3,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 #include "core/allocator.h"
 #include "core/error.h"
-#include "core/spare_list.h"
 
 namespace rl {
-namespace {
-
-constinit SpareList<1024> spare;
-
-}  // namespace
-
-void* Storage::operator new(size_t size) {
-    void* const memory = spare.pop();
-    return memory != nullptr ? memory : ::operator new(size);
-}
-
-void Storage::operator delete(void* memory) {
-    if (!spare.push(memory)) ::operator delete(memory);
-}
-
 Storage::Storage(size_t bytes, Device device) : bytes_(bytes), device_(device) {
     if (bytes > 0 && device.type == DeviceType::cpu) data_ = allocate(bytes);
 }

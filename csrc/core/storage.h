@@ -6,10 +6,11 @@
 
 #include "core/device.h"
 #include "core/ref.h"
+#include "core/spare_list.h"
 
 namespace rl {
 
-class Storage : public Counted {
+class Storage : public Counted, public KeepsMemory {
   public:
     using Deleter = void (*)(void* context);
 
@@ -39,10 +40,6 @@ class Storage : public Counted {
     uint32_t exports = 0;
     // The Python object that stands for this storage, if there is one (borrowed).
     void* python_object = nullptr;
-
-    // Storages come and go with every tensor: their own memory is kept for the next one.
-    static void* operator new(size_t size);
-    static void operator delete(void* memory);
 
   private:
     void release();

@@ -24,7 +24,7 @@ namespace rl {
 class Tensor;
 
 // What autograd keeps with a tensor; defined on its own floor.
-struct AutogradState {
+struct AutogradState : KeepsMemory {
     virtual ~AutogradState() = default;
 };
 

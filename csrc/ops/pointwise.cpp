@@ -355,10 +355,14 @@ void copy_data(const Tensor& target, const Tensor& source) {
     check(can_broadcast_to(source.sizes(), target.sizes()), "The size of tensor a (",
           to_string(target.sizes()), ") must match the size of tensor b (", to_string(source.sizes()), ")");
     if (target.is_meta() || source.is_meta() || target.numel() == 0) return;
+    const GilRelease released(target.numel());
+    if (source.is_contiguous() && target.is_contiguous() && source.numel() == target.numel()) {
+        return kernels::convert_contiguous(target.numel(), target.raw_data(), target.dtype(),
+                                           source.raw_data(), source.dtype());
+    }
     const Dims strides = broadcast_strides(source.sizes(), source.strides(), target.sizes());
     const kernels::Operand output{target.raw_data(), target.dtype(), target.strides().data()};
     const kernels::Operand input{source.raw_data(), source.dtype(), strides.data()};
-    const GilRelease released(target.numel());
     kernels::convert(static_cast<int>(target.dim()), target.sizes().data(), output, input);
 }
 

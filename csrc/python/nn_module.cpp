@@ -16,7 +16,7 @@ PyObject *hooked_name = nullptr, *forward_name = nullptr, *with_hooks_name = nul
 
 bool has_hooks(PyObject* module) {
     if (global_hooks) return true;
-    const Object hooked = Object::check(PyObject_GetAttr(module, hooked_name));
+    const Object hooked = Object::check(PyObject_GenericGetAttr(module, hooked_name));
     return hooked.get() == Py_True;
 }
 

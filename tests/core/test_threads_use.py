@@ -82,18 +82,21 @@ def test_python_threads_compute_at_the_same_time(count):
     assert found == {seed: {expected[seed]} for seed in seeds}
 
 
-def test_python_threads_go_backward_through_one_graph_each_into_shared_leaves():
+def test_python_threads_go_backward_into_the_same_leaf():
     torch.set_num_threads(2)
-    weight = torch.ones(200, 200, requires_grad=True)
-    x = torch.ones(200, 200)
-    rounds, callers = 5, 4
+    weight = torch.ones(400, 400, requires_grad=True)
+    rounds, callers = 8, 4
+    start = threading.Barrier(callers)
 
     def work():
+        start.wait()
         for _ in range(rounds):
-            (x @ weight).sum().backward()
+            (weight * 2.0).sum().backward()
 
-    in_threads([work] * callers)
-    assert weight.grad.eq(200.0 * rounds * callers).all()
+    for _ in range(4):
+        weight.grad = None
+        in_threads([work] * callers)
+        assert weight.grad.eq(2.0 * rounds * callers).all()
 
 
 def test_the_number_of_threads_may_change_while_others_compute():
