@@ -468,7 +468,9 @@ def test_killed_parent_leaves_no_worker():
 
 
 def test_keyboard_interrupt_ends_all():
-    process = run(WITH_WORKERS + "    for batch in batches:\n        pass\n")
+    # Tests that run in the background inherit that interrupts are ignored.
+    heeding = "\n    import signal\n    signal.signal(signal.SIGINT, signal.default_int_handler)"
+    process = run(heeding + WITH_WORKERS + "    for batch in batches:\n        pass\n")
     pids = [int(pid) for pid in process.stdout.readline().split()]
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
