@@ -5,25 +5,26 @@
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
-// Transposes a square of vectors held in registers, by exchanging ever larger blocks.
-template <class T>
-inline void transpose_square(Vector<T> (&line)[lanes<T>]) {
+// Exchanges the blocks of `step` lanes of a square that is being transposed, and then ever larger ones.
+template <class T, int step>
+inline void exchange_blocks(Vector<T> (&line)[lanes<T>]) {
     using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
     constexpr int width = lanes<T>;
-#pragma GCC unroll 4
-    for (int step = 1; step < width; step *= 2) {
-        Vector<Index> low, high;
-        for (int j = 0; j < width; ++j) {
-            low[j] = (j & step) ? width + j - step : j;
-            high[j] = (j & step) ? width + j : j + step;
-        }
-        for (int i = 0; i < width; ++i) {
-            if (i & step) continue;
-            const Vector<T> first = line[i], second = line[i + step];
-            line[i] = __builtin_shuffle(first, second, low);
-            line[i + step] = __builtin_shuffle(first, second, high);
-        }
+    const auto low = constant_vector<Index>([](int j) { return (j & step) ? width + j - step : j; });
+    const auto high = constant_vector<Index>([](int j) { return (j & step) ? width + j : j + step; });
+    for (int i = 0; i < width; ++i) {
+        if (i & step) continue;
+        const Vector<T> first = line[i], second = line[i + step];
+        line[i] = __builtin_shuffle(first, second, low);
+        line[i + step] = __builtin_shuffle(first, second, high);
     }
+    if constexpr (2 * step < width) exchange_blocks<T, 2 * step>(line);
+}
+
+// Transposes a square of vectors held in registers.
+template <class T>
+inline void transpose_square(Vector<T> (&line)[lanes<T>]) {
+    exchange_blocks<T, 1>(line);
 }
 
 // Writes target[k * pitch + lane] for `count` lanes (at most one vector) and zeros (or, where they are

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <complex>
 #include <cstdint>
 #include <cstring>
@@ -57,6 +58,18 @@ inline Vector<T> load_vector(const T* source) {
 template <class T>
 inline void store_vector(T* target, Vector<T> value) {
     std::memcpy(target, &value, sizeof(value));
+}
+
+// The vector of number(lane), a constant: GCC would build it lane by lane where it is used.
+template <class T, class Number>
+inline Vector<T> constant_vector(Number) {
+    alignas(vector_bytes) static constexpr auto values = [] {
+        std::array<T, lanes<T>> result{};
+        for (int lane = 0; lane < lanes<T>; ++lane)
+            result[static_cast<size_t>(lane)] = static_cast<T>(Number{}(lane));
+        return result;
+    }();
+    return load_vector(values.data());
 }
 
 // The type that elements stored as S are multiplied in: integers up to 32 bits wrap alike in 32.
