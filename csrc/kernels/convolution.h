@@ -21,6 +21,7 @@ struct ConvolutionShape {
     int64_t stride[3] = {1, 1, 1};
     int64_t padding[3] = {0, 0, 0};
     int64_t dilation[3] = {1, 1, 1};
+    bool minimal_filtering = true;  // Winograd's, where it suits
 };
 
 // `bias` has out_channels elements, or is null.

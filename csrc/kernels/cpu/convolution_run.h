@@ -1,88 +1,14 @@
 // Convolution as a matrix product whose right operand is never written out: its panels are packed from the
-// image.
-//
-// A patch matrix has a row for each (channel, tap) and a column for each (image, position). The image is
-// first copied into a box that also holds the padding, so that every element of a patch is an offset away:
-// offset(position) + offset(tap) + channel * stride, and nothing is tested for being outside.
+// image. The patch matrix has a row for each (channel, tap) and a column for each (image, position).
 #pragma once
 
-#include <vector>
-
-#include "kernels/convolution.h"
-#include "kernels/cpu/gemm_blocks.h"
+#include "kernels/cpu/convolution_correlation.h"
+#include "kernels/cpu/convolution_depthwise.h"
+#include "kernels/cpu/convolution_direct.h"
+#include "kernels/cpu/convolution_lanes.h"
+#include "kernels/cpu/convolution_winograd.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
-
-inline constexpr int most_pieces = 4;
-
-// `lanes` consecutive positions, and how to fetch them as a vector: a few unaligned loads, blended, where
-// they lie in a few contiguous runs.
-template <class T>
-struct PositionBlock {
-    using Lane = LaneOf<T>;
-    using Index = std::conditional_t<sizeof(Lane) == 4, int32_t, int64_t>;
-    int64_t offset[lanes<T>];
-    int pieces = 0;
-    int64_t piece_offset[most_pieces];
-    Vector<Index> piece_mask[most_pieces];
-
-    void find_pieces() {
-        pieces = 0;
-        for (int lane = 0; lane < lanes<T>; ++lane) {
-            if (lane > 0 && offset[lane] == offset[lane - 1] + 1) continue;
-            if (pieces < most_pieces) {
-                piece_offset[pieces] = offset[lane] - lane;
-                for (int other = 0; other < lanes<T>; ++other) piece_mask[pieces][other] = -(other >= lane);
-            }
-            ++pieces;
-        }
-    }
-    Vector<Lane> fetch(const Lane* source) const {
-        if (pieces <= most_pieces) {
-            Vector<Lane> value = load_vector(source + piece_offset[0]);
-            for (int i = 1; i < pieces; ++i)
-                value = piece_mask[i] ? load_vector(source + piece_offset[i]) : value;
-            return value;
-        }
-        Lane values[lanes<T>];
-        for (int lane = 0; lane < lanes<T>; ++lane) values[lane] = source[offset[lane]];
-        return load_vector(values);
-    }
-};
-
-// A box of an image, [image][channel][depth][height][width], and the grid of positions and the taps in it.
-template <class T>
-struct Patches {
-    const T* data;
-    int64_t image_stride, channel_stride;
-    int64_t grid[3], grid_stride[3];
-    int64_t positions;                // of one image
-    std::vector<int64_t> tap_offset;  // of one channel
-
-    // Offsets of `count` positions from `first` on; those that pad the block repeat the last.
-    PositionBlock<T> block(int64_t first, int64_t count) const {
-        PositionBlock<T> result;
-        int64_t image = first / positions, rest = first % positions;
-        int64_t x = rest % grid[2], y = rest / grid[2] % grid[1], z = rest / grid[2] / grid[1];
-        for (int lane = 0; lane < lanes<T>; ++lane) {
-            result.offset[lane] =
-                image * image_stride + z * grid_stride[0] + y * grid_stride[1] + x * grid_stride[2];
-            if (lane + 1 >= count || ++x < grid[2]) continue;
-            x = 0;
-            if (++y < grid[1]) continue;
-            y = 0;
-            if (++z < grid[0]) continue;
-            z = 0;
-            ++image;
-        }
-        result.find_pieces();
-        return result;
-    }
-    int64_t row_offset(int64_t row) const {
-        const int64_t taps = static_cast<int64_t>(tap_offset.size());
-        return row / taps * channel_stride + tap_offset[static_cast<size_t>(row % taps)];
-    }
-};
 
 template <class T>
 inline void store_planes(const PositionBlock<T>& block, const T* source, Real<T>* target, int64_t plane) {
@@ -175,20 +101,24 @@ struct FlippedWeight {
     const std::vector<int64_t>* taps;
 
     void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target) const {
-        const int64_t count = static_cast<int64_t>(taps->size());
-        for (int64_t step = 0; step < depth; ++step) {
-            const int64_t channel = (k + step) / count;
-            const S* source =
-                data + channel * channel_stride + (*taps)[static_cast<size_t>((k + step) % count)];
-            for (int r = 0; r < rows; ++r) {
-                const T value = static_cast<T>(source[(first + r) * row_stride]);
-                Real<T>* place = target + step * rows * planes<T> + r;
+        if (depth == 0) return;
+        const size_t count = taps->size();
+        size_t tap = static_cast<size_t>(k) % count;
+        const S* source = data + k / static_cast<int64_t>(count) * channel_stride + first * row_stride;
+        for (int64_t step = 0; step < depth; ++step, target += rows * planes<T>) {
+            const S* place = source + (*taps)[tap];
+            for (int r = 0; r < rows; ++r, place += row_stride) {
+                const T value = static_cast<T>(*place);
                 if constexpr (is_complex_type<T>) {
-                    place[0] = value.real();
-                    place[rows] = value.imag();
+                    target[r] = value.real();
+                    target[rows + r] = value.imag();
                 } else {
-                    *place = value;
+                    target[r] = value;
                 }
+            }
+            if (++tap == count) {
+                tap = 0;
+                source += channel_stride;
             }
         }
     }
@@ -271,103 +201,6 @@ struct ImageTarget {
     }
 };
 
-struct Box {
-    int64_t low[3], size[3], stride[3];
-    int64_t volume() const { return size[0] * size[1] * size[2]; }
-};
-
-// Copies images of `size` into boxes, zero outside the image.
-template <class S>
-void fill_boxes(const S* source, int64_t image_stride, int64_t images, int64_t channels,
-                const int64_t (&size)[3], const Box& box, Compute<S>* target) {
-    using T = Compute<S>;
-    const int64_t chunk = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, box.volume()));
-    parallel_for(0, images * channels, chunk, [&](int64_t begin, int64_t end) {
-        for (int64_t item = begin; item < end; ++item) {
-            const S* plane =
-                source + item / channels * image_stride + item % channels * size[0] * size[1] * size[2];
-            T* line = target + item * box.volume();
-            for (int64_t z = box.low[0]; z < box.low[0] + box.size[0]; ++z) {
-                for (int64_t y = box.low[1]; y < box.low[1] + box.size[1]; ++y, line += box.size[2]) {
-                    const bool inside = z >= 0 && z < size[0] && y >= 0 && y < size[1];
-                    const int64_t end_x = box.low[2] + box.size[2];
-                    const int64_t first = std::clamp<int64_t>(0, box.low[2], end_x);
-                    const int64_t last = inside ? std::clamp<int64_t>(size[2], first, end_x) : first;
-                    const S* row = plane + (z * size[1] + y) * size[2];
-                    T* place = std::fill_n(line, first - box.low[2], T{});
-                    for (int64_t x = first; x < last; ++x) *place++ = static_cast<T>(row[x]);
-                    std::fill_n(place, end_x - last, T{});
-                }
-            }
-        }
-    });
-}
-
-// A grid of positions (origin + step * index) and taps relative to them, each in three dimensions.
-struct Sampling {
-    int64_t grid[3], origin[3], step[3];
-    std::vector<int64_t> taps[3];
-
-    Box box() const {
-        Box result;
-        for (int d = 0; d < 3; ++d) {
-            const auto [least, most] = std::minmax_element(taps[d].begin(), taps[d].end());
-            result.low[d] = origin[d] + *least;
-            result.size[d] = step[d] * (grid[d] - 1) + *most - *least + 1;
-        }
-        result.stride[2] = 1;
-        result.stride[1] = result.size[2];
-        result.stride[0] = result.size[2] * result.size[1];
-        return result;
-    }
-};
-
-// Room on both sides, because vectors are fetched from whole runs.
-template <class T>
-inline constexpr int64_t box_margin = 2 * lanes<T>;
-
-template <class S>
-Patches<Compute<S>> make_patches(const S* source, int64_t image_stride, int64_t images, int64_t channels,
-                                 const int64_t (&size)[3], const Sampling& sampling) {
-    using T = Compute<S>;
-    const Box box = sampling.box();
-    const size_t count = static_cast<size_t>(images * channels * box.volume() + 2 * box_margin<T>);
-    T* staged = scratch_array<T>(ScratchUse::staging, count) + box_margin<T>;
-    fill_boxes(source, image_stride, images, channels, size, box, staged);
-    Patches<T> patches;
-    patches.data = staged;
-    patches.channel_stride = box.volume();
-    patches.image_stride = channels * box.volume();
-    patches.positions = 1;
-    for (int d = 0; d < 3; ++d) {
-        patches.grid[d] = sampling.grid[d];
-        patches.grid_stride[d] = sampling.step[d] * box.stride[d];
-        patches.positions *= sampling.grid[d];
-    }
-    for (const int64_t z : sampling.taps[0])
-        for (const int64_t y : sampling.taps[1])
-            for (const int64_t x : sampling.taps[2])
-                patches.tap_offset.push_back((z + sampling.origin[0] - box.low[0]) * box.stride[0] +
-                                             (y + sampling.origin[1] - box.low[1]) * box.stride[1] +
-                                             (x + sampling.origin[2] - box.low[2]));
-    return patches;
-}
-
-inline Sampling forward_sampling(const ConvolutionShape& s) {
-    Sampling result;
-    for (int d = 0; d < 3; ++d) {
-        result.grid[d] = s.output[d];
-        result.origin[d] = -s.padding[d];
-        result.step[d] = s.stride[d];
-        for (int64_t tap = 0; tap < s.kernel[d]; ++tap) result.taps[d].push_back(tap * s.dilation[d]);
-    }
-    return result;
-}
-
-inline int64_t volume(const int64_t (&sizes)[3]) {
-    return sizes[0] * sizes[1] * sizes[2];
-}
-
 // How many images are taken at a time: their boxes and sums stay within some megabytes.
 inline int64_t images_at_once(int64_t batch, int64_t elements_of_one) {
     return std::clamp<int64_t>((int64_t{1} << 22) / std::max<int64_t>(1, elements_of_one), 1, batch);
@@ -409,12 +242,40 @@ void forward(const ConvolutionShape& s, const void* input, const void* weight, c
     const int64_t channels = s.in_channels / s.groups, rows = s.out_channels / s.groups;
     const int64_t depth = channels * volume(s.kernel), positions = volume(s.output), size = volume(s.input);
     if (s.batch == 0 || positions == 0 || rows == 0) return;
+    if constexpr (std::is_floating_point_v<S>) {
+        if (LaneDepthwise<S>::suits(s))
+            return LaneDepthwise<S>(s).forward(static_cast<const S*>(input), static_cast<const S*>(weight),
+                                               static_cast<const S*>(bias), static_cast<S*>(output));
+    }
+    if constexpr (!is_complex_type<T>) {
+        if (has_few_outputs(rows, s.batch * s.groups, channels * size))
+            return few_outputs_forward(s, static_cast<const S*>(input), static_cast<const S*>(weight),
+                                       static_cast<const S*>(bias), static_cast<S*>(output));
+    }
+    if constexpr (std::is_same_v<S, float>) {
+        const winograd::Problem problem = winograd::forward_problem(s);
+        if (winograd::suits(s, problem)) {
+            const StridedSource<float> left{static_cast<const float*>(weight), depth, 1, rows};
+            return winograd::Convolution(problem, static_cast<const float*>(input), left,
+                                         static_cast<const float*>(bias), static_cast<float*>(output))
+                .run();
+        }
+    }
     const Sampling sampling = forward_sampling(s);
     const auto run = [&](int64_t first, int64_t images, int64_t group) {
         const S* source = static_cast<const S*>(input) + (first * s.in_channels + group * channels) * size;
         const Patches<T> patches =
             make_patches(source, s.in_channels * size, images, channels, s.input, sampling);
         const StridedSource<S> left{static_cast<const S*>(weight) + group * rows * depth, depth, 1, rows};
+        if constexpr (!is_complex_type<T>) {
+            const DirectTarget<S> target{
+                static_cast<S*>(output) + (first * s.out_channels + group * rows) * positions,
+                s.out_channels * positions,
+                positions,
+                {s.output[1] * s.output[2], s.output[2], 1}};
+            const S* start = bias != nullptr ? static_cast<const S*>(bias) + group * rows : nullptr;
+            return DirectProduct<S>(patches, images, rows, depth, left, start, target).run();
+        }
         ImageTarget<S> target;
         target.data = static_cast<S*>(output) + (first * s.out_channels + group * rows) * positions;
         target.image_stride = s.out_channels * positions;
@@ -427,47 +288,34 @@ void forward(const ConvolutionShape& s, const void* input, const void* weight, c
     for_images_and_groups(s, channels * sampling.box().volume(), rows * depth * positions, run);
 }
 
-// The positions of the input that share a remainder modulo the stride see the same taps of the weight.
-struct Phase {
-    Sampling sampling;
-    std::vector<int64_t> taps;  // offsets in one channel of the weight
-    bool empty = false;
-
-    Phase(const ConvolutionShape& s, const int64_t (&remainder)[3]) {
-        std::vector<int64_t> used[3];
-        for (int d = 0; d < 3; ++d) {
-            sampling.grid[d] = ceil_divide(s.input[d] - remainder[d], s.stride[d]);
-            sampling.origin[d] = 0;
-            sampling.step[d] = 1;
-            for (int64_t tap = 0; tap < s.kernel[d]; ++tap) {
-                const int64_t distance = remainder[d] + s.padding[d] - tap * s.dilation[d];
-                if (distance % s.stride[d] != 0) continue;
-                used[d].push_back(tap);
-                sampling.taps[d].push_back(distance / s.stride[d]);
-            }
-            empty = empty || used[d].empty();
-        }
-        for (const int64_t z : used[0])
-            for (const int64_t y : used[1])
-                for (const int64_t x : used[2]) taps.push_back((z * s.kernel[1] + y) * s.kernel[2] + x);
-        if (empty)
-            for (auto& list : sampling.taps) list.assign(1, 0);
-    }
-};
-
 template <class S>
 void gradient_of_phase(const ConvolutionShape& s, const Phase& phase, const int64_t (&remainder)[3],
                        const S* grad_output, const S* weight, const S* bias, S* grad_input) {
     using T = Compute<S>;
     const int64_t rows = s.in_channels / s.groups, channels = s.out_channels / s.groups;
+    if constexpr (!is_complex_type<T>) {
+        if (has_few_outputs(rows, s.batch * s.groups, channels * volume(s.output)))
+            return few_inputs_gradient_of_phase(s, phase, remainder, grad_output, weight, bias, grad_input);
+    }
     const int64_t size = volume(s.input), positions = volume(phase.sampling.grid);
     const int64_t depth = phase.empty ? 0 : channels * static_cast<int64_t>(phase.taps.size());
     const auto run = [&](int64_t first, int64_t images, int64_t group) {
         const S* source = grad_output + (first * s.out_channels + group * channels) * volume(s.output);
-        const Patches<T> patches = make_patches(source, s.out_channels * volume(s.output), images, channels,
-                                                s.output, phase.sampling);
+        const Patches<T> patches = make_patches(source, s.out_channels * volume(s.output), images,
+                                                phase.empty ? 0 : channels, s.output, phase.sampling);
         const int64_t taps = volume(s.kernel);
         const FlippedWeight<S> left{weight + group * channels * rows * taps, taps, rows * taps, &phase.taps};
+        if constexpr (!is_complex_type<T>) {
+            const int64_t stride[3] = {s.input[1] * s.input[2], s.input[2], 1};
+            DirectTarget<S> target{
+                grad_input + (first * s.in_channels + group * rows) * size, s.in_channels * size, size, {}};
+            for (int d = 0; d < 3; ++d) {
+                target.data += remainder[d] * stride[d];
+                target.step[d] = s.stride[d] * stride[d];
+            }
+            const S* start = bias != nullptr ? bias + group * rows : nullptr;
+            return DirectProduct<S>(patches, images, rows, depth, left, start, target).run();
+        }
         ImageTarget<S> target;
         target.data = grad_input + (first * s.in_channels + group * rows) * size +
                       (remainder[0] * s.input[1] + remainder[1]) * s.input[2] + remainder[2];
@@ -492,6 +340,22 @@ template <class S>
 void input_gradient(const ConvolutionShape& s, const void* grad_output, const void* weight, const void* bias,
                     void* grad_input) {
     if (s.batch == 0 || volume(s.input) == 0 || s.in_channels == 0) return;
+    if constexpr (std::is_floating_point_v<S>) {
+        if (LaneDepthwise<S>::suits(s))
+            return LaneDepthwise<S>(s).input_gradient(
+                static_cast<const S*>(grad_output), static_cast<const S*>(weight),
+                static_cast<const S*>(bias), static_cast<S*>(grad_input));
+    }
+    if constexpr (std::is_same_v<S, float>) {
+        const winograd::Problem problem = winograd::gradient_problem(s);
+        if (winograd::suits(s, problem)) {
+            const std::vector<int64_t> taps{8, 7, 6, 5, 4, 3, 2, 1, 0};
+            const FlippedWeight<float> left{static_cast<const float*>(weight), 9, s.in_channels * 9, &taps};
+            return winograd::Convolution(problem, static_cast<const float*>(grad_output), left,
+                                         static_cast<const float*>(bias), static_cast<float*>(grad_input))
+                .run();
+        }
+    }
     int64_t remainder[3];
     for (remainder[0] = 0; remainder[0] < std::min(s.stride[0], s.input[0]); ++remainder[0])
         for (remainder[1] = 0; remainder[1] < std::min(s.stride[1], s.input[1]); ++remainder[1])
@@ -500,6 +364,9 @@ void input_gradient(const ConvolutionShape& s, const void* grad_output, const vo
                                   static_cast<const S*>(weight), static_cast<const S*>(bias),
                                   static_cast<S*>(grad_input));
 }
+
+// With so few (channel, tap)s panels of patches would cost more to pack than their products.
+inline constexpr int64_t few_columns = 160;
 
 // One group; the sums of several parts of the batch go into `sums`, which is the gradient itself for full
 // types.
@@ -516,6 +383,16 @@ void weight_gradient_of_group(const ConvolutionShape& s, int64_t group, const S*
         const S* source = input + (first * s.in_channels + group * channels) * size;
         const Patches<T> patches =
             make_patches(source, s.in_channels * size, images, channels, s.input, sampling);
+        if constexpr (std::is_floating_point_v<S>) {
+            if (columns <= few_columns) {
+                if (first == 0) std::fill_n(sums, rows * columns, T{});
+                const S* grad = grad_output + (first * s.out_channels + group * rows) * positions;
+                const Patches<T> grads =
+                    gradient_boxes(grad, s.out_channels * positions, images, rows, s.output, sampling.box());
+                correlate(patches, grads, images, rows, columns, sums);
+                continue;
+            }
+        }
         const ImageRows<S> left{grad_output + (first * s.out_channels + group * rows) * positions,
                                 s.out_channels * positions, positions, rows};
         StridedTarget<T> target{sums, columns, 1, first == 0 ? nullptr : sums, columns, 1, T(1), T(1)};
@@ -532,6 +409,21 @@ void weight_gradient(const ConvolutionShape& s, const void* input, const void* g
     if (s.batch == 0 || volume(s.output) == 0) {
         std::fill_n(result, count * s.groups, S{});
         return;
+    }
+    if constexpr (std::is_floating_point_v<S>) {
+        if (LaneDepthwise<S>::suits(s))
+            return LaneDepthwise<S>(s).weight_gradient(static_cast<const S*>(input),
+                                                       static_cast<const S*>(grad_output), result);
+        const int64_t rows = s.out_channels / s.groups, channels = s.in_channels / s.groups;
+        if (has_few_outputs(rows, s.groups, channels * volume(s.input)))
+            return few_outputs_weight_gradient(s, static_cast<const S*>(input),
+                                               static_cast<const S*>(grad_output), result);
+    }
+    if constexpr (std::is_same_v<S, float>) {
+        const winograd::Problem problem = winograd::forward_problem(s);
+        if (winograd::suits(s, problem))
+            return winograd::weight_gradient(problem, static_cast<const float*>(input),
+                                             static_cast<const float*>(grad_output), result);
     }
     const auto run = [&](int64_t begin, int64_t end) {
         for (int64_t group = begin; group < end; ++group) {

@@ -1,0 +1,186 @@
+// Convolution as a matrix product that reads its right operand, the patches, straight from the boxes of the
+// image: a vector of neighbouring positions is one load at every tap.
+//
+// Positions are numbered through the lines of a box, ends included, so that tiles run on from one line to the
+// next where lines are short; what falls between lines is computed and dropped.
+#pragma once
+
+#include "kernels/cpu/convolution_patches.h"
+
+namespace rl::kernels::RUSHLIGHT_ISA {
+
+// Accumulators that leave registers for a vector of the patches and a weight.
+inline constexpr int direct_sums = 2 * real_tile_rows;
+constexpr int direct_vectors(int rows) {
+    return std::min(4, direct_sums / rows);
+}
+
+// out[r * pitch + lane] = start[r] + sum over k of left[k * rows + r] * data[offset[k] + lane].
+template <class T>
+using DirectTile = void (*)(int64_t depth, const T* left, const T* data, const int64_t* offset,
+                            const T* start, T* out, int64_t pitch);
+
+template <class T, int rows, int vectors>
+void direct_tile(int64_t depth, const T* left, const T* data, const int64_t* offset, const T* start, T* out,
+                 int64_t pitch) {
+    using Lane = LaneOf<T>;
+    constexpr int width = lanes<T>;
+    const Lane* factor = reinterpret_cast<const Lane*>(left);
+    Vector<Lane> sum[rows][vectors];
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v)
+            sum[r][v] = Vector<Lane>{} + static_cast<Lane>(start != nullptr ? start[r] : T{});
+    for (int64_t k = 0; k < depth; ++k) {
+        const Lane* place = reinterpret_cast<const Lane*>(data + offset[k]);
+        Vector<Lane> column[vectors];
+        for (int v = 0; v < vectors; ++v) column[v] = load_vector(place + v * width);
+        for (int r = 0; r < rows; ++r)
+            for (int v = 0; v < vectors; ++v) sum[r][v] += factor[r] * column[v];
+        factor += rows;
+    }
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v)
+            store_vector(reinterpret_cast<Lane*>(out) + r * pitch + v * width, sum[r][v]);
+}
+
+template <class T, int rows, int... counts>
+inline DirectTile<T> direct_tile_of(int vectors, std::integer_sequence<int, counts...>) {
+    static constexpr DirectTile<T> functions[] = {&direct_tile<T, rows, counts + 1>...};
+    return functions[vectors - 1];
+}
+template <class T, int rows = 1>
+inline DirectTile<T> direct_tile_function(int wanted, int vectors) {
+    if constexpr (rows < real_tile_rows)
+        if (wanted != rows) return direct_tile_function<T, rows + 1>(wanted, vectors);
+    return direct_tile_of<T, rows>(vectors, std::make_integer_sequence<int, direct_vectors(rows)>());
+}
+
+// Where the sums go: row r of a position at data + image * image_stride + r * row + its place in the grid.
+template <class S>
+struct DirectTarget {
+    S* data;
+    int64_t image_stride, row;
+    int64_t step[3];
+};
+
+// Sums of `rows` channels at every position of the patches.
+template <class S>
+class DirectProduct {
+  public:
+    using T = Compute<S>;
+
+    template <class Left>
+    DirectProduct(const Patches<T>& patches, int64_t images, int64_t rows, int64_t depth, const Left& left,
+                  const S* bias, const DirectTarget<S>& target)
+        : patches_(patches), target_(target), images_(images), rows_(rows), depth_(depth) {
+        panels_ = ceil_divide(rows, real_tile_rows);
+        pack(left, bias);
+        for (int64_t k = 0; k < depth; ++k) offset_.push_back(patches.row_offset(k));
+        choose_runs();
+    }
+
+    void run() const {
+        // Few tiles are shared out panel by panel, many with all their panels.
+        const int64_t tiles = images_ * runs_ * tiles_;
+        const int64_t parts = std::clamp<int64_t>(ceil_divide(32, tiles), 1, panels_);
+        const int64_t work = vectors_ * width * depth_ * ceil_divide(rows_, parts) + 1;
+        parallel_for(0, tiles * parts, std::max<int64_t>(1, parallel_work / 4 / work),
+                     [&](int64_t begin, int64_t end) {
+                         for (int64_t item = begin; item < end; ++item)
+                             run_tile(item / parts, piece(panels_, parts, item % parts));
+                     });
+    }
+
+  private:
+    static constexpr int width = lanes<T>;
+
+    int64_t panel_pitch() const { return (depth_ * real_tile_rows + width + 15) / 16 * 16; }
+
+    template <class Left>
+    void pack(const Left& left, const S* bias) {
+        const int64_t pitch = panel_pitch();
+        packed_ = scratch_array<T>(ScratchUse::shared, static_cast<size_t>(pitch * panels_ + rows_));
+        start_ = packed_ + pitch * panels_;
+        for (int64_t r = 0; r < rows_; ++r) start_[r] = bias != nullptr ? static_cast<T>(bias[r]) : T{};
+        const int64_t chunk = std::max<int64_t>(1, 65536 / (real_tile_rows * depth_ + 1));
+        parallel_for(0, panels_, chunk, [&](int64_t begin, int64_t end) {
+            for (int64_t p = begin; p < end; ++p) {
+                const Range panel = piece(rows_, panels_, p);
+                left.pack_rows(panel.first, static_cast<int>(panel.count), 0, depth_, packed_ + p * pitch);
+            }
+        });
+    }
+
+    // Tiles either start anew at each line or run through the lines of a slice, whichever makes fewer.
+    void choose_runs() {
+        const auto& grid = patches_.grid;
+        const int64_t through = (grid[1] - 1) * patches_.grid_stride[1] + grid[2];
+        const int64_t separate = grid[1] * ceil_divide(grid[2], width), joined = ceil_divide(through, width);
+        by_line_ = separate < joined || (separate == joined && grid[2] > width);
+        runs_ = by_line_ ? grid[0] * grid[1] : grid[0];
+        length_ = by_line_ ? grid[2] : through;
+        vectors_ = ceil_divide(length_, width);
+        tiles_ = ceil_divide(vectors_, direct_vectors(static_cast<int>(ceil_divide(rows_, panels_))));
+    }
+
+    void run_tile(int64_t item, Range panels) const {
+        const int64_t image = item / tiles_ / runs_, run = item / tiles_ % runs_;
+        const Range vectors = piece(vectors_, tiles_, item % tiles_);
+        const int64_t z = by_line_ ? run / patches_.grid[1] : run, y = by_line_ ? run % patches_.grid[1] : 0;
+        const int64_t first = vectors.first * width, count = std::min(vectors.count * width, length_ - first);
+        const T* data = patches_.data + image * patches_.image_stride + z * patches_.grid_stride[0] +
+                        y * patches_.grid_stride[1] + first;
+        S* place = target_.data + image * target_.image_stride + z * target_.step[0];
+        const int64_t flat = y * patches_.grid_stride[1] + first;
+        for (int64_t p = panels.first; p < panels.first + panels.count; ++p) {
+            const Range strip = piece(rows_, panels_, p);
+            const int rows = static_cast<int>(strip.count);
+            const DirectTile<T> tile = direct_tile_function<T>(rows, static_cast<int>(vectors.count));
+            const T* left = packed_ + p * panel_pitch();
+            S* target = place + strip.first * target_.row;
+            if constexpr (std::is_same_v<S, T>) {
+                const int64_t x = flat % patches_.grid_stride[1];
+                if (count == vectors.count * width && target_.step[2] == 1 && x + count <= patches_.grid[2]) {
+                    tile(depth_, left, data, offset_.data(), start_ + strip.first,
+                         target + flat / patches_.grid_stride[1] * target_.step[1] + x, target_.row);
+                    continue;
+                }
+            }
+            alignas(64) T sums[direct_sums * width];
+            tile(depth_, left, data, offset_.data(), start_ + strip.first, sums, vectors.count * width);
+            store(sums, vectors.count * width, rows, flat, count, target);
+        }
+    }
+
+    // Copies positions flat, flat + 1, ... out, line by line.
+    void store(const T* sums, int64_t pitch, int rows, int64_t flat, int64_t count, S* target) const {
+        const int64_t line = patches_.grid_stride[1];
+        for (int64_t done = 0; done < count;) {
+            const int64_t y = (flat + done) / line, x = (flat + done) % line;
+            const int64_t here = std::min(count - done, line - x);
+            const int64_t kept = std::min(here, patches_.grid[2] - x);
+            S* place = target + y * target_.step[1] + x * target_.step[2];
+            for (int r = 0; r < rows && kept > 0; ++r)
+                store_line(sums + r * pitch + done, kept, place + r * target_.row);
+            done += here;
+        }
+    }
+    void store_line(const T* source, int64_t count, S* target) const {
+        const int64_t step = target_.step[2];
+        if constexpr (std::is_same_v<S, T>) {
+            if (step == 1) return copy_row(source, 1, count, target);
+        }
+        for (int64_t x = 0; x < count; ++x) target[x * step] = to_storage<S>(source[x]);
+    }
+
+    const Patches<T>& patches_;
+    DirectTarget<S> target_;
+    int64_t images_, rows_, depth_, panels_;
+    std::vector<int64_t> offset_;
+    T* packed_ = nullptr;
+    T* start_ = nullptr;
+    bool by_line_ = false;
+    int64_t runs_ = 0, length_ = 0, vectors_ = 0, tiles_ = 0;
+};
+
+}  // namespace rl::kernels::RUSHLIGHT_ISA

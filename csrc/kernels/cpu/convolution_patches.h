@@ -1,0 +1,340 @@
+// The patches of images that convolutions of every kind read.
+//
+// The image is first copied into a box that also holds the padding, so that every element of a patch is an
+// offset away: offset(position) + offset(tap) + channel * stride, and nothing is tested for being outside.
+// Where positions lie `step` apart, the box holds every step-th element side by side, once for each remainder
+// that a tap asks for: neighbouring positions are neighbours in memory whatever the stride.
+#pragma once
+
+#include <vector>
+
+#include "kernels/convolution.h"
+#include "kernels/cpu/gemm_blocks.h"
+#include "kernels/simd/vec.h"
+
+namespace rl::kernels::RUSHLIGHT_ISA {
+
+inline int64_t volume(const int64_t (&sizes)[3]) {
+    return sizes[0] * sizes[1] * sizes[2];
+}
+
+inline constexpr int most_pieces = 4;
+
+// `lanes` consecutive positions, and how to fetch them as a vector: a few unaligned loads, blended, where
+// they lie in a few contiguous runs.
+template <class T>
+struct PositionBlock {
+    using Lane = LaneOf<T>;
+    using Index = std::conditional_t<sizeof(Lane) == 4, int32_t, int64_t>;
+    int64_t offset[lanes<T>];
+    int pieces = 0;
+    int64_t piece_offset[most_pieces];
+    Vector<Index> piece_mask[most_pieces];
+
+    void find_pieces() {
+        pieces = 0;
+        for (int lane = 0; lane < lanes<T>; ++lane) {
+            if (lane > 0 && offset[lane] == offset[lane - 1] + 1) continue;
+            if (pieces < most_pieces) {
+                piece_offset[pieces] = offset[lane] - lane;
+                for (int other = 0; other < lanes<T>; ++other) piece_mask[pieces][other] = -(other >= lane);
+            }
+            ++pieces;
+        }
+    }
+    // For a known number of pieces.
+    template <int count>
+    Vector<Lane> fetch_pieces(const Lane* source) const {
+        Vector<Lane> value = load_vector(source + piece_offset[0]);
+        for (int i = 1; i < count; ++i) value = piece_mask[i] ? load_vector(source + piece_offset[i]) : value;
+        return value;
+    }
+    Vector<Lane> fetch(const Lane* source) const {
+        if (pieces <= most_pieces) {
+            Vector<Lane> value = load_vector(source + piece_offset[0]);
+            for (int i = 1; i < pieces; ++i)
+                value = piece_mask[i] ? load_vector(source + piece_offset[i]) : value;
+            return value;
+        }
+        Lane values[lanes<T>];
+        for (int lane = 0; lane < lanes<T>; ++lane) values[lane] = source[offset[lane]];
+        return load_vector(values);
+    }
+};
+
+// Boxes of images, [image][channel][remainder][depth][height][width], and the grid of positions and the taps
+// in it.
+template <class T>
+struct Patches {
+    const T* data;
+    int64_t image_stride, channel_stride;
+    int64_t grid[3], grid_stride[3];
+    int64_t positions;                // of one image
+    std::vector<int64_t> tap_offset;  // of one channel
+
+    // Offsets of `count` positions from `first` on; those that pad the block repeat the last.
+    PositionBlock<T> block(int64_t first, int64_t count) const {
+        PositionBlock<T> result;
+        int64_t image = first / positions, rest = first % positions;
+        int64_t x = rest % grid[2], y = rest / grid[2] % grid[1], z = rest / grid[2] / grid[1];
+        for (int lane = 0; lane < lanes<T>; ++lane) {
+            result.offset[lane] =
+                image * image_stride + z * grid_stride[0] + y * grid_stride[1] + x * grid_stride[2];
+            if (lane + 1 >= count || ++x < grid[2]) continue;
+            x = 0;
+            if (++y < grid[1]) continue;
+            y = 0;
+            if (++z < grid[0]) continue;
+            z = 0;
+            ++image;
+        }
+        result.find_pieces();
+        return result;
+    }
+    int64_t row_offset(int64_t row) const {
+        const int64_t taps = static_cast<int64_t>(tap_offset.size());
+        return row / taps * channel_stride + tap_offset[static_cast<size_t>(row % taps)];
+    }
+};
+
+// One dimension of a box: element i of remainder r is coordinate low + remainders[r] + step * i of the image.
+struct BoxAxis {
+    int64_t low = 0, step = 1, extent = 1;
+    std::vector<int64_t> remainders;
+
+    int64_t coordinate(size_t remainder, int64_t i) const { return low + remainders[remainder] + step * i; }
+    // The elements whose coordinates lie in [0, size).
+    Range inside(size_t remainder, int64_t size) const {
+        const int64_t start = coordinate(remainder, 0);
+        const int64_t first = std::clamp<int64_t>(ceil_divide(-start, step), 0, extent);
+        return {first, std::clamp<int64_t>(ceil_divide(size - start, step), first, extent) - first};
+    }
+};
+
+struct Box {
+    BoxAxis axis[3];
+    // Elements of one remainder, and of all.
+    int64_t part() const { return axis[0].extent * axis[1].extent * axis[2].extent; }
+    int64_t volume() const {
+        int64_t result = part();
+        for (const BoxAxis& one : axis) result *= static_cast<int64_t>(one.remainders.size());
+        return result;
+    }
+};
+
+// Every `step`-th of up to step * lanes elements, `count` in all, of which none past the last one is read.
+template <class T, int step>
+inline Vector<T> load_every(const T* source, int64_t count) {
+    constexpr int width = lanes<T>;
+    const int64_t span = (count - 1) * step + 1;
+    const auto part = [&](int i) {
+        const int64_t here = std::clamp<int64_t>(span - i * width, 0, width);
+        return here == width ? load_vector(source + i * width)
+                             : Vec<T>::load(source + i * width, here).native;
+    };
+    if constexpr (step == 1) {
+        return part(0);
+    } else {
+        using Index = IntegerOf<T>;
+        const auto chosen = constant_vector<Index>([](int lane) { return lane * step % (2 * width); });
+        const auto joined =
+            constant_vector<Index>([](int lane) { return lane < width / 2 ? lane : lane + width / 2; });
+        const Vector<T> first = __builtin_shuffle(part(0), part(1), chosen);
+        if constexpr (step == 2) return first;
+        return __builtin_shuffle(first, __builtin_shuffle(part(2), part(3), chosen), joined);
+    }
+}
+
+template <class T, int step>
+inline void copy_every(const T* row, int64_t count, T* target) {
+    constexpr int width = lanes<T>;
+    int64_t x = 0;
+    for (; x + width <= count; x += width)
+        store_vector(target + x, load_every<T, step>(row + x * step, width));
+    if (x < count) Vec<T>(load_every<T, step>(row + x * step, count - x)).store(target + x, count - x);
+}
+
+// Copies every `step`-th element of a row.
+template <class S>
+inline void copy_row(const S* row, int64_t step, int64_t count, Compute<S>* target) {
+    if constexpr (std::is_floating_point_v<S>) {
+        if (step == 1) return copy_every<S, 1>(row, count, target);
+        if (step == 2) return copy_every<S, 2>(row, count, target);
+        if constexpr (lanes<S> >= 4)
+            if (step == 4) return copy_every<S, 4>(row, count, target);
+    }
+    for (int64_t x = 0; x < count; ++x) target[x] = static_cast<Compute<S>>(row[x * step]);
+}
+
+// Rows of an image plane that go to rows of its box.
+struct RowCopies {
+    int64_t source, target;  // where the first of them begins
+    int64_t rows, source_pitch, target_pitch, count, step;
+};
+
+// Everything of a plane of `size` that its box holds.
+inline std::vector<RowCopies> copies_into(const Box& box, const int64_t (&size)[3]) {
+    const auto& [depth, height, width] = box.axis;
+    std::vector<RowCopies> copies;
+    int64_t target = 0;
+    for (size_t rz = 0; rz < depth.remainders.size(); ++rz) {
+        const Range zs = depth.inside(rz, size[0]);
+        for (size_t ry = 0; ry < height.remainders.size(); ++ry) {
+            const Range ys = height.inside(ry, size[1]);
+            for (size_t rx = 0; rx < width.remainders.size(); ++rx, target += box.part()) {
+                const Range xs = width.inside(rx, size[2]);
+                if (xs.count == 0 || ys.count == 0) continue;
+                for (int64_t z = zs.first; z < zs.first + zs.count; ++z) {
+                    const int64_t row = depth.coordinate(rz, z) * size[1] + height.coordinate(ry, ys.first);
+                    copies.push_back({row * size[2] + width.coordinate(rx, xs.first),
+                                      target + (z * height.extent + ys.first) * width.extent + xs.first,
+                                      ys.count, height.step * size[2], width.extent, xs.count, width.step});
+                }
+            }
+        }
+    }
+    return copies;
+}
+
+// Writes one channel of an image into its box, whose padding is zero already.
+template <class S>
+void fill_box(const S* plane, const std::vector<RowCopies>& copies, Compute<S>* target) {
+    for (const RowCopies& one : copies) {
+        const S* row = plane + one.source;
+        Compute<S>* place = target + one.target;
+        for (int64_t y = 0; y < one.rows; ++y, row += one.source_pitch, place += one.target_pitch)
+            copy_row(row, one.step, one.count, place);
+    }
+}
+
+template <class S>
+void fill_boxes(const S* source, int64_t image_stride, int64_t images, int64_t channels,
+                const int64_t (&size)[3], const Box& box, int64_t pitch, Compute<S>* target) {
+    const int64_t plane = volume(size);
+    const std::vector<RowCopies> copies = copies_into(box, size);
+    const int64_t chunk = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, pitch));
+    parallel_for(0, images * channels, chunk, [&](int64_t begin, int64_t end) {
+        std::fill(target + begin * pitch, target + end * pitch, Compute<S>{});
+        for (int64_t item = begin; item < end; ++item)
+            fill_box(source + item / channels * image_stride + item % channels * plane, copies,
+                     target + item * pitch);
+    });
+}
+
+// A grid of positions (origin + step * index) and taps relative to them, each in three dimensions.
+struct Sampling {
+    int64_t grid[3], origin[3], step[3];
+    std::vector<int64_t> taps[3];
+
+    int64_t least(int d) const { return *std::min_element(taps[d].begin(), taps[d].end()); }
+    Box box() const {
+        Box result;
+        for (int d = 0; d < 3; ++d) {
+            BoxAxis& axis = result.axis[d];
+            axis.low = origin[d] + least(d);
+            axis.step = step[d];
+            int64_t reach = 0;
+            for (const int64_t tap : taps[d]) {
+                axis.remainders.push_back((tap - least(d)) % step[d]);
+                reach = std::max(reach, (tap - least(d)) / step[d]);
+            }
+            std::sort(axis.remainders.begin(), axis.remainders.end());
+            axis.remainders.erase(std::unique(axis.remainders.begin(), axis.remainders.end()),
+                                  axis.remainders.end());
+            axis.extent = grid[d] + reach;
+        }
+        return result;
+    }
+    // Where each tap of the position at the origin lies in the box.
+    std::vector<int64_t> tap_offsets(const Box& box) const {
+        std::vector<int64_t> offsets{0};
+        for (int d = 0; d < 3; ++d) {
+            const auto& remainders = box.axis[d].remainders;
+            std::vector<int64_t> further;
+            for (const int64_t before : offsets) {
+                for (const int64_t tap : taps[d]) {
+                    const auto found =
+                        std::find(remainders.begin(), remainders.end(), (tap - least(d)) % step[d]);
+                    int64_t part = found - remainders.begin(), shift = (tap - least(d)) / step[d];
+                    for (int inner = d + 1; inner < 3; ++inner) {
+                        part *= static_cast<int64_t>(box.axis[inner].remainders.size());
+                        shift *= box.axis[inner].extent;
+                    }
+                    further.push_back(before + part * box.part() + shift);
+                }
+            }
+            offsets = std::move(further);
+        }
+        return offsets;
+    }
+};
+
+// Room on both sides, because vectors are fetched from whole runs.
+template <class T>
+inline constexpr int64_t box_margin = 8 * lanes<T>;
+
+template <class S>
+Patches<Compute<S>> make_patches(const S* source, int64_t image_stride, int64_t images, int64_t channels,
+                                 const int64_t (&size)[3], const Sampling& sampling,
+                                 ScratchUse use = ScratchUse::staging) {
+    using T = Compute<S>;
+    const Box box = sampling.box();
+    const int64_t pitch = ceil_divide(box.volume(), lanes<T>) * lanes<T>;
+    const int64_t count = images * channels * pitch;
+    T* staged = scratch_array<T>(use, static_cast<size_t>(count + 2 * box_margin<T>)) + box_margin<T>;
+    fill_boxes(source, image_stride, images, channels, size, box, pitch, staged);
+    std::fill_n(staged - box_margin<T>, box_margin<T>, T{});
+    std::fill_n(staged + count, box_margin<T>, T{});
+    Patches<T> patches;
+    patches.data = staged;
+    patches.channel_stride = pitch;
+    patches.image_stride = channels * pitch;
+    patches.positions = volume(sampling.grid);
+    for (int d = 0; d < 3; ++d) patches.grid[d] = sampling.grid[d];
+    patches.grid_stride[2] = 1;
+    patches.grid_stride[1] = box.axis[2].extent;
+    patches.grid_stride[0] = box.axis[2].extent * box.axis[1].extent;
+    patches.tap_offset = sampling.tap_offsets(box);
+    return patches;
+}
+
+inline Sampling forward_sampling(const ConvolutionShape& s) {
+    Sampling result;
+    for (int d = 0; d < 3; ++d) {
+        result.grid[d] = s.output[d];
+        result.origin[d] = -s.padding[d];
+        result.step[d] = s.stride[d];
+        for (int64_t tap = 0; tap < s.kernel[d]; ++tap) result.taps[d].push_back(tap * s.dilation[d]);
+    }
+    return result;
+}
+
+// The positions of the input that share a remainder modulo the stride see the same taps of the weight.
+struct Phase {
+    Sampling sampling;
+    std::vector<int64_t> taps;  // offsets in one channel of the weight
+    bool empty = false;
+
+    Phase(const ConvolutionShape& s, const int64_t (&remainder)[3]) {
+        std::vector<int64_t> used[3];
+        for (int d = 0; d < 3; ++d) {
+            sampling.grid[d] = ceil_divide(s.input[d] - remainder[d], s.stride[d]);
+            sampling.origin[d] = 0;
+            sampling.step[d] = 1;
+            for (int64_t tap = 0; tap < s.kernel[d]; ++tap) {
+                const int64_t distance = remainder[d] + s.padding[d] - tap * s.dilation[d];
+                if (distance % s.stride[d] != 0) continue;
+                used[d].push_back(tap);
+                sampling.taps[d].push_back(distance / s.stride[d]);
+            }
+            empty = empty || used[d].empty();
+        }
+        for (const int64_t z : used[0])
+            for (const int64_t y : used[1])
+                for (const int64_t x : used[2]) taps.push_back((z * s.kernel[1] + y) * s.kernel[2] + x);
+        if (empty)
+            for (auto& list : sampling.taps) list.assign(1, 0);
+    }
+};
+
+}  // namespace rl::kernels::RUSHLIGHT_ISA

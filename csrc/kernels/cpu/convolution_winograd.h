@@ -1,0 +1,458 @@
+// Winograd's minimal filtering F(4x4, 3x3): convolutions of 3x3 kernels with stride 1 in a quarter of the
+// multiplications. Input, weight and output are transformed so that, at each of 36 points, tiles of 4x4
+// outputs are a matrix product over the channels (Lavin and Gray, "Fast algorithms for convolutional neural
+// networks").
+//
+// The interpolation points are 0, ±5/8, ±3/2 and infinity: with them errors stay within a few times those of
+// the plain sum, where the customary 0, ±1, ±2 lose another digit.
+#pragma once
+
+#include "kernels/cpu/convolution_patches.h"
+
+namespace rl::kernels::RUSHLIGHT_ISA::winograd {
+
+inline constexpr int64_t out_edge = 4, in_edge = 6, points = in_edge * in_edge, kernel_edge = 3;
+inline constexpr float p = 0.625f, q = 1.5f, p2 = p * p, q2 = q * q;
+
+using V = Vector<float>;
+inline constexpr int width = lanes<float>;
+
+// The one-dimensional transforms; each is applied to the columns and then to the rows of a tile.
+struct InputTransform {
+    static constexpr int from = 6, to = 6;
+    static void apply(const V (&d)[from], V (&t)[to]) {
+        const V even_p = d[4] - q2 * d[2], odd_p = p * (d[3] - q2 * d[1]);
+        const V even_q = d[4] - p2 * d[2], odd_q = q * (d[3] - p2 * d[1]);
+        t[0] = p2 * q2 * d[0] - (p2 + q2) * d[2] + d[4];
+        t[1] = even_p + odd_p;
+        t[2] = even_p - odd_p;
+        t[3] = even_q + odd_q;
+        t[4] = even_q - odd_q;
+        t[5] = p2 * q2 * d[1] - (p2 + q2) * d[3] + d[5];
+    }
+};
+struct WeightTransform {
+    static constexpr int from = 3, to = 6;
+    static constexpr float at_zero = 1 / (p2 * q2), at_p = 1 / (2 * p2 * (p2 - q2)),
+                           at_q = 1 / (2 * q2 * (q2 - p2));
+    static void apply(const V (&g)[from], V (&u)[to]) {
+        const V even_p = at_p * (g[0] + p2 * g[2]), odd_p = at_p * p * g[1];
+        const V even_q = at_q * (g[0] + q2 * g[2]), odd_q = at_q * q * g[1];
+        u[0] = at_zero * g[0];
+        u[1] = even_p + odd_p;
+        u[2] = even_p - odd_p;
+        u[3] = even_q + odd_q;
+        u[4] = even_q - odd_q;
+        u[5] = g[2];
+    }
+};
+struct OutputTransform {
+    static constexpr int from = 6, to = 4;
+    static void apply(const V (&m)[from], V (&y)[to]) {
+        const V sum_p = m[1] + m[2], sum_q = m[3] + m[4];
+        const V difference_p = p * (m[1] - m[2]), difference_q = q * (m[3] - m[4]);
+        y[0] = m[0] + sum_p + sum_q;
+        y[1] = difference_p + difference_q;
+        y[2] = p2 * sum_p + q2 * sum_q;
+        y[3] = p2 * difference_p + q2 * difference_q + m[5];
+    }
+};
+// The transposes of the transforms of output and weight, for the weight's gradient.
+struct GradientTransform {
+    static constexpr int from = 4, to = 6;
+    static void apply(const V (&y)[from], V (&m)[to]) {
+        const V even_p = y[0] + p2 * y[2], odd_p = p * (y[1] + p2 * y[3]);
+        const V even_q = y[0] + q2 * y[2], odd_q = q * (y[1] + q2 * y[3]);
+        m[0] = y[0];
+        m[1] = even_p + odd_p;
+        m[2] = even_p - odd_p;
+        m[3] = even_q + odd_q;
+        m[4] = even_q - odd_q;
+        m[5] = y[3];
+    }
+};
+struct WeightGradientTransform {
+    static constexpr int from = 6, to = 3;
+    static void apply(const V (&u)[from], V (&g)[to]) {
+        const V sum_p = WeightTransform::at_p * (u[1] + u[2]), sum_q = WeightTransform::at_q * (u[3] + u[4]);
+        g[0] = WeightTransform::at_zero * u[0] + sum_p + sum_q;
+        g[1] = WeightTransform::at_p * p * (u[1] - u[2]) + WeightTransform::at_q * q * (u[3] - u[4]);
+        g[2] = p2 * sum_p + q2 * sum_q + u[5];
+    }
+};
+
+// put(i, j, value) for each element of the transformed tile whose elements are get(i, j).
+template <class Transform, class Get, class Put>
+inline void transform_tile(Get&& get, Put&& put) {
+    constexpr int from = Transform::from, to = Transform::to;
+    V half[to][from];
+    for (int j = 0; j < from; ++j) {
+        V column[from], result[to];
+        for (int i = 0; i < from; ++i) column[i] = get(i, j);
+        Transform::apply(column, result);
+        for (int i = 0; i < to; ++i) half[i][j] = result[i];
+    }
+    for (int i = 0; i < to; ++i) {
+        V result[to];
+        Transform::apply(half[i], result);
+        for (int j = 0; j < to; ++j) put(i, j, result[j]);
+    }
+}
+
+// One convolution with stride 1 of `channels` to `rows` channels.
+struct Problem {
+    int64_t batch, channels, rows;
+    int64_t input[3], output[3], padding[2];
+};
+
+inline Problem forward_problem(const ConvolutionShape& s) {
+    return {s.batch,
+            s.in_channels,
+            s.out_channels,
+            {1, s.input[1], s.input[2]},
+            {1, s.output[1], s.output[2]},
+            {s.padding[1], s.padding[2]}};
+}
+inline Problem gradient_problem(const ConvolutionShape& s) {
+    return {s.batch,
+            s.out_channels,
+            s.in_channels,
+            {1, s.output[1], s.output[2]},
+            {1, s.input[1], s.input[2]},
+            {kernel_edge - 1 - s.padding[1], kernel_edge - 1 - s.padding[2]}};
+}
+
+// Whether a convolution is of this kind, and the multiplications saved are worth more than the transforms.
+inline bool suits(const ConvolutionShape& s, const Problem& problem) {
+    if (!s.minimal_filtering || s.groups != 1 || s.input[0] != 1 || s.kernel[0] != 1 || s.padding[0] != 0)
+        return false;
+    for (int d = 1; d < 3; ++d)
+        if (s.kernel[d] != kernel_edge || s.stride[d] != 1 || s.dilation[d] != 1) return false;
+    constexpr int64_t tile_cost = 1000, weight_cost = 2000;  // of a channel's transforms, in multiplications
+    const int64_t tiles =
+        s.batch * ceil_divide(problem.output[1], out_edge) * ceil_divide(problem.output[2], out_edge);
+    const int64_t pairs = problem.channels * problem.rows;
+    const int64_t filtered = points * ceil_divide(tiles, width) * width * pairs + weight_cost * pairs +
+                             tile_cost * tiles * (problem.channels + problem.rows);
+    return filtered < kernel_edge * kernel_edge * s.batch * volume(problem.output) * pairs;
+}
+
+// Images, or rows of tiles of one image, that are taken at a time.
+struct Part {
+    int64_t first_image, images, first_row, rows, across;
+    int64_t tiles() const { return images * rows * across; }
+    int64_t blocks() const { return ceil_divide(tiles(), width); }
+};
+
+// Cuts the batch into parts of about `tiles` tiles.
+inline std::vector<Part> parts_of(const Problem& s, int64_t tiles) {
+    const int64_t high = ceil_divide(s.output[1], out_edge), across = ceil_divide(s.output[2], out_edge);
+    const int64_t bands = std::min(high, ceil_divide(high * across, tiles));
+    const int64_t groups =
+        bands > 1 ? s.batch : ceil_divide(s.batch, std::max<int64_t>(1, tiles / (high * across)));
+    std::vector<Part> parts;
+    for (int64_t group = 0; group < groups; ++group) {
+        const Range images = piece(s.batch, groups, group);
+        for (int64_t band = 0; band < bands; ++band) {
+            const Range rows = piece(high, bands, band);
+            parts.push_back({images.first, images.count, rows.first, rows.count, across});
+        }
+    }
+    return parts;
+}
+
+// So many that the transformed tiles stay in the second cache, unless the weights, read once for each part,
+// are the larger burden.
+inline int64_t tiles_at_once(const Problem& s) {
+    const int64_t cached = (int64_t{1} << 18) / (points * (s.channels + s.rows));
+    return std::max({cached, s.channels * s.rows / 2048, int64_t{32}});
+}
+
+// The elements of one channel of images of `size` that the tiles of a part look at.
+inline Patches<float> tile_patches(const float* images, int64_t channels, const int64_t (&size)[3],
+                                   const Part& part, int64_t edge, const int64_t (&padding)[2]) {
+    Sampling sampling{{1, part.rows, part.across},
+                      {0, part.first_row * out_edge - padding[0], -padding[1]},
+                      {1, out_edge, out_edge},
+                      {{0}, {}, {}}};
+    for (int64_t tap = 0; tap < edge; ++tap)
+        for (int d = 1; d < 3; ++d) sampling.taps[d].push_back(tap);
+    const int64_t stride = channels * volume(size);
+    return make_patches(images + part.first_image * stride, stride, part.images, channels, size, sampling);
+}
+
+// Transforms every tile of a part; place(block, channel) is where the vector of point 0 of a block of tiles
+// goes, and the other points follow `pitch` apart.
+template <class Transform, class Place>
+void transform_patches(const Patches<float>& patches, const Part& part, int64_t channels, int64_t pitch,
+                       Place&& place) {
+    constexpr int64_t channels_at_once = 16;
+    const int64_t pieces = ceil_divide(channels, channels_at_once);
+    parallel_for(0, part.blocks() * pieces, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t item = begin; item < end; ++item) {
+            const int64_t block = item / pieces;
+            const PositionBlock<float> lanes_of = patches.block(block * width, part.tiles() - block * width);
+            const Range range = piece(channels, pieces, item % pieces);
+            const auto transform = [&](auto&& fetch) {
+                for (int64_t c = range.first; c < range.first + range.count; ++c) {
+                    const float* source = patches.data + c * patches.channel_stride;
+                    float* target = place(block, c);
+                    transform_tile<Transform>(
+                        [&](int i, int j) {
+                            return fetch(source +
+                                         patches.tap_offset[static_cast<size_t>(i * Transform::from + j)]);
+                        },
+                        [&](int i, int j, V value) {
+                            store_vector(target + (i * in_edge + j) * pitch, value);
+                        });
+                }
+            };
+            if (lanes_of.pieces == 1)
+                transform([&](const float* source) { return lanes_of.template fetch_pieces<1>(source); });
+            else if (lanes_of.pieces == 2)
+                transform([&](const float* source) { return lanes_of.template fetch_pieces<2>(source); });
+            else
+                transform([&](const float* source) { return lanes_of.fetch(source); });
+        }
+    });
+}
+
+// A length that is no multiple of a page's, lest the points of one tile meet in one set of the cache.
+inline int64_t spread(int64_t length) {
+    return (length + width - 1) / width * width + width;
+}
+
+// The transformed weights of some rows as the left panel [channel][row] of each point. `left` packs the plain
+// weight, whose depth runs over (channel, tap).
+template <class Left>
+void transform_weights(const Problem& s, const Left& left, Range rows, float* target, int64_t pitch) {
+    constexpr int64_t taps = kernel_edge * kernel_edge;
+    const int64_t depth = s.channels * taps;
+    float* packed =
+        scratch_array<float>(ScratchUse::vector, static_cast<size_t>(depth * tile_rows<float> + width));
+    left.pack_rows(rows.first, static_cast<int>(rows.count), 0, depth, packed);
+    for (int64_t c = 0; c < s.channels; ++c) {
+        for (int64_t lane = 0; lane < rows.count; lane += width) {
+            const int64_t count = std::min<int64_t>(width, rows.count - lane);
+            const float* source = packed + c * taps * rows.count + lane;
+            float* place = target + c * rows.count + lane;
+            transform_tile<WeightTransform>(
+                [&](int i, int j) {
+                    return Vec<float>::load(source + (i * kernel_edge + j) * rows.count, count).native;
+                },
+                [&](int i, int j, V value) {
+                    Vec<float>(value).store(place + (i * in_edge + j) * pitch, count);
+                });
+        }
+    }
+}
+
+// Interleaves four vectors: lane 0 of each, then lane 1 of each, ...
+inline void interleave(const V (&y)[4], float* target) {
+    const auto low = constant_vector<int32_t>([](int lane) { return lane / 2 + (lane % 2) * width; });
+    const auto high =
+        constant_vector<int32_t>([](int lane) { return width / 2 + lane / 2 + (lane % 2) * width; });
+    const V even_low = __builtin_shuffle(y[0], y[2], low), even_high = __builtin_shuffle(y[0], y[2], high);
+    const V odd_low = __builtin_shuffle(y[1], y[3], low), odd_high = __builtin_shuffle(y[1], y[3], high);
+    store_vector(target, __builtin_shuffle(even_low, odd_low, low));
+    store_vector(target + width, __builtin_shuffle(even_low, odd_low, high));
+    store_vector(target + 2 * width, __builtin_shuffle(even_high, odd_high, low));
+    store_vector(target + 3 * width, __builtin_shuffle(even_high, odd_high, high));
+}
+
+// Writes a block of tiles, interleaved row by row in `lines`, into one channel's plane of each of its images.
+inline void place_block(const Problem& s, const Part& part, int64_t block, int64_t row,
+                        const float (&lines)[out_edge][out_edge * width], float* output) {
+    const int64_t last = std::min(part.tiles(), (block + 1) * width);
+    for (int64_t tile = block * width; tile < last;) {
+        const int64_t x = tile % part.across, count = std::min(part.across - x, last - tile);
+        const int64_t y = (part.first_row + tile / part.across % part.rows) * out_edge;
+        const int64_t image = part.first_image + tile / part.across / part.rows;
+        const int64_t columns = std::min(count * out_edge, s.output[2] - x * out_edge);
+        float* target = output + ((image * s.rows + row) * s.output[1] + y) * s.output[2] + x * out_edge;
+        const float* line = lines[0] + tile % width * out_edge;
+        for (int64_t i = 0; i < std::min(out_edge, s.output[1] - y); ++i)
+            copy_row(line + i * out_edge * width, 1, columns, target + i * s.output[2]);
+        tile += count;
+    }
+}
+
+inline void transform_outputs(const Problem& s, const Part& part, const float* products, int64_t pitch,
+                              int64_t row_pitch, const float* bias, float* output) {
+    constexpr int64_t rows_at_once = 16;
+    const int64_t pieces = ceil_divide(s.rows, rows_at_once);
+    parallel_for(0, part.blocks() * pieces, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t item = begin; item < end; ++item) {
+            const int64_t block = item / pieces;
+            const Range range = piece(s.rows, pieces, item % pieces);
+            for (int64_t row = range.first; row < range.first + range.count; ++row) {
+                const float* source = products + row * row_pitch + block * width;
+                const V start = V{} + (bias != nullptr ? bias[row] : 0.0f);
+                V tile[out_edge][out_edge];
+                transform_tile<OutputTransform>(
+                    [&](int i, int j) { return load_vector(source + (i * in_edge + j) * pitch); },
+                    [&](int i, int j, V value) { tile[i][j] = value + start; });
+                alignas(64) float lines[out_edge][out_edge * width];
+                for (int64_t i = 0; i < out_edge; ++i) interleave(tile[i], lines[i]);
+                place_block(s, part, block, row, lines, output);
+            }
+        }
+    });
+}
+
+// A convolution with stride 1, whose weight's rows `left` packs as for a plain product over (channel, tap).
+template <class Left>
+class Convolution {
+  public:
+    Convolution(const Problem& s, const float* input, const Left& left, const float* bias, float* output)
+        : s_(s), input_(input), left_(left), bias_(bias), output_(output) {}
+
+    void run() const {
+        const std::vector<Part> parts = parts_of(s_, tiles_at_once(s_));
+        if (parts.size() == 1) return run_part(parts[0], nullptr);
+        float* weights = scratch_array<float>(ScratchUse::shared, static_cast<size_t>(panels_ * panel_));
+        parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
+            for (int64_t index = begin; index < end; ++index)
+                transform_weights(s_, left_, rows_of(index), weights + index * panel_, pitch_);
+        });
+        // Many parts are shared out whole, each then staying in one processor's cache; few are shared out
+        // inside.
+        const int64_t count = std::ssize(parts);
+        parallel_for(0, count, count < 4 ? count : 1, [&](int64_t begin, int64_t end) {
+            for (int64_t index = begin; index < end; ++index)
+                run_part(parts[static_cast<size_t>(index)], weights);
+        });
+    }
+
+  private:
+    static constexpr int64_t tile = tile_columns<float>;
+
+    // Transformed tiles, [point][group of columns][channel][column], and their products,
+    // [point][row][column].
+    struct Tiles {
+        int64_t count, columns, row_pitch, pitch, product_pitch;
+        float *inputs, *products;
+        int vectors(int64_t column) const { return count - column * tile > width ? 2 : 1; }
+    };
+
+    Range rows_of(int64_t panel) const { return piece(s_.rows, panels_, panel); }
+
+    // Without `weights` each panel of them is transformed when its turn comes.
+    void run_part(const Part& part, const float* weights) const {
+        const Patches<float> patches = tile_patches(input_, s_.channels, s_.input, part, in_edge, s_.padding);
+        Tiles t;
+        t.count = part.tiles();
+        t.columns = ceil_divide(t.count, tile);
+        t.row_pitch = t.columns * tile;
+        t.pitch = spread(s_.channels * t.row_pitch);
+        t.product_pitch = spread(s_.rows * t.row_pitch);
+        t.inputs = scratch_array<float>(ScratchUse::transformed,
+                                        static_cast<size_t>(points * (t.pitch + t.product_pitch)));
+        t.products = t.inputs + points * t.pitch;
+        transform_patches<InputTransform>(patches, part, s_.channels, t.pitch, [&](int64_t block, int64_t c) {
+            const int64_t column = block * width / tile, lane = block * width % tile;
+            return t.inputs + column * s_.channels * tile + c * t.vectors(column) * width + lane;
+        });
+        if (weights != nullptr)
+            multiply(t, weights);
+        else
+            transform_and_multiply(t);
+        transform_outputs(s_, part, t.products, t.product_pitch, t.row_pitch, bias_, output_);
+    }
+
+    void multiply(const Tiles& t, const float* weights) const {
+        parallel_for(0, points, 1, [&](int64_t begin, int64_t end) {
+            for (int64_t point = begin; point < end; ++point)
+                for (int64_t column = 0; column < t.columns; ++column)
+                    for (int64_t index = 0; index < panels_; ++index)
+                        multiply_panel(t, point, column, index, weights + index * panel_);
+        });
+    }
+    void transform_and_multiply(const Tiles& t) const {
+        parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
+            float* weights = scratch_array<float>(ScratchUse::local, static_cast<size_t>(panel_));
+            for (int64_t index = begin; index < end; ++index) {
+                transform_weights(s_, left_, rows_of(index), weights, pitch_);
+                for (int64_t point = 0; point < points; ++point)
+                    for (int64_t column = 0; column < t.columns; ++column)
+                        multiply_panel(t, point, column, index, weights);
+            }
+        });
+    }
+    void multiply_panel(const Tiles& t, int64_t point, int64_t column, int64_t index,
+                        const float* panel) const {
+        const Range rows = rows_of(index);
+        const auto function = tile_function<float>(static_cast<int>(rows.count), t.vectors(column));
+        function(s_.channels, panel + point * pitch_,
+                 t.inputs + point * t.pitch + column * s_.channels * tile,
+                 t.products + point * t.product_pitch + rows.first * t.row_pitch + column * tile, t.row_pitch,
+                 1.0f, false);
+    }
+
+    const Problem& s_;
+    const float* input_;
+    const Left& left_;
+    const float* bias_;
+    float* output_;
+    int64_t panels_ = ceil_divide(s_.rows, tile_rows<float>);
+    int64_t pitch_ = spread(s_.channels * tile_rows<float>), panel_ = points * pitch_;
+};
+
+// The weight's gradient from its value at every point, [point][row][channel].
+inline void restore_weights(const Problem& s, const float* sums, int64_t pitch, float* grad_weight) {
+    parallel_for(0, s.rows, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row) {
+            for (int64_t c = 0; c < s.channels; c += width) {
+                const int64_t count = std::min<int64_t>(width, s.channels - c);
+                const float* source = sums + row * s.channels + c;
+                float* target = grad_weight + (row * s.channels + c) * kernel_edge * kernel_edge;
+                transform_tile<WeightGradientTransform>(
+                    [&](int i, int j) {
+                        return Vec<float>::load(source + (i * in_edge + j) * pitch, count).native;
+                    },
+                    [&](int i, int j, V value) {
+                        for (int64_t lane = 0; lane < count; ++lane)
+                            target[(lane * kernel_edge + i) * kernel_edge + j] = value[lane];
+                    });
+            }
+        }
+    });
+}
+
+inline void weight_gradient(const Problem& s, const float* input, const float* grad_output,
+                            float* grad_weight) {
+    const int64_t sum_pitch = spread(s.rows * s.channels);
+    float* sums = scratch_array<float>(ScratchUse::accumulator, static_cast<size_t>(points * sum_pitch));
+    GemmProblem product;
+    product.m = s.rows;
+    product.n = product.c_row = product.addend_row = s.channels;
+    product.a_column = product.b_row = product.c_column = product.addend_column = 1;
+    product.c = sums;
+    product.batch_rank = 1;
+    const int64_t most = (int64_t{1} << 21) / (points * (s.channels + s.rows));
+    for (const Part& part : parts_of(s, std::max<int64_t>(64, most))) {
+        const int64_t line = part.blocks() * width;
+        const int64_t pitch = spread(s.channels * line), grad_pitch = spread(s.rows * line);
+        float* inputs =
+            scratch_array<float>(ScratchUse::transformed, static_cast<size_t>(points * (pitch + grad_pitch)));
+        float* grads = inputs + points * pitch;
+        const auto placed = [&](float* base) {
+            return [base, line](int64_t block, int64_t c) { return base + c * line + block * width; };
+        };
+        transform_patches<InputTransform>(tile_patches(input, s.channels, s.input, part, in_edge, s.padding),
+                                          part, s.channels, pitch, placed(inputs));
+        transform_patches<GradientTransform>(
+            tile_patches(grad_output, s.rows, s.output, part, out_edge, {0, 0}), part, s.rows, grad_pitch,
+            placed(grads));
+        product.k = part.tiles();
+        product.a = grads;
+        product.b = inputs;
+        product.a_row = product.b_column = line;
+        product.batch[0] = {points, grad_pitch, pitch, sum_pitch, sum_pitch};
+        gemm(product);
+        product.addend = sums;
+    }
+    restore_weights(s, sums, sum_pitch, grad_weight);
+}
+
+}  // namespace rl::kernels::RUSHLIGHT_ISA::winograd
