@@ -15,4 +15,9 @@ void max_pool(DType dtype, int64_t planes, const AxisWindows* windows, const voi
     pool_kernels().max_pool(dtype, planes, windows, input, output, indices);
 }
 
+void max_pool_gradient(DType dtype, int64_t planes, int64_t count, int64_t size, const void* grad,
+                       const int64_t* indices, void* grad_input) {
+    pool_kernels().max_pool_gradient(dtype, planes, count, size, grad, indices, grad_input);
+}
+
 }  // namespace rl::kernels

@@ -2,6 +2,7 @@
 #include "ops/convolution.h"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 
 #include "autograd/record.h"
@@ -16,6 +17,8 @@
 
 namespace rl::ops {
 namespace {
+
+std::atomic<bool> winograd{true};
 
 struct Geometry {
     Dims stride, padding, dilation;
@@ -39,6 +42,7 @@ kernels::ConvolutionShape shape_of(const Dims& input, const Dims& weight, const 
     shape.groups = geometry.groups;
     shape.in_channels = input[1];
     shape.out_channels = output[1];
+    shape.minimal_filtering = winograd.load(std::memory_order_relaxed);
     const size_t spatial = input.size() - 2;
     for (size_t d = 0; d < spatial; ++d) {
         const size_t to = 3 - spatial + d;
@@ -225,6 +229,13 @@ Dims transposed_sizes(const Tensor& input, const Tensor& weight, const Geometry&
 }
 
 }  // namespace
+
+bool winograd_enabled() {
+    return winograd.load(std::memory_order_relaxed);
+}
+void set_winograd_enabled(bool enabled) {
+    winograd.store(enabled, std::memory_order_relaxed);
+}
 
 Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, const Dims& stride,
                    const Dims& padding, const Dims& dilation, bool transposed, const Dims& output_padding,

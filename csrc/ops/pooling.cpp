@@ -269,31 +269,50 @@ Tensor as_planes(const Tensor& self, int64_t spatial) {
     return reshape(self, {planes, size});
 }
 
-// Values at windows' maxima and their indices; the gradient goes to where they came from.
+int64_t outer_count(const Dims& sizes, int64_t spatial) {
+    int64_t count = 1;
+    for (size_t d = 0; d + static_cast<size_t>(spatial) < sizes.size(); ++d) count *= sizes[d];
+    return count;
+}
+
+// Each gradient added to zeros of `sizes` where its maximum came from.
+Tensor maxima_gradient(const char* node, const Tensor& grad, const Tensor& indices, const Dims& sizes,
+                       int64_t spatial) {
+    const Tensor result = empty(sizes, options_of(grad));
+    if (!result.is_meta() && result.numel() > 0) {
+        const Tensor source = contiguous_data(grad);
+        const int64_t planes = outer_count(sizes, spatial);
+        const GilRelease released(result.numel());
+        kernels::max_pool_gradient(grad.dtype(), planes, grad.numel() / planes, result.numel() / planes,
+                                   source.raw_data(), indices.data<int64_t>(), result.raw_data());
+    }
+    return record(node, {grad}, result, [&] {
+        return [indices = Saved(indices), spatial](const Tensor& second) -> Gradients {
+            const Tensor places = indices.get();
+            return {view(gather(as_planes(second, spatial), 1, as_planes(places, spatial)), places.sizes())};
+        };
+    });
+}
+
+// Values at windows' maxima and, if wanted, their indices; the gradient goes to where they came from.
 std::tuple<Tensor, Tensor> pool_maxima(const char* node, const Tensor& self, int64_t spatial,
-                                       const std::vector<AxisWindows>& windows) {
+                                       const std::vector<AxisWindows>& windows, bool indices_wanted = true) {
     const size_t outer = self.sizes().size() - static_cast<size_t>(spatial);
     Dims sizes(self.sizes().begin(), self.sizes().begin() + static_cast<std::ptrdiff_t>(outer));
-    const int64_t planes = count_elements(sizes);
     for (size_t d = static_cast<size_t>(3 - spatial); d < 3; ++d) sizes.push_back(windows[d].output());
     const Tensor values = empty(sizes, options_of(self));
-    const Tensor indices = empty(sizes, {DType::int64, self.device()});
+    const Tensor indices = indices_wanted ? empty(sizes, {DType::int64, self.device()}) : Tensor();
     if (!values.is_meta() && values.numel() > 0) {
         const Tensor source = contiguous_data(self);
         const GilRelease released(source.numel());
-        kernels::max_pool(self.dtype(), planes, windows.data(), source.raw_data(), values.raw_data(),
-                          indices.data<int64_t>());
+        kernels::max_pool(self.dtype(), outer_count(sizes, spatial), windows.data(), source.raw_data(),
+                          values.raw_data(), indices_wanted ? indices.data<int64_t>() : nullptr);
     }
     record(node, {self}, values, [&] {
-        return [indices = Saved(indices), sizes = self.sizes(), spatial,
-                options = options_of(self)](const Tensor& grad) -> Gradients {
-            int64_t planes = 1, size = 1;
-            for (size_t d = 0; d < sizes.size(); ++d)
-                (d + static_cast<size_t>(spatial) < sizes.size() ? planes : size) *= sizes[d];
-            const Tensor start = zeros(Dims{planes, size}, {grad.dtype(), options.device});
-            return {view(scatter_add(start, 1, as_planes(indices.get(), spatial), as_planes(grad, spatial)),
-                         sizes)};
-        };
+        return
+            [indices = Saved(indices), sizes = self.sizes(), spatial, node](const Tensor& grad) -> Gradients {
+                return {maxima_gradient(node, grad, indices.get(), sizes, spatial)};
+            };
     });
     return {values, indices};
 }
@@ -302,9 +321,9 @@ constexpr const char* maximum_nodes[] = {"MaxPool1DWithIndicesBackward0", "MaxPo
                                          "MaxPool3DWithIndicesBackward0"};
 
 template <int spatial>
-std::tuple<Tensor, Tensor> max_pool_with_indices(const Tensor& self, const Dims& kernel_size,
-                                                 const Dims& stride, const Dims& padding,
-                                                 const Dims& dilation, bool ceil_mode) {
+std::tuple<Tensor, Tensor> pool_windows(const Tensor& self, const Dims& kernel_size, const Dims& stride,
+                                        const Dims& padding, const Dims& dilation, bool ceil_mode,
+                                        bool indices_wanted) {
     const std::string owner = name_of("max_pool", spatial);
     const std::vector<Window> windows = read_windows(owner, spatial, kernel_size, stride, padding, dilation);
     if (spatial == 1) check_rank(owner, self, spatial);
@@ -318,6 +337,9 @@ std::tuple<Tensor, Tensor> max_pool_with_indices(const Tensor& self, const Dims&
         AxisWindows& axis = axes[3 - spatial + d];
         axis.input = self.size(static_cast<int64_t>(d) - spatial);
         axis.step = w.dilation;
+        axis.stride = w.stride;
+        axis.origin = -w.padding;
+        axis.width = (w.kernel - 1) * w.dilation + 1;
         axis.first.clear();
         axis.last.clear();
         for (int64_t i = 0; i < sizes[d]; ++i) {
@@ -328,14 +350,21 @@ std::tuple<Tensor, Tensor> max_pool_with_indices(const Tensor& self, const Dims&
             axis.last.push_back(end);
         }
     }
-    return pool_maxima(maximum_nodes[spatial - 1], self, spatial, axes);
+    return pool_maxima(maximum_nodes[spatial - 1], self, spatial, axes, indices_wanted);
+}
+
+template <int spatial>
+std::tuple<Tensor, Tensor> max_pool_with_indices(const Tensor& self, const Dims& kernel_size,
+                                                 const Dims& stride, const Dims& padding,
+                                                 const Dims& dilation, bool ceil_mode) {
+    return pool_windows<spatial>(self, kernel_size, stride, padding, dilation, ceil_mode, true);
 }
 
 template <int spatial>
 Tensor max_pool(const Tensor& self, const Dims& kernel_size, const Dims& stride, const Dims& padding,
                 const Dims& dilation, bool ceil_mode) {
-    return std::get<0>(
-        max_pool_with_indices<spatial>(self, kernel_size, stride, padding, dilation, ceil_mode));
+    return std::get<0>(pool_windows<spatial>(self, kernel_size, stride, padding, dilation, ceil_mode,
+                                             gradients_wanted({self})));
 }
 
 constexpr const char* adaptive_maximum_nodes[] = {"AdaptiveMaxPool1DBackward0", "AdaptiveMaxPool2DBackward0",

@@ -9,6 +9,7 @@
 #include "core/object.h"
 #include "core/threads.h"
 #include "ops/autograd_support.h"
+#include "ops/convolution.h"
 #include "ops/registry.h"
 #include "python/arguments.h"
 #include "python/errors.h"
@@ -133,6 +134,8 @@ NB_MODULE(_C, module) {
     module.def("empty_cache", rl::empty_cache, "Gives memory kept for reuse back to the system.");
     module.def("get_num_threads", rl::get_num_threads, "The number of threads that operators use.");
     module.def("set_num_threads", rl::set_num_threads, nb::arg("num_threads"), "Sets the number of threads.");
+    module.def("_winograd_enabled", rl::ops::winograd_enabled, "See rushlight.backends.convolution.");
+    module.def("_set_winograd_enabled", rl::ops::set_winograd_enabled, nb::arg("enabled"));
     module.def(
         "_isa", [] { return std::string(rl::isa_name(rl::current_isa())); }, "The instruction set in use.");
 }

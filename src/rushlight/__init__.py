@@ -81,6 +81,7 @@ from rushlight._random import (  # noqa: E402, F401
 _SUBMODULES = frozenset(
     {
         "autograd",
+        "backends",
         "examples",
         "fft",
         "linalg",

@@ -35,9 +35,7 @@ struct CorrelatedRun {
 
 template <class T, int rows, int columns>
 void correlate_run(const CorrelatedRun<T>& run, const int64_t* offset) {
-    Vector<T> sum[rows][columns];
-    for (int r = 0; r < rows; ++r)
-        for (int j = 0; j < columns; ++j) sum[r][j] = load_vector(run.sums + r * run.sums_row + j * lanes<T>);
+    Vector<T> sum[rows][columns] = {};
     for (int64_t x = 0; x < run.length; x += lanes<T>) {
         Vector<T> value[rows];
         for (int r = 0; r < rows; ++r) value[r] = load_vector(run.grad + r * run.grad_row + x);
@@ -46,8 +44,12 @@ void correlate_run(const CorrelatedRun<T>& run, const int64_t* offset) {
             for (int r = 0; r < rows; ++r) sum[r][j] += value[r] * patch;
         }
     }
-    for (int r = 0; r < rows; ++r)
-        for (int j = 0; j < columns; ++j) store_vector(run.sums + r * run.sums_row + j * lanes<T>, sum[r][j]);
+    for (int r = 0; r < rows; ++r) {
+        for (int j = 0; j < columns; ++j) {
+            T* place = run.sums + r * run.sums_row + j * lanes<T>;
+            store_vector(place, load_vector(place) + sum[r][j]);
+        }
+    }
 }
 
 template <class T>
@@ -80,7 +82,10 @@ void correlate(const Patches<T>& patches, const Patches<T>& grads, int64_t image
     const int64_t parts = std::clamp<int64_t>(ceil_divide(16, strips), 1, tiles);
     // Runs so short that the gradient's, read again for every tile, stay in the first cache.
     constexpr int64_t run_vectors = 64;
-    const int64_t vectors = grads.channel_stride / lanes<T>, runs = ceil_divide(vectors, run_vectors);
+    const auto& grid = patches.grid;
+    const auto& stride = patches.grid_stride;
+    const int64_t length = (grid[0] - 1) * stride[0] + (grid[1] - 1) * stride[1] + grid[2];
+    const int64_t vectors = ceil_divide(length, lanes<T>), runs = ceil_divide(vectors, run_vectors);
     parallel_for(0, strips * parts, 1, [&](int64_t begin, int64_t end) {
         const int64_t sums_row = columns * lanes<T>;
         T* vectors_of_sums = scratch_array<T>(ScratchUse::local, static_cast<size_t>(edge * sums_row));

@@ -111,10 +111,30 @@ struct PlaneTarget {
     int64_t step[3];
 };
 
+// Writes every second element from `target` on; those between keep their values.
+template <class T>
+void store_alternate(Vector<T> value, int64_t count, T* target) {
+    using Index = IntegerOf<T>;
+    constexpr int width = lanes<T>;
+    const auto even = constant_vector<Index>([](int lane) { return lane % 2 - 1; });
+    const auto low = constant_vector<Index>([](int lane) { return lane / 2; });
+    const auto high = constant_vector<Index>([](int lane) { return width / 2 + lane / 2; });
+    const int64_t span = 2 * count - 1, first = std::min<int64_t>(span, width);
+    const auto blend = [&](T* place, int64_t size, Vector<T> spread) {
+        Vec<T>(even ? spread : Vec<T>::load(place, size).native).store(place, size);
+    };
+    blend(target, first, __builtin_shuffle(value, low));
+    if (span > width) blend(target + width, span - width, __builtin_shuffle(value, high));
+}
+
+// Writes up to a vector of sums, `step` apart.
 template <class S>
 void store_lanes(const Compute<S>* source, int64_t count, S* target, int64_t step) {
-    if constexpr (std::is_same_v<S, Compute<S>>) {
-        if (step == 1) return Vec<S>::load(source).store(target, count);
+    if constexpr (std::is_floating_point_v<S>) {
+        const bool whole = count == lanes<S>;
+        const Vec<S> value = whole ? Vec<S>::load(source) : Vec<S>::load(source, count);
+        if (step == 1) return whole ? value.store(target) : value.store(target, count);
+        if (step == 2) return store_alternate<S>(value.native, count, target);
     }
     for (int64_t lane = 0; lane < count; ++lane) target[lane * step] = to_storage<S>(source[lane]);
 }

@@ -5,7 +5,7 @@
 // next where lines are short; what falls between lines is computed and dropped.
 #pragma once
 
-#include "kernels/cpu/convolution_patches.h"
+#include "kernels/cpu/convolution_depthwise.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
@@ -166,11 +166,9 @@ class DirectProduct {
         }
     }
     void store_line(const T* source, int64_t count, S* target) const {
-        const int64_t step = target_.step[2];
-        if constexpr (std::is_same_v<S, T>) {
-            if (step == 1) return copy_row(source, 1, count, target);
-        }
-        for (int64_t x = 0; x < count; ++x) target[x * step] = to_storage<S>(source[x]);
+        for (int64_t x = 0; x < count; x += width)
+            store_lanes<S>(source + x, std::min<int64_t>(width, count - x), target + x * target_.step[2],
+                           target_.step[2]);
     }
 
     const Patches<T>& patches_;

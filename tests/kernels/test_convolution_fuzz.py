@@ -1,0 +1,162 @@
+"""Convolutions and pooling against float64 NumPy, with equal bits for any number of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rushlight
+from rushlight.backends import convolution as backend
+from rushlight.nn import functional as F
+
+# Of the largest element.
+TOLERANCES = {"float64": 1e-13, "float32": 3e-6, "float16": 2e-3, "bfloat16": 2e-2}
+
+Case = tuple[np.ndarray, np.ndarray, np.ndarray, dict]
+
+
+def taps(case: Case) -> Iterator[tuple[tuple, tuple]]:
+    """The index of each tap in the weight, and the slices of the padded input that it meets."""
+    x, w, _, options = case
+    spatial = w.ndim - 2
+    sizes = [
+        (x.shape[d + 2] + 2 * options["padding"][d] - options["dilation"][d] * (w.shape[d + 2] - 1) - 1)
+        // options["stride"][d]
+        + 1
+        for d in range(spatial)
+    ]
+    for tap in product(*map(range, w.shape[2:])):
+        begin = [t * d for t, d in zip(tap, options["dilation"])]
+        yield (
+            (..., *tap),
+            (..., *(slice(b, b + s * (n - 1) + 1, s) for b, s, n in zip(begin, options["stride"], sizes))),
+        )
+
+
+def reference(case: Case, grad: np.ndarray | None = None) -> list[np.ndarray]:
+    """The output, or the gradients of input, weight and bias."""
+    x, w, bias, options = case
+    groups = options["groups"]
+    wide = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in options["padding"])])
+    grouped = wide.reshape(len(x), groups, -1, *wide.shape[2:])
+    kernels = w.reshape(groups, -1, *w.shape[1:])
+    if grad is None:
+        y = sum(np.einsum("goc,ngc...->ngo...", kernels[tap], grouped[place]) for tap, place in taps(case))
+        return [y.reshape(len(x), len(w), *y.shape[3:]) + bias.reshape(-1, *[1] * (w.ndim - 2))]
+    grads = grad.reshape(len(x), groups, -1, *grad.shape[2:])
+    dx, dw = np.zeros_like(grouped), np.zeros_like(kernels)
+    for tap, place in taps(case):
+        dx[place] += np.einsum("goc,ngo...->ngc...", kernels[tap], grads)
+        flat = [a.reshape(*a.shape[:3], -1) for a in (grads, grouped[place])]
+        dw[tap] = np.einsum("ngop,ngcp->goc", *flat)
+    inner = (..., *(slice(p, p + n) for p, n in zip(options["padding"], x.shape[2:])))
+    return [dx.reshape(wide.shape)[inner], dw.reshape(w.shape), grad.sum((0, *range(2, grad.ndim)))]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Depthwise, grouped, dense, few and many channels; kernels, strides, padding and dilation of any kind."""
+    spatial = draw(st.sampled_from([1, 2, 2, 2, 3]))
+    groups, entering, leaving = draw(
+        st.one_of(
+            st.tuples(st.just(1), st.integers(1, 40), st.integers(1, 40)),
+            st.tuples(st.sampled_from([8, 9, 17, 40]), st.just(1), st.just(1)),
+            st.tuples(st.sampled_from([2, 8, 11]), st.integers(1, 3), st.integers(1, 3)),
+        )
+    )
+    dims = range(spatial)
+    kernel = draw(
+        st.one_of(
+            st.just([3] * spatial), st.just([5] * spatial), st.tuples(*[st.integers(1, 5) for _ in dims])
+        )
+    )
+    stride = draw(
+        st.one_of(
+            st.just([1] * spatial), st.just([2] * spatial), st.tuples(*[st.integers(1, 3) for _ in dims])
+        )
+    )
+    dilation = draw(st.one_of(st.just([1] * spatial), st.tuples(*[st.integers(1, 2) for _ in dims])))
+    padding = [draw(st.integers(0, 3)) for _ in dims]
+    most = {1: 90, 2: 30, 3: 8}[spatial]
+    reach = [(k - 1) * d + 1 - 2 * p for k, d, p in zip(kernel, dilation, padding)]
+    sizes = [draw(st.integers(max(1, r), max(r, most))) for r in reach]
+    random = np.random.default_rng(draw(st.integers(0, 1000)))
+    x = random.standard_normal((draw(st.integers(1, 3)), groups * entering, *sizes))
+    w = random.standard_normal((groups * leaving, entering, *kernel)) / np.sqrt(entering * np.prod(kernel))
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return x, w, random.standard_normal(groups * leaving), options
+
+
+def run(case: Case, dtype: str, dense: bool = True) -> tuple[list[np.ndarray], np.ndarray, Case]:
+    """Output and gradients, the output's gradient, and the case as it was after rounding to the dtype."""
+    *arrays, options = case
+    tensors = [rushlight.from_numpy(a.copy()).to(getattr(rushlight, dtype)) for a in arrays]
+    rounded = [t.double().numpy() for t in tensors]
+    if not dense:
+        tensors = [rushlight.stack([t, t], -1)[..., 0] for t in tensors]
+    tensors = [t.detach().requires_grad_() for t in tensors]
+    x, w, bias = tensors
+    y = getattr(F, f"conv{w.dim() - 2}d")(x, w, bias, **options)
+    grad = rushlight.from_numpy(np.random.default_rng(1).standard_normal(y.shape)).to(y.dtype)
+    y.backward(grad)
+    results = [y.detach(), *(t.grad for t in tensors)]
+    return [r.double().numpy() for r in results], grad.double().numpy(), (*rounded, options)
+
+
+@settings(max_examples=120, deadline=None)
+@given(case=cases(), dtype=st.sampled_from(sorted(TOLERANCES)), dense=st.booleans())
+def test_values_and_gradients(case: Case, dtype: str, dense: bool) -> None:
+    results, grad, rounded = run(case, dtype, dense)
+    expected = reference(rounded) + reference(rounded, grad)
+    for name, mine, right in zip(("output", "input", "weight", "bias"), results, expected):
+        scale = max(np.abs(right).max(), 1e-3, np.abs(grad).max() if name == "bias" else 0)
+        np.testing.assert_allclose(mine, right, rtol=0, atol=scale * TOLERANCES[dtype], err_msg=name)
+
+
+@settings(max_examples=25, deadline=None)
+@given(case=cases(), dtype=st.sampled_from(["float32", "float64", "bfloat16"]))
+def test_bits_do_not_depend_on_the_number_of_threads(case: Case, dtype: str) -> None:
+    before, results = rushlight.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3, 8):
+            rushlight.set_num_threads(threads)
+            results.append(run(case, dtype)[0])
+    finally:
+        rushlight.set_num_threads(before)
+    for other in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(results[0], other))
+
+
+@pytest.mark.parametrize(
+    ("batch", "channels", "size"), [(1, 16, 56), (2, 48, 30), (4, 64, 14), (8, 96, 7), (1, 33, 41)]
+)
+def test_winograd_keeps_the_numbers(batch: int, channels: int, size: int) -> None:
+    random = np.random.default_rng(0)
+    x = random.standard_normal((batch, channels, size, size))
+    w = random.standard_normal((channels + 5, channels, 3, 3)) / np.sqrt(9 * channels)
+    options = {"stride": [1, 1], "padding": [1, 1], "dilation": [1, 1], "groups": 1}
+    case = (x, w, random.standard_normal(channels + 5), options)
+    for enabled in (True, False):
+        with backend.flags(winograd=enabled):
+            results, grad, rounded = run(case, "float32")
+        for mine, right in zip(results, reference(rounded) + reference(rounded, grad)):
+            assert np.abs(mine - right).max() <= 1e-5 * np.abs(right).max()
+
+
+def test_nan_and_infinity_stay_where_they_are() -> None:
+    for channels, groups in ((4, 1), (16, 16)):
+        x = rushlight.zeros(1, channels, 9, 40)
+        x[0, 1, 4, 17] = float("inf")
+        x[0, 2, 0, 39] = float("nan")
+        w = rushlight.ones(channels, channels // groups, 3, 3)
+        y = F.conv2d(x, w, padding=1, groups=groups)
+        finite = rushlight.isfinite(y).all(1)[0].numpy()
+        expected = np.ones((9, 40), bool)
+        expected[3:6, 16:19] = False
+        expected[0:2, 38:40] = False
+        assert np.array_equal(finite, expected)
