@@ -129,7 +129,7 @@ void store_alternate(Vector<T> value, int64_t count, T* target) {
 
 // Writes up to a vector of sums, `step` apart.
 template <class S>
-void store_lanes(const Compute<S>* source, int64_t count, S* target, int64_t step) {
+void store_spaced(const Compute<S>* source, int64_t count, S* target, int64_t step) {
     if constexpr (std::is_floating_point_v<S>) {
         const bool whole = count == lanes<S>;
         const Vec<S> value = whole ? Vec<S>::load(source) : Vec<S>::load(source, count);
@@ -158,8 +158,8 @@ void sum_plane(const Compute<S>* boxes, const Box& box, const int64_t (&grid)[3]
                 S* place =
                     target.data + z * target.step[0] + rows.first * target.step[1] + x * target.step[2];
                 for (int64_t r = 0; r < rows.count; ++r)
-                    store_lanes<S>(sums + r * width, std::min<int64_t>(width, grid[2] - x),
-                                   place + r * target.step[1], target.step[2]);
+                    store_spaced<S>(sums + r * width, std::min<int64_t>(width, grid[2] - x),
+                                    place + r * target.step[1], target.step[2]);
             }
         }
     }

@@ -167,8 +167,8 @@ class DirectProduct {
     }
     void store_line(const T* source, int64_t count, S* target) const {
         for (int64_t x = 0; x < count; x += width)
-            store_lanes<S>(source + x, std::min<int64_t>(width, count - x), target + x * target_.step[2],
-                           target_.step[2]);
+            store_spaced<S>(source + x, std::min<int64_t>(width, count - x), target + x * target_.step[2],
+                            target_.step[2]);
     }
 
     const Patches<T>& patches_;

@@ -1,205 +1,14 @@
-// Convolution as a matrix product whose right operand is never written out: its panels are packed from the
-// image. The patch matrix has a row for each (channel, tap) and a column for each (image, position).
+// Convolutions of elements stored as S: the way that suits each shape.
 #pragma once
 
 #include "kernels/cpu/convolution_correlation.h"
 #include "kernels/cpu/convolution_depthwise.h"
 #include "kernels/cpu/convolution_direct.h"
 #include "kernels/cpu/convolution_lanes.h"
+#include "kernels/cpu/convolution_packed.h"
 #include "kernels/cpu/convolution_winograd.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
-
-template <class T>
-inline void store_planes(const PositionBlock<T>& block, const T* source, Real<T>* target, int64_t plane) {
-    if constexpr (is_complex_type<T>) {
-        for (int lane = 0; lane < lanes<T>; ++lane) {
-            target[lane] = source[block.offset[lane]].real();
-            target[plane + lane] = source[block.offset[lane]].imag();
-        }
-    } else {
-        using Lane = LaneOf<T>;
-        store_vector(reinterpret_cast<Lane*>(target), block.fetch(reinterpret_cast<const Lane*>(source)));
-    }
-}
-
-// The patch matrix as right operand: depth runs over (channel, tap), lanes over positions.
-template <class T>
-struct PatchColumns {
-    const Patches<T>* patches;
-
-    void pack_columns(int64_t first, int count, int vectors, int64_t k, int64_t depth,
-                      Real<T>* target) const {
-        constexpr int width = lanes<T>;
-        const int64_t plane = int64_t{vectors} * width, pitch = plane * planes<T>;
-        const int64_t taps = static_cast<int64_t>(patches->tap_offset.size());
-        for (int v = 0; v < vectors; ++v) {
-            const PositionBlock<T> block = patches->block(first + v * width, count - v * width);
-            int64_t channel = k / taps, tap = k % taps;
-            for (int64_t row = 0; row < depth; ++row) {
-                const T* source = patches->data + channel * patches->channel_stride +
-                                  patches->tap_offset[static_cast<size_t>(tap)];
-                store_planes(block, source, target + row * pitch + v * width, plane);
-                if (++tap == taps) {
-                    tap = 0;
-                    ++channel;
-                }
-            }
-        }
-    }
-};
-
-// Its transpose: depth runs over positions, lanes over (channel, tap).
-template <class T>
-struct PatchRows {
-    const Patches<T>* patches;
-
-    void pack_columns(int64_t first, int count, int vectors, int64_t k, int64_t depth,
-                      Real<T>* target) const {
-        constexpr int width = lanes<T>;
-        const int64_t plane = int64_t{vectors} * width, pitch = plane * planes<T>;
-        int64_t offset[2 * width];
-        for (int lane = 0; lane < 2 * width; ++lane)
-            offset[lane] = patches->row_offset(first + std::min(lane, count - 1));
-        for (int64_t done = 0; done < depth; done += width) {
-            const int64_t here = std::min<int64_t>(width, depth - done);
-            const PositionBlock<T> block = patches->block(k + done, here);
-            for (int v = 0; v < vectors; ++v)
-                pack_square(block, offset + v * width, here, target + done * pitch + v * width, pitch, plane);
-        }
-    }
-    void pack_square(const PositionBlock<T>& block, const int64_t* offset, int64_t depth, Real<T>* target,
-                     int64_t pitch, int64_t plane) const {
-        constexpr int width = lanes<T>;
-        if constexpr (is_complex_type<T>) {
-            for (int64_t row = 0; row < depth; ++row) {
-                for (int lane = 0; lane < width; ++lane) {
-                    const T value = patches->data[block.offset[row] + offset[lane]];
-                    target[row * pitch + lane] = value.real();
-                    target[row * pitch + plane + lane] = value.imag();
-                }
-            }
-        } else {
-            using Lane = LaneOf<T>;
-            const Lane* data = reinterpret_cast<const Lane*>(patches->data);
-            Vector<Lane> line[width];
-            for (int lane = 0; lane < width; ++lane) line[lane] = block.fetch(data + offset[lane]);
-            transpose_square<Lane>(line);
-            for (int64_t row = 0; row < depth; ++row)
-                store_vector(reinterpret_cast<Lane*>(target) + row * pitch, line[row]);
-        }
-    }
-};
-
-// The weight as left operand of the input's gradient: rows are input channels, depth runs over (output
-// channel, tap).
-template <class S>
-struct FlippedWeight {
-    using T = Compute<S>;
-    const S* data;
-    int64_t row_stride, channel_stride;
-    const std::vector<int64_t>* taps;
-
-    void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target) const {
-        if (depth == 0) return;
-        const size_t count = taps->size();
-        size_t tap = static_cast<size_t>(k) % count;
-        const S* source = data + k / static_cast<int64_t>(count) * channel_stride + first * row_stride;
-        for (int64_t step = 0; step < depth; ++step, target += rows * planes<T>) {
-            const S* place = source + (*taps)[tap];
-            for (int r = 0; r < rows; ++r, place += row_stride) {
-                const T value = static_cast<T>(*place);
-                if constexpr (is_complex_type<T>) {
-                    target[r] = value.real();
-                    target[rows + r] = value.imag();
-                } else {
-                    target[r] = value;
-                }
-            }
-            if (++tap == count) {
-                tap = 0;
-                source += channel_stride;
-            }
-        }
-    }
-};
-
-// The output's gradient as left operand of the weight's: rows are channels, depth runs over (image,
-// position).
-template <class S>
-struct ImageRows {
-    using T = Compute<S>;
-    const S* data;
-    int64_t image_stride, positions, rows_in_all;
-
-    void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target) const {
-        while (depth > 0) {
-            const int64_t image = k / positions, position = k % positions;
-            const int64_t here = std::min(depth, positions - position);
-            const StridedSource<S> source{data + image * image_stride, positions, 1, rows_in_all};
-            source.pack_rows(first, rows, position, here, target);
-            target += here * rows * planes<T>;
-            k += here;
-            depth -= here;
-        }
-    }
-};
-
-// Columns of C spread over images and, for a stride, over every few positions of a row.
-template <class S>
-struct ImageTarget {
-    using T = Compute<S>;
-    S* data;
-    int64_t image_stride, row;
-    int64_t grid[3], grid_stride[3];
-    int64_t positions;
-    bool dense;  // the grid's positions lie one after another
-    const S* addend;
-    T alpha{1};
-    int64_t block_rows = 1536;
-    T* partial = nullptr;
-    int64_t partial_pitch = 0, partial_first_row = 0;
-
-    int64_t offset(int64_t j) const {
-        const int64_t image = j / positions, rest = j % positions;
-        if (dense) return image * image_stride + rest;
-        return image * image_stride + rest / grid[2] / grid[1] * grid_stride[0] +
-               rest / grid[2] % grid[1] * grid_stride[1] + rest % grid[2] * grid_stride[2];
-    }
-    T* direct(int64_t i, int64_t j, int columns) const {
-        if constexpr (std::is_same_v<S, T>) {
-            const bool whole = dense && j % positions + columns <= positions;
-            return whole ? data + i * row + offset(j) : nullptr;
-        } else {
-            return nullptr;
-        }
-    }
-    void start(int64_t i, int64_t j, int rows, int columns) const {
-        for (int r = 0; r < rows; ++r) std::fill_n(data + (i + r) * row + offset(j), columns, addend[i + r]);
-    }
-    void store(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns, bool first,
-               bool last) const {
-        int64_t place[tile_columns<T>];
-        for (int c = 0; c < columns; ++c) place[c] = offset(j + c);
-        for (int r = 0; r < rows; ++r) {
-            for (int c = 0; c < columns; ++c) {
-                const T value = tile[r * pitch + c];
-                S& target = data[(i + r) * row + place[c]];
-                const T bias = addend != nullptr ? static_cast<T>(addend[i + r]) : T{};
-                if constexpr (std::is_same_v<S, T>) {
-                    target = first ? total(value, bias) : total(target, value);
-                } else {
-                    T* sum = partial + (i + r - partial_first_row) * partial_pitch + j + c;
-                    const T here = first ? value : *sum + value;
-                    if (last)
-                        target = to_storage<S>(here + bias);
-                    else
-                        *sum = here;
-                }
-            }
-        }
-    }
-};
 
 // How many images are taken at a time: their boxes and sums stay within some megabytes.
 inline int64_t images_at_once(int64_t batch, int64_t elements_of_one) {
@@ -223,16 +32,6 @@ void for_images_and_groups(const ConvolutionShape& s, int64_t elements_of_one, i
         run(0, parts * s.groups);
     else
         parallel_for(0, parts * s.groups, std::max<int64_t>(1, parallel_work / work), run);
-}
-
-template <class S>
-void give_partial_sums(ImageTarget<S>& target, int64_t m, int64_t n, int64_t k) {
-    using T = Compute<S>;
-    if (std::is_same_v<S, T> || k <= Blocking<T>::depth) return;
-    target.block_rows = std::clamp<int64_t>((int64_t{1} << 22) / n, 1, target.block_rows);
-    const int64_t rows = std::min(m, target.block_rows);
-    target.partial = scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(rows * n));
-    target.partial_pitch = n;
 }
 
 template <class S>
@@ -274,16 +73,16 @@ void forward(const ConvolutionShape& s, const void* input, const void* weight, c
                 positions,
                 {s.output[1] * s.output[2], s.output[2], 1}};
             const S* start = bias != nullptr ? static_cast<const S*>(bias) + group * rows : nullptr;
-            return DirectProduct<S>(patches, images, rows, depth, left, start, target).run();
+            DirectProduct<S>(patches, images, rows, depth, left, start, target).run();
+        } else {
+            ImageTarget<S> target;
+            target.data = static_cast<S*>(output) + (first * s.out_channels + group * rows) * positions;
+            target.image_stride = s.out_channels * positions;
+            target.row = target.positions = positions;
+            target.dense = true;
+            target.addend = bias != nullptr ? static_cast<const S*>(bias) + group * rows : nullptr;
+            blocked_product<T>(rows, images * positions, depth, left, PatchColumns<T>{&patches}, target);
         }
-        ImageTarget<S> target;
-        target.data = static_cast<S*>(output) + (first * s.out_channels + group * rows) * positions;
-        target.image_stride = s.out_channels * positions;
-        target.row = target.positions = positions;
-        target.dense = true;
-        target.addend = bias != nullptr ? static_cast<const S*>(bias) + group * rows : nullptr;
-        give_partial_sums(target, rows, images * positions, depth);
-        blocked_product<T>(rows, images * positions, depth, left, PatchColumns<T>{&patches}, target);
     };
     for_images_and_groups(s, channels * sampling.box().volume(), rows * depth * positions, run);
 }
@@ -305,33 +104,29 @@ void gradient_of_phase(const ConvolutionShape& s, const Phase& phase, const int6
                                                 phase.empty ? 0 : channels, s.output, phase.sampling);
         const int64_t taps = volume(s.kernel);
         const FlippedWeight<S> left{weight + group * channels * rows * taps, taps, rows * taps, &phase.taps};
-        if constexpr (!is_complex_type<T>) {
-            const int64_t stride[3] = {s.input[1] * s.input[2], s.input[2], 1};
-            DirectTarget<S> target{
-                grad_input + (first * s.in_channels + group * rows) * size, s.in_channels * size, size, {}};
-            for (int d = 0; d < 3; ++d) {
-                target.data += remainder[d] * stride[d];
-                target.step[d] = s.stride[d] * stride[d];
-            }
-            const S* start = bias != nullptr ? bias + group * rows : nullptr;
-            return DirectProduct<S>(patches, images, rows, depth, left, start, target).run();
-        }
-        ImageTarget<S> target;
-        target.data = grad_input + (first * s.in_channels + group * rows) * size +
-                      (remainder[0] * s.input[1] + remainder[1]) * s.input[2] + remainder[2];
-        target.image_stride = s.in_channels * size;
-        target.row = size;
-        target.positions = positions;
-        target.dense = true;
         const int64_t stride[3] = {s.input[1] * s.input[2], s.input[2], 1};
-        for (int d = 0; d < 3; ++d) {
-            target.grid[d] = phase.sampling.grid[d];
-            target.grid_stride[d] = s.stride[d] * stride[d];
-            target.dense = target.dense && (s.stride[d] == 1);
+        S* corner = grad_input + (first * s.in_channels + group * rows) * size;
+        for (int d = 0; d < 3; ++d) corner += remainder[d] * stride[d];
+        const S* start = bias != nullptr ? bias + group * rows : nullptr;
+        if constexpr (!is_complex_type<T>) {
+            DirectTarget<S> target{corner, s.in_channels * size, size, {}};
+            for (int d = 0; d < 3; ++d) target.step[d] = s.stride[d] * stride[d];
+            DirectProduct<S>(patches, images, rows, depth, left, start, target).run();
+        } else {
+            ImageTarget<S> target;
+            target.data = corner;
+            target.image_stride = s.in_channels * size;
+            target.row = size;
+            target.positions = positions;
+            target.dense = true;
+            for (int d = 0; d < 3; ++d) {
+                target.grid[d] = phase.sampling.grid[d];
+                target.grid_stride[d] = s.stride[d] * stride[d];
+                target.dense = target.dense && (s.stride[d] == 1);
+            }
+            target.addend = start;
+            blocked_product<T>(rows, images * positions, depth, left, PatchColumns<T>{&patches}, target);
         }
-        target.addend = bias != nullptr ? bias + group * rows : nullptr;
-        give_partial_sums(target, rows, images * positions, depth);
-        blocked_product<T>(rows, images * positions, depth, left, PatchColumns<T>{&patches}, target);
     };
     for_images_and_groups(s, channels * phase.sampling.box().volume(), rows * depth * positions, run);
 }

@@ -1,0 +1,172 @@
+// The operands of convolutions whose patches are packed into the panels of a matrix product, never written
+// out as a whole. The patch matrix has a row for each (channel, tap) and a column for each (image, position).
+#pragma once
+
+#include "kernels/cpu/convolution_patches.h"
+
+namespace rl::kernels::RUSHLIGHT_ISA {
+
+// The patch matrix of complex numbers as right operand: depth runs over (channel, tap), lanes over positions.
+template <class T>
+struct PatchColumns {
+    const Patches<T>* patches;
+
+    void pack_columns(int64_t first, int count, int vectors, int64_t k, int64_t depth,
+                      Real<T>* target) const {
+        constexpr int width = lanes<T>;
+        const int64_t plane = int64_t{vectors} * width, pitch = plane * planes<T>;
+        const int64_t taps = static_cast<int64_t>(patches->tap_offset.size());
+        for (int v = 0; v < vectors; ++v) {
+            const PositionBlock<T> block = patches->block(first + v * width, count - v * width);
+            int64_t channel = k / taps, tap = k % taps;
+            for (int64_t row = 0; row < depth; ++row) {
+                const T* source = patches->data + channel * patches->channel_stride +
+                                  patches->tap_offset[static_cast<size_t>(tap)];
+                for (int lane = 0; lane < width; ++lane) {
+                    const T value = source[block.offset[lane]];
+                    target[row * pitch + v * width + lane] = value.real();
+                    target[row * pitch + v * width + plane + lane] = value.imag();
+                }
+                if (++tap == taps) {
+                    tap = 0;
+                    ++channel;
+                }
+            }
+        }
+    }
+};
+
+// Its transpose: depth runs over positions, lanes over (channel, tap).
+template <class T>
+struct PatchRows {
+    const Patches<T>* patches;
+
+    void pack_columns(int64_t first, int count, int vectors, int64_t k, int64_t depth,
+                      Real<T>* target) const {
+        constexpr int width = lanes<T>;
+        const int64_t plane = int64_t{vectors} * width, pitch = plane * planes<T>;
+        int64_t offset[2 * width];
+        for (int lane = 0; lane < 2 * width; ++lane)
+            offset[lane] = patches->row_offset(first + std::min(lane, count - 1));
+        for (int64_t done = 0; done < depth; done += width) {
+            const int64_t here = std::min<int64_t>(width, depth - done);
+            const PositionBlock<T> block = patches->block(k + done, here);
+            for (int v = 0; v < vectors; ++v)
+                pack_square(block, offset + v * width, here, target + done * pitch + v * width, pitch, plane);
+        }
+    }
+    void pack_square(const PositionBlock<T>& block, const int64_t* offset, int64_t depth, Real<T>* target,
+                     int64_t pitch, int64_t plane) const {
+        constexpr int width = lanes<T>;
+        if constexpr (is_complex_type<T>) {
+            for (int64_t row = 0; row < depth; ++row) {
+                for (int lane = 0; lane < width; ++lane) {
+                    const T value = patches->data[block.offset[row] + offset[lane]];
+                    target[row * pitch + lane] = value.real();
+                    target[row * pitch + plane + lane] = value.imag();
+                }
+            }
+        } else {
+            using Lane = LaneOf<T>;
+            const Lane* data = reinterpret_cast<const Lane*>(patches->data);
+            Vector<Lane> line[width];
+            for (int lane = 0; lane < width; ++lane) line[lane] = block.fetch(data + offset[lane]);
+            transpose_square<Lane>(line);
+            for (int64_t row = 0; row < depth; ++row)
+                store_vector(reinterpret_cast<Lane*>(target) + row * pitch, line[row]);
+        }
+    }
+};
+
+// The weight as left operand of the input's gradient: rows are input channels, depth runs over (output
+// channel, tap).
+template <class S>
+struct FlippedWeight {
+    using T = Compute<S>;
+    const S* data;
+    int64_t row_stride, channel_stride;
+    const std::vector<int64_t>* taps;
+
+    void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target) const {
+        if (depth == 0) return;
+        const size_t count = taps->size();
+        size_t tap = static_cast<size_t>(k) % count;
+        const S* source = data + k / static_cast<int64_t>(count) * channel_stride + first * row_stride;
+        for (int64_t step = 0; step < depth; ++step, target += rows * planes<T>) {
+            const S* place = source + (*taps)[tap];
+            for (int r = 0; r < rows; ++r, place += row_stride) {
+                const T value = static_cast<T>(*place);
+                if constexpr (is_complex_type<T>) {
+                    target[r] = value.real();
+                    target[rows + r] = value.imag();
+                } else {
+                    target[r] = value;
+                }
+            }
+            if (++tap == count) {
+                tap = 0;
+                source += channel_stride;
+            }
+        }
+    }
+};
+
+// The output's gradient as left operand of the weight's: rows are channels, depth runs over (image,
+// position).
+template <class S>
+struct ImageRows {
+    using T = Compute<S>;
+    const S* data;
+    int64_t image_stride, positions, rows_in_all;
+
+    void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target) const {
+        while (depth > 0) {
+            const int64_t image = k / positions, position = k % positions;
+            const int64_t here = std::min(depth, positions - position);
+            const StridedSource<S> source{data + image * image_stride, positions, 1, rows_in_all};
+            source.pack_rows(first, rows, position, here, target);
+            target += here * rows * planes<T>;
+            k += here;
+            depth -= here;
+        }
+    }
+};
+
+// Columns of C spread over images and, for a stride, over every few positions of a row.
+template <class T>
+struct ImageTarget {
+    T* data;
+    int64_t image_stride, row;
+    int64_t grid[3], grid_stride[3];
+    int64_t positions;
+    bool dense;  // the grid's positions lie one after another
+    const T* addend;
+    T alpha{1};
+    int64_t block_rows = 1536;
+
+    int64_t offset(int64_t j) const {
+        const int64_t image = j / positions, rest = j % positions;
+        if (dense) return image * image_stride + rest;
+        return image * image_stride + rest / grid[2] / grid[1] * grid_stride[0] +
+               rest / grid[2] % grid[1] * grid_stride[1] + rest % grid[2] * grid_stride[2];
+    }
+    T* direct(int64_t i, int64_t j, int64_t columns) const {
+        const bool whole = dense && j % positions + columns <= positions;
+        return whole ? data + i * row + offset(j) : nullptr;
+    }
+    void start(int64_t i, int64_t j, int rows, int columns) const {
+        for (int r = 0; r < rows; ++r) std::fill_n(data + (i + r) * row + offset(j), columns, addend[i + r]);
+    }
+    void store(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns, bool first,
+               bool) const {
+        for (int c = 0; c < columns; ++c) {
+            T* place = data + i * row + offset(j + c);
+            for (int r = 0; r < rows; ++r, place += row) {
+                const T start = addend != nullptr ? addend[i + r] : T{};
+                *place = tile[r * pitch + c] + (first ? start : *place);
+            }
+        }
+    }
+};
+
+}  // namespace rl::kernels::RUSHLIGHT_ISA
