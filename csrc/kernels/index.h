@@ -72,6 +72,9 @@ struct IndexKernels {
                     int64_t* positions);
     void (*masked_select)(DType dtype, const void* in, const bool* mask, int64_t count, const int64_t* starts,
                           int64_t all, void* selected);
+    // The other way: elements where the mask is true become those of `source`, one after the other.
+    void (*masked_scatter)(DType dtype, const void* source, const bool* mask, int64_t count,
+                           const int64_t* starts, int64_t all, void* out);
     // coordinates[k, i]: the k-th coordinate of positions[i] in an array of these sizes.
     void (*unravel)(const int64_t* positions, int64_t count, const int64_t* sizes, int rank,
                     int64_t* coordinates);

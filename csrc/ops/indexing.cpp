@@ -432,6 +432,21 @@ Tensor masked_elements(const Tensor& self, const Tensor& mask) {
     return result;
 }
 
+void check_enough(const Tensor& source, int64_t chosen) {
+    check(source.numel() >= chosen, "Number of elements of source < number of ones in mask");
+}
+
+// masked_scatter of tensors of one shape, off the graph.
+Tensor scatter_masked(const Tensor& self, const Tensor& mask, const Tensor& source) {
+    const Chosen chosen(mask);
+    check_enough(source, chosen.count);
+    const Tensor result = copy_of(self), values = contiguous_data(source);
+    const GilRelease released(self.numel());
+    index_kernels().masked_scatter(self.dtype(), values.raw_data(), chosen.input.data<bool>(), self.numel(),
+                                   chosen.starts.data<int64_t>(), chosen.count, result.raw_data());
+    return result;
+}
+
 Tensor masked_scatter(const Tensor& self, const Tensor& mask, const Tensor& source) {
     check(mask.dtype() == DType::boolean,
           "masked_scatter_ only supports boolean masks, but got mask with dtype ",
@@ -441,8 +456,10 @@ Tensor masked_scatter(const Tensor& self, const Tensor& mask, const Tensor& sour
           info(self.dtype()).scalar_name, " and ", info(source.dtype()).scalar_name);
     const Dims sizes = broadcast(self.sizes(), mask.sizes());
     if (self.is_meta()) return empty(sizes, options_of(self));
+    if (!gradients_wanted({self, source}))
+        return scatter_masked(expand(self, sizes), expand(mask, sizes), source);
     const Tensor positions = nonzero_positions(expand(mask, sizes));
-    check(source.numel() >= positions.numel(), "Number of elements of source < number of ones in mask");
+    check_enough(source, positions.numel());
     return put_flat(expand(self, sizes), positions, narrow(flat(source), 0, 0, positions.numel()), false);
 }
 

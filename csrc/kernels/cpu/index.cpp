@@ -211,6 +211,7 @@ bool gather_rows(const GatherArguments& a, const GatherLoops& loops, int64_t fir
             if (!are_inside(index + start, stop - start, 0, static_cast<uint64_t>(a.table_size))) {
                 inside = false;
             } else if (row.values_stride == 1 && step == 0 && stride == 1) {
+#pragma GCC unroll 8
                 for (int64_t j = start; j < stop; ++j) Op::template apply<T>(table[index[j]], values[j]);
             } else if (row.values_stride == 1 && step == 1) {
                 for (int64_t j = start; j < stop; ++j)
@@ -305,7 +306,9 @@ void run_points(const PointsArguments& a, Offsets base, int64_t first, int64_t l
     T* table = static_cast<T*>(a.table) + base.table;
     T* values = static_cast<T*>(a.values) + base.values;
     if (a.after_rank == 0 && a.values_stride == 1) {
-        for (int64_t p = first; p < last; ++p) Op::template apply<T>(table[a.offsets[p]], values[p]);
+        const int64_t* const offsets = a.offsets;
+#pragma GCC unroll 8
+        for (int64_t p = first; p < last; ++p) Op::template apply<T>(table[offsets[p]], values[p]);
         return;
     }
     if (a.after_rank == 0) {
@@ -455,6 +458,16 @@ void masked_select(DType dtype, const void* in, const bool* mask, int64_t count,
     });
 }
 
+void masked_scatter(DType dtype, const void* source, const bool* mask, int64_t count, const int64_t* starts,
+                    int64_t all, void* out) {
+    visit_size(dtype, [&]<class T>(TypeTag<T>) {
+        T* const x = static_cast<T*>(out);
+        for_each_nonzero(mask, count, starts, all, [=](int64_t place, int64_t i) {
+            x[i] = mask[i] ? static_cast<const T*>(source)[place] : x[i];
+        });
+    });
+}
+
 // Positions mostly share all coordinates but the last with the one before.
 void unravel(const int64_t* positions, int64_t count, const int64_t* sizes, int rank, int64_t* coordinates) {
     if (rank == 0) return;
@@ -496,8 +509,8 @@ void count_indices(const int64_t* index, int64_t count, int64_t bins, int64_t* c
 
 extern const IndexKernels index_table;
 const IndexKernels index_table = {
-    find_out_of_range, gather,  scatter,       read_points, write_points,  place_points,
-    count_nonzero,     nonzero, masked_select, unravel,     count_indices,
+    find_out_of_range, gather,  scatter,       read_points,    write_points, place_points,
+    count_nonzero,     nonzero, masked_select, masked_scatter, unravel,      count_indices,
 };
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA

@@ -90,12 +90,44 @@ void take_items(const Item<T>* items, int64_t first, int64_t last, const T* x, K
         if (!tells_value<T>(static_cast<Key<T>>(items[i].key()) ^ flip)) values[i] = x[indices[i]];
 }
 
-// The `count` least of a long line into items, in no order: candidates are gathered while they beat the worst
-// of the best so far.
+constexpr int64_t scan_block = 32;  // keys that one comparison passes over
+constexpr int64_t few = 16;         // values that are kept in order while others are looked at
+
+// Calls visit(i, key) for the keys of [first, size) in order, but for blocks of which none is less than
+// `worst`, which visit may change.
+template <class T, class Visit>
+void scan_keys(const T* x, int64_t first, int64_t size, Key<T> flip, const Key<T>& worst, Visit visit) {
+    int64_t i = first;
+    for (; i + scan_block <= size; i += scan_block) {
+        Key<T> keys[scan_block], least = worst;
+        for (int64_t k = 0; k < scan_block; ++k) keys[k] = sort_key(x[i + k]) ^ flip;
+        for (int64_t k = 0; k < scan_block; ++k) least = std::min(least, keys[k]);
+        if (least == worst) continue;
+        for (int64_t k = 0; k < scan_block; ++k) visit(i + k, keys[k]);
+    }
+    for (; i < size; ++i) visit(i, sort_key(x[i]) ^ flip);
+}
+
+// The `count` least of a line into items, in order.
+template <class T>
+void keep_few(const T* x, int64_t size, int64_t count, Key<T> flip, Item<T>* items) {
+    const auto insert = [=](int64_t end, const Item<T>& item) {  // into the items before `end`
+        for (; end > 0 && item < items[end - 1]; --end) items[end] = items[end - 1];
+        items[end] = item;
+    };
+    for (int64_t i = 0; i < count; ++i) insert(i, make_item<T>(sort_key(x[i]) ^ flip, i));
+    auto worst = static_cast<Key<T>>(items[count - 1].key());
+    scan_keys(x, count, size, flip, worst, [&](int64_t i, Key<T> key) {
+        if (key >= worst) return;
+        insert(count - 1, make_item<T>(key, i));
+        worst = static_cast<Key<T>>(items[count - 1].key());
+    });
+}
+
+// The same of more, in no order: candidates are gathered while they beat the worst of the best so far.
 template <class T>
 void keep_least(const T* x, int64_t size, int64_t count, Key<T> flip, Item<T>* items) {
-    constexpr int64_t block = 32;
-    const int64_t room = std::min(size, 2 * count + 16);
+    const int64_t room = std::min(size, 2 * count);
     for (int64_t i = 0; i < room; ++i) items[i] = make_item<T>(sort_key(x[i]) ^ flip, i);
     int64_t kept = room;
     const auto reduce = [&] {
@@ -104,24 +136,11 @@ void keep_least(const T* x, int64_t size, int64_t count, Key<T> flip, Item<T>* i
         return static_cast<Key<T>>(items[count - 1].key());
     };
     Key<T> worst = reduce();
-    int64_t i = room;
-    for (; i + block <= size; i += block) {
-        Key<T> keys[block], least = worst;
-        for (int64_t k = 0; k < block; ++k) keys[k] = sort_key(x[i + k]) ^ flip;
-        for (int64_t k = 0; k < block; ++k) least = std::min(least, keys[k]);
-        if (least == worst) continue;
-        int64_t next = kept;
-        for (int64_t k = 0; k < block; ++k) {
-            items[next] = make_item<T>(keys[k], i + k);
-            next += keys[k] < worst;
-        }
-        kept = next;
-        if (kept >= room) worst = reduce();
-    }
-    for (; i < size; ++i) {
-        items[kept] = make_item<T>(sort_key(x[i]) ^ flip, i);
-        kept += static_cast<Key<T>>(items[kept].key()) < worst;
-    }
+    scan_keys(x, room, size, flip, worst, [&](int64_t i, Key<T> key) {
+        if (key >= worst) return;
+        items[kept++] = make_item<T>(key, i);
+        if (kept == 2 * count) worst = reduce();
+    });
     reduce();
 }
 
@@ -133,7 +152,7 @@ const Item<T>* first_items(const T* x, int64_t size, int64_t count, Key<T> flip,
     if (count == size) {
         make_items(x, size, flip, items);
     } else if (count < radix_least && count * 8 <= size && size >= 256) {
-        keep_least(x, size, count, flip, items);
+        (count <= few ? keep_few<T> : keep_least<T>)(x, size, count, flip, items);
     } else {
         const Ranked<T> last = find_rank(x, size, flip, count - 1, reinterpret_cast<Key<T>*>(items + size));
         int64_t kept = 0, equals = count - last.below;
@@ -244,7 +263,7 @@ int64_t rank_of(const T* x, int64_t size, Selection which, int64_t k) {
     if (which == Selection::kth) return k;
     int64_t nans = 0;
     if constexpr (is_real_floating_type<T>)
-        for (int64_t i = 0; i < size; ++i) nans += sort_key(x[i]) == largest_key<T>;
+        for (int64_t i = 0; i < size; ++i) nans += is_nan(x[i]);
     if (nans > 0 && (which == Selection::median || nans == size)) return size - nans;
     return (size - nans - 1) / 2;
 }

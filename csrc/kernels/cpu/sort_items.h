@@ -36,6 +36,12 @@ template <class T>
 inline constexpr UnsignedOf<T> sign_bit = UnsignedOf<T>(UnsignedOf<T>(1) << (8 * sizeof(T) - 1));
 
 template <class T>
+bool is_nan(T value) {
+    using Bits = UnsignedOf<T>;
+    return Bits(std::bit_cast<Bits>(value) & Bits(~sign_bit<T>)) > infinity_bits<T>();
+}
+
+template <class T>
 Key<T> sort_key(T value) {
     using Bits = UnsignedOf<T>;
     if constexpr (is_real_floating_type<T>) {
