@@ -6,6 +6,12 @@
 
 namespace rl {
 
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool keeps_spares = false;  // so that the sanitizer sees each object's true life
+#else
+inline constexpr bool keeps_spares = true;
+#endif
+
 template <size_t Capacity>
 class SpareList {
   public:
@@ -13,7 +19,7 @@ class SpareList {
     void* pop() { return count_ == 0 ? nullptr : memory_[--count_]; }
     // False when enough is kept.
     bool push(void* memory) {
-        if (count_ == Capacity) return false;
+        if (!keeps_spares || count_ == Capacity) return false;
         memory_[count_++] = memory;
         return true;
     }
