@@ -30,9 +30,9 @@ class ForwardBlock {
           groups_(group_count<T>(queries)),
           most_keys_(std::min(p.keys, forward_blocks.keys)),
           arena_(space()),
-          query_panels_(arena_.take(groups_ * group_width * p.width)),
-          key_panels_(arena_.take(LeftPanels<T>::space(most_keys_, p.width))),
-          value_panels_(arena_.take(LeftPanels<T>::space(p.value_width, most_keys_))),
+          query_lanes_(arena_.take(groups_ * group_width * p.width)),
+          key_space_(arena_.take(most_keys_ * p.width)),
+          value_space_(arena_.take(most_keys_ * p.value_width)),
           scores_(arena_.take(group_width * most_keys_)),
           staged_(arena_.take(group_width * most_keys_)),
           sums_(arena_.take(groups_ * group_width * p.value_width)),
@@ -44,11 +44,10 @@ class ForwardBlock {
         const int64_t seen = p_.causal ? std::min(p_.keys, queries_.first + queries_.count) : p_.keys;
         for (int64_t i = 0; i < ceil_divide(seen, forward_blocks.keys); ++i) {
             const Range keys = block_of(seen, forward_blocks.keys, i);
-            const LeftPanels<T> key{key_panels_, keys.count, p_.width};
-            const LeftPanels<T> value{value_panels_, p_.value_width, keys.count};
-            key.pack(head_of<T>(p_.key, p_.key_stride, index_.batch, index_.key_head).rows(keys));
-            value.pack(head_of<T>(p_.value, p_.value_stride, index_.batch, index_.key_head)
-                           .columns(keys, p_.value_width));
+            const T* const key = head_of<T>(p_.key, p_.key_stride, index_.batch, index_.key_head)
+                                     .dense(keys, p_.width, key_space_);
+            const T* const value = head_of<T>(p_.value, p_.value_stride, index_.batch, index_.key_head)
+                                       .dense(keys, p_.value_width, value_space_);
             for (int64_t g = 0; g < groups_; ++g) add_keys(g, keys, key, value);
         }
         for (int64_t g = 0; g < groups_; ++g) finish(g, output, log_sum);
@@ -58,29 +57,29 @@ class ForwardBlock {
     static constexpr int64_t group_width = tile_columns<T>;
 
     int64_t space() const {
-        return groups_ * group_width * (p_.width + p_.value_width + 2) + 2 * group_width * most_keys_ +
-               LeftPanels<T>::space(most_keys_, p_.width) + LeftPanels<T>::space(p_.value_width, most_keys_);
+        return groups_ * group_width * (p_.width + p_.value_width + 2) +
+               most_keys_ * (p_.width + p_.value_width + 2 * group_width);
     }
-    Group<T> group(int64_t g) const { return group_of(queries_, g, query_panels_, p_.width); }
+    Group<T> group(int64_t g) const {
+        return group_of<T>(queries_, g, queries_.count > lanes<T> ? group_width : lanes<T>);
+    }
+    T* lanes_of(int64_t g) const { return query_lanes_ + g * group_width * p_.width; }
 
     void start() {
         const Matrix<T> query = head_of<T>(p_.query, p_.query_stride, index_.batch, index_.head);
-        for (int64_t g = 0; g < groups_; ++g) {
-            const Group<T> own = group(g);
-            query.rows(own.queries)
-                .pack_columns(0, static_cast<int>(own.queries.count), own.vectors, 0, p_.width, own.panel);
-        }
+        for (int64_t g = 0; g < groups_; ++g)
+            query.pack_lanes(group(g).queries, p_.width, group(g).vectors, lanes_of(g));
         std::fill_n(sums_, groups_ * group_width * p_.value_width, T(0));
         std::fill_n(highest_, groups_ * group_width, excluded<T>);
         std::fill_n(total_, groups_ * group_width, T(0));
     }
 
-    void add_keys(int64_t g, Range keys, const LeftPanels<T>& key, const LeftPanels<T>& value) {
+    void add_keys(int64_t g, Range keys, const T* key, const T* value) {
         const Group<T> own = group(g);
-        keys.count = seen_keys(p_, own.queries, keys, key);
+        keys.count = seen_keys<T>(p_, own.queries, keys);
         if (keys.count == 0) return;
         const BlockScores<T> block(p_, index_);
-        block.compute(key, keys, own, scores_, staged_);
+        block.compute(key, keys, own, lanes_of(g), scores_, staged_);
         for (int v = 0; v < own.vectors; ++v) exponentials(g, v, keys.count, own);
         if (p_.kept != nullptr) {
             block.kept_weights(keys, own, staged_);
@@ -88,16 +87,14 @@ class ForwardBlock {
                 (Vec<T>::load(scores_ + at) * Vec<T>::load(staged_ + at)).store(scores_ + at);
             });
         }
-        T* const sums = sums_of(g);
-        for (int64_t e = 0; e < value.count(); ++e)
-            tile_function<T>(value.rows_of(e), own.vectors)(keys.count, value.panel(e), scores_,
-                                                            sums + value.first_of(e) * own.pitch(),
-                                                            own.pitch(), T(1), true);
+        multiply_tiles<T>(p_.value_width, own.width(),
+                          {keys.count, value, 1, p_.value_width, scores_, own.pitch}, sums_of(g), own.width(),
+                          T(1), true);
     }
 
     // Scores become exponentials of what they are above the highest so far; earlier sums are rescaled.
     void exponentials(int64_t g, int v, int64_t keys, const Group<T>& own) {
-        const int64_t pitch = own.pitch();
+        const int64_t pitch = own.pitch;
         T* const score = scores_ + v * lanes<T>;
         T* const highest = highest_ + g * group_width + v * lanes<T>;
         T* const total = total_ + g * group_width + v * lanes<T>;
@@ -117,7 +114,7 @@ class ForwardBlock {
         if (!any(correction != Vec<T>(T(1)))) return;
         T* const sums = sums_of(g) + v * lanes<T>;
         for (int64_t e = 0; e < p_.value_width; ++e)
-            (Vec<T>::load(sums + e * pitch) * correction).store(sums + e * pitch);
+            (Vec<T>::load(sums + e * own.width()) * correction).store(sums + e * own.width());
     }
 
     void finish(int64_t g, T* output, T* log_sum) {
@@ -129,13 +126,13 @@ class ForwardBlock {
             const Vec<T> total = Vec<T>::load(total_ + at), zero(T(0));
             const Vec<T> share = select(total == zero, zero, Vec<T>(T(1)) / total);
             for (int64_t e = 0; e < p_.value_width; ++e) {
-                T* const sum = sums + e * own.pitch() + v * lanes<T>;
+                T* const sum = sums + e * own.width() + v * lanes<T>;
                 (Vec<T>::load(sum) * share).store(sum);
             }
             store_lanes(Vec<T>::load(highest_ + at) + log(total), log_sum, first + v * lanes<T>,
                         own.lanes_of(v));
         }
-        store_transposed(sums, p_.value_width, own, output + first * p_.value_width, p_.value_width, false);
+        store_transposed(sums, p_.value_width, own, output + first * p_.value_width, false);
     }
 
     T* sums_of(int64_t g) const { return sums_ + g * group_width * p_.value_width; }
@@ -145,7 +142,7 @@ class ForwardBlock {
     Range queries_;
     int64_t groups_, most_keys_;
     Arena<T> arena_;
-    T *query_panels_, *key_panels_, *value_panels_, *scores_, *staged_, *sums_, *highest_, *total_;
+    T *query_lanes_, *key_space_, *value_space_, *scores_, *staged_, *sums_, *highest_, *total_;
 };
 
 template <class T>
@@ -182,27 +179,24 @@ class BackwardBlock {
           grad_query_(grad_query),
           most_keys_(std::min(p.keys, backward_blocks.keys)),
           most_queries_(std::min(ceil_divide(p.queries, group_width) * group_width, backward_blocks.queries)),
+          pitch_(most_queries_ + lanes<T>),  // no power of two, which would crowd one set of the cache
           arena_(space()),
-          key_panels_(arena_.take(LeftPanels<T>::space(most_keys_, p.width))),
-          value_panels_(arena_.take(LeftPanels<T>::space(most_keys_, p.value_width))),
-          key_columns_(arena_.take(LeftPanels<T>::space(p.width, most_keys_))),
-          query_panels_(arena_.take(most_queries_ * p.width)),
-          slope_panels_(arena_.take(most_queries_ * p.value_width)),
-          query_rows_(arena_.take(RightPanels<T>::space(most_queries_, p.width))),
-          slope_rows_(arena_.take(RightPanels<T>::space(most_queries_, p.value_width))),
-          weights_(arena_.take(most_queries_ * most_keys_)),
-          slopes_(arena_.take(most_queries_ * most_keys_)),
-          staged_(arena_.take(group_width * most_keys_)),
+          key_space_(arena_.take(most_keys_ * p.width)),
+          value_space_(arena_.take(most_keys_ * p.value_width)),
+          query_space_(arena_.take(most_queries_ * p.width)),
+          query_lanes_(arena_.take(group_width * p.width)),
+          grad_lanes_(arena_.take(group_width * p.value_width)),
+          weights_(arena_.take(pitch_ * most_keys_)),
+          slopes_(arena_.take(pitch_ * most_keys_)),
+          staged_(arena_.take(pitch_ * most_keys_)),
           sums_(arena_.take(group_width * p.width)) {}
 
     void run(int64_t batch, int64_t key_head, Range keys) {
         keys_ = keys;
         const int64_t shared = p_.heads / p_.key_heads;
-        const Matrix<T> key = head_of<T>(p_.key, p_.key_stride, batch, key_head);
-        const Matrix<T> value = head_of<T>(p_.value, p_.value_stride, batch, key_head);
-        keys_left().pack(key.rows(keys));
-        values_left().pack(value.rows(keys));
-        LeftPanels<T>{key_columns_, p_.width, keys.count}.pack(key.columns(keys, p_.width));
+        key_ = head_of<T>(p_.key, p_.key_stride, batch, key_head).dense(keys, p_.width, key_space_);
+        value_ =
+            head_of<T>(p_.value, p_.value_stride, batch, key_head).dense(keys, p_.value_width, value_space_);
         const int64_t row = (batch * p_.key_heads + key_head) * p_.keys + keys.first;
         grad_key_ = g_.grad_key + row * p_.width;
         grad_value_ = g_.grad_value + row * p_.value_width;
@@ -216,65 +210,56 @@ class BackwardBlock {
     static constexpr int64_t group_width = tile_columns<T>;
 
     int64_t space() const {
-        return LeftPanels<T>::space(most_keys_, p_.width) + LeftPanels<T>::space(most_keys_, p_.value_width) +
-               LeftPanels<T>::space(p_.width, most_keys_) + most_queries_ * (p_.width + p_.value_width) +
-               RightPanels<T>::space(most_queries_, p_.width) +
-               RightPanels<T>::space(most_queries_, p_.value_width) + 2 * most_queries_ * most_keys_ +
-               group_width * (most_keys_ + p_.width);
+        return most_keys_ * (p_.width + p_.value_width + 3 * pitch_) + most_queries_ * p_.width +
+               group_width * (2 * p_.width + p_.value_width);
     }
-    LeftPanels<T> keys_left() const { return {key_panels_, keys_.count, p_.width}; }
-    LeftPanels<T> values_left() const { return {value_panels_, keys_.count, p_.value_width}; }
 
     void run_head(int64_t head) {
         const HeadIndex index(p_, head);
         const Matrix<T> query = head_of<T>(p_.query, p_.query_stride, index.batch, index.head);
-        const Matrix<T> slope{g_.grad_output + head * p_.queries * p_.value_width, p_.value_width, 1};
+        const T* const grad = g_.grad_output + head * p_.queries * p_.value_width;
         for (int64_t i = 0; i < ceil_divide(p_.queries, backward_blocks.queries); ++i) {
             const Range queries = block_of(p_.queries, backward_blocks.queries, i);
             if (p_.causal && queries.first + queries.count <= keys_.first) continue;
-            const RightPanels<T> query_rows{query_rows_, queries.count, p_.width};
-            const RightPanels<T> slope_rows{slope_rows_, queries.count, p_.value_width};
-            query_rows.pack(query.columns(queries, p_.width));
-            slope_rows.pack(slope.columns(queries, p_.value_width));
-            for (int64_t g = 0; g < group_count<T>(queries); ++g) run_group(index, queries, g, query, slope);
-            add_key_gradients(queries, slopes_, query_rows, grad_key_, p_.width);
-            add_key_gradients(queries, weights_, slope_rows, grad_value_, p_.value_width);
+            for (int64_t g = 0; g < group_count<T>(queries); ++g)
+                run_group(index, group_of<T>(queries, g, pitch_), query, {grad, p_.value_width, 1},
+                          weights_ + g * group_width, slopes_ + g * group_width);
+            add_key_gradients(queries, slopes_, query.dense(queries, p_.width, query_space_), grad_key_,
+                              p_.width);
+            add_key_gradients(queries, weights_, grad + queries.first * p_.value_width, grad_value_,
+                              p_.value_width);
         }
     }
 
     // The group's weights and the gradients of its scores, and from these its queries' gradient.
-    void run_group(const HeadIndex& index, Range queries, int64_t g, const Matrix<T>& query,
-                   const Matrix<T>& slope) {
-        const Group<T> own = group_of(queries, g, query_panels_, p_.width);
-        const Range keys{keys_.first, seen_keys(p_, own.queries, keys_, keys_left())};
+    void run_group(const HeadIndex& index, const Group<T>& own, const Matrix<T>& query, const Matrix<T>& grad,
+                   T* weights, T* slopes) {
+        const Range keys{keys_.first, seen_keys<T>(p_, own.queries, keys_)};
         if (keys.count == 0) return;
-        const auto count = static_cast<int>(own.queries.count);
-        T* const slope_panel = slope_panels_ + g * group_width * p_.value_width;
-        query.rows(own.queries).pack_columns(0, count, own.vectors, 0, p_.width, own.panel);
-        slope.rows(own.queries).pack_columns(0, count, own.vectors, 0, p_.value_width, slope_panel);
-        T* const weights = weights_ + g * group_width * most_keys_;
-        T* const slopes = slopes_ + g * group_width * most_keys_;
+        query.pack_lanes(own.queries, p_.width, own.vectors, query_lanes_);
+        grad.pack_lanes(own.queries, p_.value_width, own.vectors, grad_lanes_);
         const BlockScores<T> block(p_, index);
-        block.compute(keys_left(), keys, own, weights, staged_);
-        const LeftPanels<T> values = values_left();
-        for (int64_t i = 0; i < values.count() && values.first_of(i) < keys.count; ++i)
-            tile_function<T>(values.rows_of(i), own.vectors)(p_.value_width, values.panel(i), slope_panel,
-                                                             slopes + values.first_of(i) * own.pitch(),
-                                                             own.pitch(), T(1), false);
+        block.compute(key_, keys, own, query_lanes_, weights, staged_);
+        multiply_tiles<T>(keys.count, own.width(),
+                          {p_.value_width, value_, p_.value_width, 1, grad_lanes_, own.width()}, slopes,
+                          pitch_, T(1), false);
         if (p_.kept != nullptr) block.kept_weights(keys, own, staged_);
         const int64_t row = (index.batch * p_.heads + index.head) * p_.queries + own.queries.first;
         for (int v = 0; v < own.vectors; ++v) score_gradients(own, v, row, keys.count, weights, slopes);
-        add_query_gradient(own, row, keys.count, slopes);
+        multiply_tiles<T>(p_.width, own.width(), {keys.count, key_, 1, p_.width, slopes, pitch_}, sums_,
+                          own.width(), T(1), false);
+        store_transposed(sums_, p_.width, own, grad_query_ + row * p_.width, true);
     }
 
     // Scores become weights, and `slopes`, the gradient of the weights, that of the scores before scaling.
     void score_gradients(const Group<T>& own, int v, int64_t row, int64_t keys, T* weights, T* slopes) {
-        const int64_t first = row + v * lanes<T>, pitch = own.pitch();
+        const int64_t first = row + v * lanes<T>;
         const Vec<T> log_sum = load_lanes(g_.log_sum, first, own.lanes_of(v));
         const Vec<T> inner = load_lanes(inner_, first, own.lanes_of(v));
         const auto blind = log_sum == Vec<T>(excluded<T>);
         const Vec<T> scale(static_cast<T>(p_.scale));
-        for (int64_t at = v * lanes<T>; at < keys * pitch; at += pitch) {
+        for (int64_t k = 0; k < keys; ++k) {
+            const int64_t at = k * pitch_ + v * lanes<T>;
             const Vec<T> weight = select(blind, T(0), exp(Vec<T>::load(weights + at) - log_sum));
             Vec<T> slope = Vec<T>::load(slopes + at), used = weight;
             if (p_.kept != nullptr) {
@@ -287,29 +272,17 @@ class BackwardBlock {
         }
     }
 
-    void add_query_gradient(const Group<T>& own, int64_t row, int64_t keys, const T* slopes) {
-        const LeftPanels<T> key{key_columns_, p_.width, keys_.count};
-        for (int64_t e = 0; e < key.count(); ++e)
-            tile_function<T>(key.rows_of(e), own.vectors)(
-                keys, key.panel(e), slopes, sums_ + key.first_of(e) * own.pitch(), own.pitch(), T(1), false);
-        store_transposed(sums_, p_.width, own, grad_query_ + row * p_.width, p_.width, true);
-    }
-
-    // target[key] += the sum over queries of scores[key, query] * rows[query].
-    void add_key_gradients(Range queries, const T* scores, RightPanels<T> rows, T* target, int64_t width) {
-        const LeftPanels<T> keys = keys_left();
-        const int64_t strip = group_width * most_keys_, groups = group_count<T>(queries);
-        int64_t first_group = 0;  // whose queries see the keys: later ones see more
-        for (int64_t i = 0; i < keys.count(); ++i) {
-            const auto own = [&] { return group_of(queries, first_group, query_panels_, p_.width); };
-            while (first_group < groups && seen_keys(p_, own().queries, keys_, keys) <= keys.first_of(i))
-                ++first_group;
-            if (first_group == groups) return;
-            rows.first = first_group * group_width;
-            const int64_t pitch = own().pitch();
-            const LeftStrips<T> left{scores + first_group * strip + keys.first_of(i) * pitch, pitch, strip,
-                                     queries.count - rows.first};
-            multiply_strips(keys.rows_of(i), left, rows, target + keys.first_of(i) * width, width);
+    // target[key] += the sum over queries of scores[key, query] * rows[query]. Queries that see none of a
+    // tile's keys come before those that do, and are left out.
+    void add_key_gradients(Range queries, const T* scores, const T* rows, T* target, int64_t width) {
+        for (int64_t k = 0; k < keys_.count; k += tile_rows<T>) {
+            const int64_t seeing = p_.causal ? std::max<int64_t>(0, keys_.first + k - queries.first) : 0;
+            if (seeing >= queries.count) return;
+            const int64_t first = seeing / group_width * group_width;
+            multiply_tiles<T>(
+                std::min<int64_t>(tile_rows<T>, keys_.count - k), width,
+                {queries.count - first, scores + k * pitch_ + first, pitch_, 1, rows + first * width, width},
+                target + k * width, width, T(1), true);
         }
     }
 
@@ -317,11 +290,12 @@ class BackwardBlock {
     const Gradients<T>& g_;
     const T* inner_;
     T* grad_query_;
-    int64_t most_keys_, most_queries_;
+    int64_t most_keys_, most_queries_, pitch_;
     Arena<T> arena_;
-    T *key_panels_, *value_panels_, *key_columns_, *query_panels_, *slope_panels_, *query_rows_, *slope_rows_,
-        *weights_, *slopes_, *staged_, *sums_;
+    T *key_space_, *value_space_, *query_space_, *query_lanes_, *grad_lanes_, *weights_, *slopes_, *staged_,
+        *sums_;
     Range keys_{0, 0};
+    const T *key_ = nullptr, *value_ = nullptr;
     T *grad_key_ = nullptr, *grad_value_ = nullptr;
 };
 

@@ -11,7 +11,6 @@
 #include "kernels/attention.h"
 #include "kernels/cpu/gemm_blocks.h"
 #include "kernels/cpu/lines.h"
-#include "kernels/cpu/panels.h"
 #include "kernels/simd/math.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
@@ -42,12 +41,43 @@ template <class T>
 struct Matrix {
     const T* data;
     int64_t row, column;
-    // As operands whose lanes are rows, or columns, counted from row `first`.
-    StridedSource<T> rows(Range range) const { return {data + range.first * row, row, column, range.count}; }
-    StridedSource<T> columns(Range range, int64_t width) const {
-        return {data + range.first * row, column, row, width};
+
+    // Some rows one after another, of `width` numbers: as they lie, or copied to `space`.
+    const T* dense(Range range, int64_t width, T* space) const {
+        const T* const first = data + range.first * row;
+        if (row == width && column == 1) return first;
+        for (int64_t r = 0; r < range.count; ++r) {
+            const T* const source = first + r * row;
+            if (column == 1)
+                std::copy_n(source, width, space + r * width);
+            else
+                for (int64_t c = 0; c < width; ++c) space[r * width + c] = source[c * column];
+        }
+        return space;
+    }
+    // Some rows as lanes of a right operand [width, vectors].
+    void pack_lanes(Range range, int64_t width, int vectors, T* panel) const {
+        const StridedSource<T> source{data + range.first * row, row, column, range.count};
+        source.pack_columns(0, static_cast<int>(range.count), vectors, 0, width, panel);
     }
 };
+
+// c[m, n] = alpha * a·b, added to c where `accumulate`.
+template <class T>
+void multiply_tiles(int64_t m, int64_t n, TileOperands<T> operands, T* c, int64_t pitch, T alpha,
+                    bool accumulate) {
+    const T *const a = operands.a, *const b = operands.b;
+    for (int64_t j = 0; j < n; j += tile_columns<T>) {
+        const int columns = static_cast<int>(std::min(int64_t{tile_columns<T>}, n - j));
+        operands.b = b + j;
+        for (int64_t i = 0; i < m; i += tile_rows<T>) {
+            const int rows = static_cast<int>(std::min(int64_t{tile_rows<T>}, m - i));
+            operands.a = a + i * operands.a_row;
+            tile_kernel<T, false>(rows, columns > lanes<T> ? 2 : 1)(operands, c + i * pitch + j, pitch,
+                                                                    columns, alpha, accumulate);
+        }
+    }
+}
 
 template <class T>
 Matrix<T> head_of(const void* data, const int64_t (&stride)[4], int64_t batch, int64_t head) {
@@ -61,13 +91,14 @@ struct HeadIndex {
         : batch(index / p.heads), head(index % p.heads), key_head(head / (p.heads / p.key_heads)) {}
 };
 
-// Queries that share vectors: at most a tile's columns.
+// Queries that share vectors: at most a tile's columns. All groups of a block have as many vectors.
 template <class T>
 struct Group {
     Range queries;
     int vectors;
-    T* panel;  // the queries as a right operand [width, pitch]
-    int64_t pitch() const { return vectors * lanes<T>; }
+    int64_t pitch;  // from one key's scores to the next's
+
+    int64_t width() const { return vectors * lanes<T>; }
     int lanes_of(int v) const {
         return static_cast<int>(std::clamp<int64_t>(queries.count - v * lanes<T>, 0, lanes<T>));
     }
@@ -77,23 +108,19 @@ template <class T>
 int64_t group_count(Range queries) {
     return ceil_divide(queries.count, tile_columns<T>);
 }
-// Group `index` of a block of queries, whose panel is packed at its place in `panels`. All groups of a block
-// have as many vectors.
 template <class T>
-Group<T> group_of(Range queries, int64_t index, T* panels, int64_t depth) {
+Group<T> group_of(Range queries, int64_t index, int64_t pitch) {
     constexpr int64_t most = tile_columns<T>;
     const Range own{queries.first + index * most, std::min(most, queries.count - index * most)};
-    return {own, queries.count > lanes<T> ? 2 : 1, panels + index * most * depth};
+    return {own, queries.count > lanes<T> ? 2 : 1, pitch};
 }
 
-// How many of the keys some query of the group sees, rounded up to whole panels.
+// How many of the keys some query of the group sees, rounded up to a tile's rows.
 template <class T>
-int64_t seen_keys(const AttentionProblem& p, Range queries, Range keys, const LeftPanels<T>& panels) {
+int64_t seen_keys(const AttentionProblem& p, Range queries, Range keys) {
     if (!p.causal) return keys.count;
-    const int64_t seen = queries.first + queries.count - keys.first;
-    int64_t index = 0;
-    while (index < panels.count() && panels.first_of(index) < seen) ++index;
-    return index == 0 ? 0 : panels.first_of(index);
+    const int64_t seen = std::max<int64_t>(0, queries.first + queries.count - keys.first);
+    return std::min(keys.count, ceil_divide(seen, tile_rows<T>) * tile_rows<T>);
 }
 
 template <class T, class M>
@@ -123,7 +150,7 @@ void transpose_mask(const M* mask, int64_t query_stride, int64_t key_stride, Ran
                                                 : Vector<T>{};
             transpose_square<T>(line);
             for (int64_t j = 0; j < here; ++j)
-                store_vector(target + (k + j) * group.pitch() + v * width, line[j]);
+                store_vector(target + (k + j) * group.pitch + v * width, line[j]);
         }
     }
 }
@@ -134,13 +161,13 @@ class BlockScores {
   public:
     BlockScores(const AttentionProblem& p, const HeadIndex& index) : p_(p), index_(index) {}
 
-    // [keys.count, pitch]; `staged` takes as much and is overwritten.
-    void compute(const LeftPanels<T>& panels, Range keys, const Group<T>& group, T* scores, T* staged) const {
-        const int64_t pitch = group.pitch();
-        for (int64_t i = 0; i < panels.count() && panels.first_of(i) < keys.count; ++i)
-            tile_function<T>(panels.rows_of(i), group.vectors)(panels.depth, panels.panel(i), group.panel,
-                                                               scores + panels.first_of(i) * pitch, pitch,
-                                                               static_cast<T>(p_.scale), false);
+    // [keys.count, pitch] from keys that lie one after another and the group's queries as lanes; `staged`
+    // takes as much and is overwritten.
+    void compute(const T* key, Range keys, const Group<T>& group, const T* lanes_of_queries, T* scores,
+                 T* staged) const {
+        multiply_tiles<T>(keys.count, group.width(),
+                          {p_.width, key, p_.width, 1, lanes_of_queries, group.width()}, scores, group.pitch,
+                          static_cast<T>(p_.scale), false);
         if (p_.causal) hide_later_keys(keys, group, scores);
         if (p_.mask != nullptr) apply_mask(keys, group, scores, staged);
     }
@@ -156,7 +183,8 @@ class BlockScores {
 
     template <class Body>
     static void each_vector(Range keys, const Group<T>& group, Body&& body) {
-        for (int64_t at = 0; at < keys.count * group.pitch(); at += lanes<T>) body(at);
+        for (int64_t k = 0; k < keys.count; ++k)
+            for (int v = 0; v < group.vectors; ++v) body(k * group.pitch + v * lanes<T>);
     }
 
   private:
@@ -166,7 +194,7 @@ class BlockScores {
         for (int64_t k = std::max<int64_t>(0, group.queries.first + 1 - keys.first); k < keys.count; ++k) {
             const auto first_seeing = static_cast<T>(keys.first + k - group.queries.first);
             for (int v = 0; v < group.vectors; ++v) {
-                T* const score = scores + k * group.pitch() + v * lanes<T>;
+                T* const score = scores + k * group.pitch + v * lanes<T>;
                 const Vec<T> query = Vec<T>::load(numbers) + Vec<T>(static_cast<T>(v * lanes<T>));
                 select(query < Vec<T>(first_seeing), excluded<T>, Vec<T>::load(score)).store(score);
             }
@@ -193,20 +221,19 @@ class BlockScores {
     HeadIndex index_;
 };
 
-// rows[q * pitch + e] = source[e, q] of a [columns, group pitch] matrix, or added to it.
+// rows[q * columns + e] = source[e, q] of a [columns, group width] matrix, or added to it.
 template <class T>
-void store_transposed(const T* source, int64_t columns, const Group<T>& group, T* rows, int64_t pitch,
-                      bool accumulate) {
+void store_transposed(const T* source, int64_t columns, const Group<T>& group, T* rows, bool accumulate) {
     constexpr int width = lanes<T>;
     for (int v = 0; v < group.vectors; ++v) {
         for (int64_t e = 0; e < columns; e += width) {
             const int64_t here = std::min<int64_t>(width, columns - e);
             Vector<T> line[width];
             for (int j = 0; j < width; ++j)
-                line[j] = j < here ? load_vector(source + (e + j) * group.pitch() + v * width) : Vector<T>{};
+                line[j] = j < here ? load_vector(source + (e + j) * group.width() + v * width) : Vector<T>{};
             transpose_square<T>(line);
             for (int q = 0; q < group.lanes_of(v); ++q) {
-                T* const target = rows + (v * width + q) * pitch;
+                T* const target = rows + (v * width + q) * columns;
                 const Vec<T> value(line[q]);
                 store_lanes(accumulate ? load_lanes(target, e, here) + value : value, target, e, here);
             }

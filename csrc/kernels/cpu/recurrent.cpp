@@ -6,8 +6,8 @@
 
 #include "core/scratch.h"
 #include "core/threads.h"
+#include "kernels/cpu/gemm_pack.h"
 #include "kernels/cpu/lines.h"
-#include "kernels/cpu/panels.h"
 #include "kernels/simd/math.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
@@ -150,6 +150,41 @@ struct Plain {
     }
 };
 
+// The weight as the right operand [depth, columns] of every step's product, packed once.
+template <class T>
+struct PackedWeight {
+    static constexpr int64_t width = tile_columns<T>;
+
+    T* data;
+    int64_t depth, columns;
+
+    static int64_t space(int64_t depth, int64_t columns) {
+        return (columns + width - 1) / width * width * depth + lanes<T>;
+    }
+    int64_t panels() const { return (columns + width - 1) / width; }
+    int columns_of(int64_t panel) const { return static_cast<int>(std::min(width, columns - panel * width)); }
+    static int vectors_of(int columns) { return columns > lanes<T> ? 2 : 1; }
+
+    void pack(const StridedSource<T>& source, int64_t panel) const {
+        const int here = columns_of(panel);
+        source.pack_columns(panel * width, here, vectors_of(here), 0, depth, data + panel * width * depth);
+    }
+    // c = left·weight, added to c where `accumulate`, for `rows` rows of `depth` numbers.
+    void multiply(int64_t rows, const T* left, T* c, int64_t pitch, bool accumulate) const {
+        const int64_t strips = (rows + tile_rows<T> - 1) / tile_rows<T>;
+        for (int64_t panel = 0; panel < panels(); ++panel) {
+            const int here = columns_of(panel), vectors = vectors_of(here);
+            const T* const right = data + panel * width * depth;
+            for (int64_t strip = 0; strip < strips; ++strip) {
+                const int64_t first = strip * rows / strips, last = (strip + 1) * rows / strips;
+                tile_kernel<T, false>(static_cast<int>(last - first), vectors)(
+                    {depth, left + first * depth, depth, 1, right, vectors * lanes<T>},
+                    c + first * pitch + panel * width, pitch, here, T(1), accumulate);
+            }
+        }
+    }
+};
+
 template <class T, class Cell>
 class Layer {
   public:
@@ -163,38 +198,38 @@ class Layer {
 
     void forward() {
         pack({static_cast<const T*>(p_.weight), p_.state, 1, gates_}, p_.state, gates_);
-        over_blocks([&](int64_t first, int rows) { forward_block(first, rows); });
+        over_blocks([&](int64_t first, int64_t rows) { forward_block(first, rows); });
     }
     void backward(const RecurrentGradients& g) {
         pack({static_cast<const T*>(p_.weight), 1, p_.state, p_.state}, gates_, p_.state);
-        over_blocks([&](int64_t first, int rows) { backward_block(g, first, rows); });
+        over_blocks([&](int64_t first, int64_t rows) { backward_block(g, first, rows); });
     }
 
   private:
     void pack(const StridedSource<T>& weight, int64_t depth, int64_t columns) {
-        const auto space = static_cast<size_t>(RightPanels<T>::space(depth, columns));
+        const auto space = static_cast<size_t>(PackedWeight<T>::space(depth, columns));
         weight_ = {scratch_array<T>(ScratchUse::shared, space), depth, columns};
-        parallel_for(0, weight_.count(), std::max<int64_t>(1, 16384 / (depth * weight_.width + 1)),
+        parallel_for(0, weight_.panels(), std::max<int64_t>(1, 16384 / (depth * weight_.width + 1)),
                      [&](int64_t begin, int64_t end) {
                          for (int64_t q = begin; q < end; ++q) weight_.pack(weight, q);
                      });
     }
 
-    // Blocks of nearly equal size that one panel holds.
+    // Blocks of nearly equal size: a tile's rows, or more where the weight outgrows the second cache.
     template <class Body>
     void over_blocks(Body&& body) const {
-        const int64_t blocks = (p_.batch + tile_rows<T> - 1) / tile_rows<T>;
+        const int64_t most = gates_ * p_.state * static_cast<int64_t>(sizeof(T)) > (int64_t{1} << 20)
+                                 ? 4 * tile_rows<T>
+                                 : tile_rows<T>;
+        const int64_t blocks = (p_.batch + most - 1) / most;
         parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
             for (int64_t b = begin; b < end; ++b) {
                 const int64_t first = b * p_.batch / blocks;
-                body(first, static_cast<int>((b + 1) * p_.batch / blocks - first));
+                body(first, (b + 1) * p_.batch / blocks - first);
             }
         });
     }
 
-    T* left_panel(int rows, int64_t depth) const {
-        return scratch_array<T>(ScratchUse::local, static_cast<size_t>(left_panel_space<T>(rows, depth)));
-    }
     // The step at place `s` of the order, and the sequence `i` of the batch in arrays of all steps.
     int64_t row_of(int64_t s, int64_t i) const { return (p_.reverse ? p_.steps - 1 - s : s) * p_.batch + i; }
 
@@ -214,22 +249,18 @@ class Layer {
         return rows;
     }
 
-    void forward_block(int64_t first, int rows) const {
-        T* const panel = left_panel(rows, p_.state);
+    void forward_block(int64_t first, int64_t rows) const {
         for (int64_t s = 0; s < p_.steps; ++s) {
             const StepRows<T> top = step_rows(s, first);
-            const StridedSource<T> state{top.hidden_before, p_.state, 1, rows};
-            state.pack_rows(0, rows, 0, p_.state, panel);
             if (kept_ != nullptr)
-                multiply_panels(rows, panel, weight_, top.kept, kept_width_, T(1), false);
+                weight_.multiply(rows, top.hidden_before, top.kept, kept_width_, false);
             else
-                multiply_panels(rows, panel, weight_, top.output, p_.hidden, T(1), false);
-            for (int r = 0; r < rows; ++r) Cell::forward(p_.hidden, step_rows(s, first + r));
+                weight_.multiply(rows, top.hidden_before, top.output, p_.hidden, false);
+            for (int64_t r = 0; r < rows; ++r) Cell::forward(p_.hidden, step_rows(s, first + r));
         }
     }
 
-    void backward_block(const RecurrentGradients& g, int64_t first, int rows) const {
-        T* const panel = left_panel(rows, gates_);
+    void backward_block(const RecurrentGradients& g, int64_t first, int64_t rows) const {
         T* const hidden = static_cast<T*>(g.first_hidden) + first * p_.state;
         T* const cell = static_cast<T*>(g.first_cell) + (cells_ == nullptr ? 0 : first * p_.hidden);
         if (cells_ != nullptr && g.last_cell == nullptr)
@@ -239,7 +270,7 @@ class Layer {
         constexpr bool carries = std::is_same_v<Cell, Gru<T>>;
         for (int64_t s = p_.steps - 1; s >= 0; --s) {
             const int64_t top = row_of(s, first);
-            for (int r = 0; r < rows; ++r) {
+            for (int64_t r = 0; r < rows; ++r) {
                 const int64_t row = top + r;
                 const StepGradients<T> gradients{
                     g.output == nullptr ? nullptr : static_cast<const T*>(g.output) + row * p_.hidden,
@@ -250,9 +281,8 @@ class Layer {
                     static_cast<T*>(g.recurrent) + row * gates_};
                 Cell::backward(p_.hidden, step_rows(s, first + r), gradients);
             }
-            const StridedSource<T> slopes{static_cast<const T*>(g.recurrent) + top * gates_, gates_, 1, rows};
-            slopes.pack_rows(0, rows, 0, gates_, panel);
-            multiply_panels(rows, panel, weight_, hidden, p_.state, T(1), carries);
+            weight_.multiply(rows, static_cast<const T*>(g.recurrent) + top * gates_, hidden, p_.state,
+                             carries);
         }
     }
 
@@ -261,7 +291,7 @@ class Layer {
     T* output_;
     T* kept_;
     T* cells_;
-    RightPanels<T> weight_{};
+    PackedWeight<T> weight_{};
 };
 
 template <class T, class Visit>
