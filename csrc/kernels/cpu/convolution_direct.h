@@ -15,14 +15,15 @@ constexpr int direct_vectors(int rows) {
     return std::min(4, direct_sums / rows);
 }
 
-// out[r * pitch + lane] = start[r] + sum over k of left[k * rows + r] * data[offset[k] + lane].
+// out[r * pitch + lane] = start[r] + sum over k of left[k * rows + r] * data[offset[k] + lane] for lane <
+// columns, which end in the tile's last vector.
 template <class T>
 using DirectTile = void (*)(int64_t depth, const T* left, const T* data, const int64_t* offset,
-                            const T* start, T* out, int64_t pitch);
+                            const T* start, T* out, int64_t pitch, int columns);
 
 template <class T, int rows, int vectors>
 void direct_tile(int64_t depth, const T* left, const T* data, const int64_t* offset, const T* start, T* out,
-                 int64_t pitch) {
+                 int64_t pitch, int columns) {
     using Lane = LaneOf<T>;
     constexpr int width = lanes<T>;
     const Lane* factor = reinterpret_cast<const Lane*>(left);
@@ -38,9 +39,12 @@ void direct_tile(int64_t depth, const T* left, const T* data, const int64_t* off
             for (int v = 0; v < vectors; ++v) sum[r][v] += factor[r] * column[v];
         factor += rows;
     }
-    for (int r = 0; r < rows; ++r)
-        for (int v = 0; v < vectors; ++v)
-            store_vector(reinterpret_cast<Lane*>(out) + r * pitch + v * width, sum[r][v]);
+    for (int r = 0; r < rows; ++r) {
+        Lane* target = reinterpret_cast<Lane*>(out) + r * pitch;
+        for (int v = 0; v + 1 < vectors; ++v) store_vector(target + v * width, sum[r][v]);
+        constexpr int last = (vectors - 1) * width;
+        store_lanes(target + last, sum[r][vectors - 1], columns - last);
+    }
 }
 
 template <class T, int rows, int... counts>
@@ -111,12 +115,14 @@ class DirectProduct {
         });
     }
 
-    // Tiles either start anew at each line or run through the lines of a slice, whichever makes fewer.
+    // Tiles either start anew at each line or run through the lines of a slice, which makes fewer of them,
+    // but then what they give has to be split: about as much work as some steps of their depth.
+    static constexpr int64_t split_cost = 16;
     void choose_runs() {
         const auto& grid = patches_.grid;
         const int64_t through = (grid[1] - 1) * patches_.grid_stride[1] + grid[2];
         const int64_t separate = grid[1] * ceil_divide(grid[2], width), joined = ceil_divide(through, width);
-        by_line_ = separate < joined || (separate == joined && grid[2] > width);
+        by_line_ = grid[2] > width ? separate * depth_ <= joined * (depth_ + split_cost) : separate < joined;
         runs_ = by_line_ ? grid[0] * grid[1] : grid[0];
         length_ = by_line_ ? grid[2] : through;
         vectors_ = ceil_divide(length_, width);
@@ -138,16 +144,18 @@ class DirectProduct {
             const DirectTile<T> tile = direct_tile_function<T>(rows, static_cast<int>(vectors.count));
             const T* left = packed_ + p * panel_pitch();
             S* target = place + strip.first * target_.row;
+            const int64_t x = flat % patches_.grid_stride[1];
             if constexpr (std::is_same_v<S, T>) {
-                const int64_t x = flat % patches_.grid_stride[1];
-                if (count == vectors.count * width && target_.step[2] == 1 && x + count <= patches_.grid[2]) {
+                if (target_.step[2] == 1 && x + count <= patches_.grid[2]) {
                     tile(depth_, left, data, offset_.data(), start_ + strip.first,
-                         target + flat / patches_.grid_stride[1] * target_.step[1] + x, target_.row);
+                         target + flat / patches_.grid_stride[1] * target_.step[1] + x, target_.row,
+                         static_cast<int>(count));
                     continue;
                 }
             }
             alignas(64) T sums[direct_sums * width];
-            tile(depth_, left, data, offset_.data(), start_ + strip.first, sums, vectors.count * width);
+            tile(depth_, left, data, offset_.data(), start_ + strip.first, sums, vectors.count * width,
+                 static_cast<int>(count));
             store(sums, vectors.count * width, rows, flat, count, target);
         }
     }
