@@ -75,24 +75,28 @@ void for_each_tile(const ScanShape& shape, Body&& body) {
     });
 }
 
-// Lines of the last dimension, several at once: each is a chain of dependent steps.
+// `Width` neighbouring lines of the last dimension at once: each is a chain of dependent steps.
+template <class T, class Op, int Width>
+void scan_together(const T* in, T* out, int64_t size) {
+    using C = Accumulator<T>;
+    C total[Width];
+    std::fill_n(total, Width, Op::template start<C>());
+    for (int64_t i = 0; i < size; ++i)
+        for (int j = 0; j < Width; ++j) {
+            total[j] = Op::template next<C>(total[j], convert<C>(in[j * size + i]));
+            out[j * size + i] = convert<T>(total[j]);
+        }
+}
+
 template <class T, class Op>
 void scan_lines(const T* in, T* out, const ScanShape& shape) {
-    using C = Accumulator<T>;
     constexpr int64_t together = 4;
     const int64_t grain = together * std::max<int64_t>(1, parallel_grain / (together * shape.size));
     parallel_for(0, shape.outer, grain, [&](int64_t first, int64_t last) {
-        for (; first < last; first += together) {
-            const int64_t width = std::min(together, last - first), start = first * shape.size;
-            C total[together];
-            std::fill_n(total, width, Op::template start<C>());
-            for (int64_t i = 0; i < shape.size; ++i)
-                for (int64_t j = 0; j < width; ++j) {
-                    const int64_t at = start + j * shape.size + i;
-                    total[j] = Op::template next<C>(total[j], convert<C>(in[at]));
-                    out[at] = convert<T>(total[j]);
-                }
-        }
+        for (; first + together <= last; first += together)
+            scan_together<T, Op, together>(in + first * shape.size, out + first * shape.size, shape.size);
+        for (; first < last; ++first)
+            scan_together<T, Op, 1>(in + first * shape.size, out + first * shape.size, shape.size);
     });
 }
 
