@@ -330,10 +330,41 @@ int64_t sum_bytes(const void* base, int64_t offset, int64_t count) {
     return sum;
 }
 
+// The sum of value(x + i), a vector at a time, and of one(x[i]) for what is left.
+template <class C, class S, class Value, class One>
+C sum_vectors(const S* x, int64_t count, Value&& value, One&& one) {
+    constexpr int64_t width = Vec<C>::size, group = 4 * width;
+    Vec<C> total[4] = {Vec<C>(C(0)), Vec<C>(C(0)), Vec<C>(C(0)), Vec<C>(C(0))};
+    int64_t i = 0;
+    for (; i + group <= count; i += group)
+        for (int64_t v = 0; v < 4; ++v) total[v] += value(x + i + v * width);
+    for (; i + width <= count; i += width) total[0] += value(x + i);
+    C sum = 0;
+    for (; i < count; ++i) sum += one(x[i]);
+    return sum + sum_lanes((total[0] + total[1]) + (total[2] + total[3]));
+}
+
+// The sum of 16-bit floating-point numbers.
+template <class S>
+float sum_halves(const void* base, int64_t offset, int64_t count) {
+    return sum_vectors<float>(
+        static_cast<const S*>(base) + offset, count, [](const S* x) { return load_widened(x); },
+        [](S x) { return static_cast<float>(x); });
+}
+
+template <class T>
+T sum_squares(const void* base, int64_t offset, int64_t count) {
+    const auto square = [](auto x) { return x * x; };
+    return sum_vectors<T>(
+        static_cast<const T*>(base) + offset, count, [=](const T* x) { return square(Vec<T>::load(x)); },
+        square);
+}
+
 template <class S, class C>
 Source<C> make_sum_source(const void* base) {
     Source<C> source = make_source<S, C, Value>(base);
     if constexpr (sizeof(S) == 1) source.total = sum_bytes<S>;
+    if constexpr (is_half_type<S>) source.total = sum_halves<S>;
     return source;
 }
 
@@ -464,7 +495,7 @@ struct Reducer {
             reduced[0] = {fast.size / how.lanes, how.tile_width, 0};
             how.tail = fast.size % how.lanes * tile.size;
         } else if (a.reduced_rank > 1 && fast.in_stride == 1 && tile.in_stride == fast.size &&
-                   2 * fast.size <= tile_size && reduced_count >= 8 * fast.size) {
+                   fast.size <= tile_size && reduced_count >= 8 * fast.size) {
             how.lanes = fast.size;
             how.neighbours = true;
             how.tile_width = tile_size / fast.size * fast.size;
@@ -512,23 +543,29 @@ struct Reducer {
     void reduce_rows(int64_t offset, int64_t width, int64_t begin, int64_t end,
                      Cascade<C, Op, tile_size>& cascade) const {
         const int64_t stride = a.kept[a.kept_rank - 1].in_stride;
-        C buffer[tile_size];
+        C buffers[4][tile_size];
         if (begin >= end) return;
         Cursor cursor(a.reduced, a.reduced_rank, begin);
+        int64_t next = offset + cursor.in;
+        const auto read_next = [&](C* buffer) {
+            const int64_t at = next;
+            if (a.reduced_rank == 1) {
+                next += a.reduced[0].in_stride;
+            } else {
+                cursor.advance(1);
+                next = offset + cursor.in;
+            }
+            return source.read(at, stride, width, buffer);
+        };
         while (begin < end) {
             C* const row = cascade.row();
             const int64_t group = std::min<int64_t>(end, begin + 16);
-            for (; begin + 4 <= group && source.direct && stride == 1; begin += 4) {
+            for (; begin + 4 <= group; begin += 4) {
                 const C* x[4];
-                for (auto& pointer : x) {
-                    pointer = static_cast<const C*>(source.base) + offset + cursor.in;
-                    cursor.advance(1);
-                }
+                for (int k = 0; k < 4; ++k) x[k] = read_next(buffers[k]);
                 combine_four_rows<C, Op>(row, x, width);
             }
-            for (; begin < group; ++begin, cursor.advance(1)) {
-                combine_rows<C, Op>(row, source.read(offset + cursor.in, stride, width, buffer), width);
-            }
+            for (; begin < group; ++begin) combine_rows<C, Op>(row, read_next(buffers[0]), width);
             cascade.fold();
         }
     }
@@ -657,6 +694,11 @@ void reduce(const ReduceArguments& a) {
         case Reduction::sum_abs:
             return with_real_source<Absolute>(a, sum);
         case Reduction::sum_squares:
+            if (a.in_dtype == DType::float32) {
+                Source<float> source = make_source<float, float, Square>(a.in);
+                source.total = sum_squares<float>;
+                return sum(source);
+            }
             return with_real_source<Square>(a, sum);
         case Reduction::sum_powers:
             return with_real_source<Power>(a, sum);

@@ -43,4 +43,24 @@ inline void narrow(const float* x, BFloat16* y, int64_t count) {
     for (int64_t i = 0; i < count; ++i) y[i] = BFloat16(x[i]);
 }
 
+// A vector's worth of them.
+inline Vec<float> load_widened(const BFloat16* x) {
+    typedef uint16_t Short __attribute__((vector_size(vector_bytes / 2)));
+    typedef uint32_t Wide __attribute__((vector_size(vector_bytes)));
+    Short bits;
+    std::memcpy(&bits, x, sizeof bits);
+    return std::bit_cast<Vec<float>::Native>(__builtin_convertvector(bits, Wide) << 16);
+}
+inline Vec<float> load_widened(const Half* x) {
+#if defined(__AVX512F__)
+    return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));
+#elif defined(__F16C__)
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
+#else
+    float lanes[Vec<float>::size];
+    widen(x, lanes, Vec<float>::size);
+    return Vec<float>::load(lanes);
+#endif
+}
+
 }  // namespace rl::kernels::RUSHLIGHT_ISA
