@@ -53,7 +53,7 @@ void forward(const ConvolutionShape& s, const void* input, const void* weight, c
     }
     if constexpr (std::is_same_v<S, float>) {
         const winograd::Problem problem = winograd::forward_problem(s);
-        if (winograd::suits(s, problem)) {
+        if (winograd::suits(s, problem, winograd::product_weight_cost)) {
             const StridedSource<float> left{static_cast<const float*>(weight), depth, 1, rows};
             return winograd::Convolution(problem, static_cast<const float*>(input), left,
                                          static_cast<const float*>(bias), static_cast<float*>(output))
@@ -143,7 +143,7 @@ void input_gradient(const ConvolutionShape& s, const void* grad_output, const vo
     }
     if constexpr (std::is_same_v<S, float>) {
         const winograd::Problem problem = winograd::gradient_problem(s);
-        if (winograd::suits(s, problem)) {
+        if (winograd::suits(s, problem, winograd::product_weight_cost)) {
             const std::vector<int64_t> taps{8, 7, 6, 5, 4, 3, 2, 1, 0};
             const FlippedWeight<float> left{static_cast<const float*>(weight), 9, s.in_channels * 9, &taps};
             return winograd::Convolution(problem, static_cast<const float*>(grad_output), left,
@@ -216,7 +216,7 @@ void weight_gradient(const ConvolutionShape& s, const void* input, const void* g
     }
     if constexpr (std::is_same_v<S, float>) {
         const winograd::Problem problem = winograd::forward_problem(s);
-        if (winograd::suits(s, problem))
+        if (winograd::suits(s, problem, winograd::gradient_weight_cost(problem)))
             return winograd::weight_gradient(problem, static_cast<const float*>(input),
                                              static_cast<const float*>(grad_output), result);
     }

@@ -122,13 +122,20 @@ inline Problem gradient_problem(const ConvolutionShape& s) {
             {kernel_edge - 1 - s.padding[1], kernel_edge - 1 - s.padding[2]}};
 }
 
+// Costs, in multiplications, of the transforms of a pair of channels' weights: those of a product are read
+// from cache; the sums of a gradient, 36 for 9 weights, are not where there are many.
+inline constexpr int64_t product_weight_cost = 500;
+inline int64_t gradient_weight_cost(const Problem& s) {
+    return s.channels * s.rows < int64_t{1} << 17 ? 1000 : 4000;
+}
+
 // Whether a convolution is of this kind, and the multiplications saved are worth more than the transforms.
-inline bool suits(const ConvolutionShape& s, const Problem& problem) {
+inline bool suits(const ConvolutionShape& s, const Problem& problem, int64_t weight_cost) {
     if (!s.minimal_filtering || s.groups != 1 || s.input[0] != 1 || s.kernel[0] != 1 || s.padding[0] != 0)
         return false;
     for (int d = 1; d < 3; ++d)
         if (s.kernel[d] != kernel_edge || s.stride[d] != 1 || s.dilation[d] != 1) return false;
-    constexpr int64_t tile_cost = 1000, weight_cost = 2000;  // of a channel's transforms, in multiplications
+    constexpr int64_t tile_cost = 1000;  // of a channel's transforms
     const int64_t tiles =
         s.batch * ceil_divide(problem.output[1], out_edge) * ceil_divide(problem.output[2], out_edge);
     const int64_t pairs = problem.channels * problem.rows;
