@@ -16,31 +16,45 @@ constexpr double nothing = -0.0;
 class Combiner {
   public:
     Combiner(int n_inputs, std::vector<Line>& lines, std::span<const BlockProgram::Output> outputs)
-        : n_inputs_(n_inputs), lines_(lines), outputs_(outputs), uses_(n_inputs + lines.size()) {
+        : n_inputs_(n_inputs), lines_(lines), uses_(n_inputs + lines.size()), needed_(lines.size(), true) {
         for (const Line& line : lines_) count_uses(line, 1);
-        for (const BlockProgram::Output& output : outputs_) ++uses_[output.read_from];
+        for (const BlockProgram::Output& output : outputs) ++uses_[output.read_from];
     }
 
     std::vector<bool> run() {
-        for (Line& line : lines_) {
-            if (line.is_constant) continue;
-            count_uses(line, -1);
-            absorb_number(line);
-            absorb_line(line);
-            count_uses(line, 1);
-        }
-        std::vector<bool> needed(lines_.size());
-        for (size_t k = lines_.size(); k-- > 0;) {
-            needed[k] = uses_[n_inputs_ + k] > 0;
-            if (!needed[k]) count_uses(lines_[k], -1);
-        }
-        return needed;
+        for (Line& line : lines_)
+            while (absorb(line)) {
+            }
+        for (size_t k = lines_.size(); k-- > 0;) drop_unused(n_inputs_ + static_cast<int>(k));
+        return needed_;
     }
 
   private:
     void count_uses(const Line& line, int change) {
         if (line.is_constant) return;
         for (int i = 0; i < kernels::input_count(line.op); ++i) uses_[line.inputs[i]] += change;
+    }
+
+    // Gives up the line of a register that nothing reads, and then those that it alone read.
+    void drop_unused(int number) {
+        if (number < n_inputs_ || uses_[number] > 0 || !needed_[number - n_inputs_]) return;
+        needed_[number - n_inputs_] = false;
+        const Line& line = lines_[number - n_inputs_];
+        if (line.is_constant) return;
+        count_uses(line, -1);
+        for (int i = 0; i < kernels::input_count(line.op); ++i) drop_unused(line.inputs[i]);
+    }
+
+    // Takes one thing that a line reads into the line itself, if there is one.
+    bool absorb(Line& line) {
+        if (line.is_constant) return false;
+        const Line before = line;
+        count_uses(before, -1);
+        const bool changed = absorb_number(line) || absorb_line(line);
+        count_uses(line, 1);
+        if (changed)
+            for (int i = 0; i < kernels::input_count(before.op); ++i) drop_unused(before.inputs[i]);
+        return changed;
     }
 
     const Line* line_of(int number) const {
@@ -62,108 +76,124 @@ class Combiner {
         return line != nullptr && line->values[1] == 0 ? line : nullptr;
     }
 
-    static void become_affine(Line& line, int input, double factor, double term) {
-        line = {false, Pointwise::affine, {static_cast<uint8_t>(input)}, {factor, term}};
+    static bool become(Line& line, const Line& other) {
+        line = other;
+        return true;
+    }
+    static bool become_affine(Line& line, uint8_t input, double factor, double term) {
+        return become(line, {false, Pointwise::affine, {input}, {factor, term}});
     }
 
     // Arithmetic with a number.
-    void absorb_number(Line& line) const {
-        const int a = line.inputs[0], b = line.inputs[1];
+    bool absorb_number(Line& line) const {
+        const uint8_t a = line.inputs[0], b = line.inputs[1];
         if (line.op == Pointwise::neg) return become_affine(line, a, -1, nothing);
         if (line.op == Pointwise::lerp) {
-            if (const double* const weight = number_in(line.inputs[2]))
-                line = {false, Pointwise::lerp_scalar, {line.inputs[0], line.inputs[1]}, {*weight, 0}};
-            return;
+            const double* const weight = number_in(line.inputs[2]);
+            return weight != nullptr && become(line, {false, Pointwise::lerp_scalar, {a, b}, {*weight}});
         }
-        if (kernels::input_count(line.op) != 2) return;
+        if (kernels::input_count(line.op) != 2) return false;
         const double *const left = number_in(a), *const right = number_in(b);
-        if ((left == nullptr) == (right == nullptr)) return;
-        const int other = left == nullptr ? a : b;
+        if ((left == nullptr) == (right == nullptr)) return false;
+        const uint8_t other = left == nullptr ? a : b;
         const double value = left == nullptr ? *right : *left;
-        if (line.op == Pointwise::mul) become_affine(line, other, value, nothing);
-        if (line.op == Pointwise::add) become_affine(line, other, 1, value);
-        if (line.op == Pointwise::sub && right != nullptr) become_affine(line, other, 1, -value);
-        if (line.op == Pointwise::sub && left != nullptr) become_affine(line, other, -1, value);
+        if (line.op == Pointwise::mul) return become_affine(line, other, value, nothing);
+        if (line.op == Pointwise::add) return become_affine(line, other, 1, value);
+        if (line.op == Pointwise::sub)
+            return right != nullptr ? become_affine(line, other, 1, -value)
+                                    : become_affine(line, other, -1, value);
         // A quotient by a number whose reciprocal every type can hold.
-        if (line.op == Pointwise::div && right != nullptr && std::abs(std::log2(std::abs(value))) < 100)
-            become_affine(line, other, 1 / value, nothing);
+        return line.op == Pointwise::div && right != nullptr && std::abs(std::log2(std::abs(value))) < 100 &&
+               become_affine(line, other, 1 / value, nothing);
     }
 
-    // What inputs are computed from.
-    void absorb_line(Line& line) const {
-        if (line.op == Pointwise::affine) absorb_chain(line);
-        if (line.op == Pointwise::add || line.op == Pointwise::sub) absorb_term(line);
-        if (line.op == Pointwise::add_scaled && !absorb_quotient(line))
-            absorb_product(line, Pointwise::scaled_sum);
-        if (line.op == Pointwise::addcmul) absorb_product(line, Pointwise::scaled_addcmul);
-        if (line.op == Pointwise::addcdiv) absorb_divisor(line);
+    // What an input is computed from.
+    bool absorb_line(Line& line) const {
+        switch (line.op) {
+            case Pointwise::affine:
+                return absorb_chain(line);
+            case Pointwise::add:
+            case Pointwise::sub:
+                return absorb_term(line);
+            case Pointwise::add_scaled:
+                return absorb_quotient(line) || absorb_product(line, Pointwise::scaled_sum);
+            case Pointwise::addcmul:
+                return absorb_product(line, Pointwise::scaled_addcmul);
+            case Pointwise::addcdiv:
+                return absorb_dividend(line) || absorb_divisor(line);
+            default:
+                return false;
+        }
     }
 
     // factor * x + term of such an x, or of a square root.
-    void absorb_chain(Line& line) const {
+    bool absorb_chain(Line& line) const {
         const double factor = line.values[0], term = line.values[1];
-        if (const Line* const inner = sole(line.inputs[0], Pointwise::affine))
-            become_affine(line, inner->inputs[0], inner->values[0] * factor,
-                          inner->values[1] * factor + term);
-        else if (const Line* const root = sole(line.inputs[0], Pointwise::sqrt))
-            line = {false, Pointwise::scaled_sqrt, {root->inputs[0]}, {factor, term}};
-        else if (const Line* const scaled = sole(line.inputs[0], Pointwise::scaled_sqrt))
-            line = {false,
-                    Pointwise::scaled_sqrt,
-                    {scaled->inputs[0]},
-                    {scaled->values[0] * factor, scaled->values[1] * factor + term}};
+        if (const Line* const root = sole(line.inputs[0], Pointwise::sqrt))
+            return become(line, {false, Pointwise::scaled_sqrt, {root->inputs[0]}, {factor, term}});
+        const Line* inner = sole(line.inputs[0], Pointwise::affine);
+        if (inner == nullptr) inner = sole(line.inputs[0], Pointwise::scaled_sqrt);
+        return inner != nullptr &&
+               become(line, {false,
+                             inner->op,
+                             {inner->inputs[0]},
+                             {inner->values[0] * factor, inner->values[1] * factor + term}});
     }
 
     // A sum whose second term is a product with a number, or a quotient.
-    void absorb_term(Line& line) const {
+    bool absorb_term(Line& line) const {
         const double sign = line.op == Pointwise::add ? 1 : -1;
         if (const Line* const product = sole_product(line.inputs[1]))
-            line = {false,
-                    Pointwise::add_scaled,
-                    {line.inputs[0], product->inputs[0]},
-                    {sign * product->values[0]}};
-        else if (sole(line.inputs[1], Pointwise::div) != nullptr)
-            line = {false, Pointwise::add_scaled, {line.inputs[0], line.inputs[1]}, {sign}};
+            return become(line, {false,
+                                 Pointwise::add_scaled,
+                                 {line.inputs[0], product->inputs[0]},
+                                 {sign * product->values[0]}});
+        return sole(line.inputs[1], Pointwise::div) != nullptr &&
+               become(line, {false, Pointwise::add_scaled, {line.inputs[0], line.inputs[1]}, {sign}});
     }
 
     // A scaled second term that is a quotient.
     bool absorb_quotient(Line& line) const {
         const Line* const quotient = sole(line.inputs[1], Pointwise::div);
-        if (quotient == nullptr) return false;
-        line = {false,
-                Pointwise::addcdiv,
-                {line.inputs[0], quotient->inputs[0], quotient->inputs[1]},
-                {line.values[0]}};
-        return true;
+        return quotient != nullptr &&
+               become(line, {false,
+                             Pointwise::addcdiv,
+                             {line.inputs[0], quotient->inputs[0], quotient->inputs[1]},
+                             {line.values[0]}});
     }
 
     // A first input that is a product with a number, by a function that multiplies itself.
-    void absorb_product(Line& line, Pointwise scaled) const {
+    bool absorb_product(Line& line, Pointwise scaled) const {
         const Line* const product = sole_product(line.inputs[0]);
-        if (product == nullptr) return;
+        if (product == nullptr) return false;
         line.op = scaled;
         line.inputs[0] = product->inputs[0];
         line.values[1] = product->values[0];
+        return true;
     }
 
-    // A dividend that is a product with a number, and a divisor that is a square root.
-    void absorb_divisor(Line& line) const {
-        if (const Line* const product = sole_product(line.inputs[1])) {
-            line.inputs[1] = product->inputs[0];
-            line.values[0] *= product->values[0];
-        }
-        if (const Line* const root = sole(line.inputs[2], Pointwise::scaled_sqrt)) {
-            line.op = Pointwise::addcdiv_sqrt;
-            line.inputs[2] = root->inputs[0];
-            line.values[1] = root->values[0];
-            line.values[2] = root->values[1];
-        }
+    // A dividend that is a product with a number.
+    bool absorb_dividend(Line& line) const {
+        const Line* const product = sole_product(line.inputs[1]);
+        if (product == nullptr) return false;
+        line.inputs[1] = product->inputs[0];
+        line.values[0] *= product->values[0];
+        return true;
+    }
+
+    // A divisor that is a square root.
+    bool absorb_divisor(Line& line) const {
+        const Line* const root = sole(line.inputs[2], Pointwise::scaled_sqrt);
+        return root != nullptr && become(line, {false,
+                                                Pointwise::addcdiv_sqrt,
+                                                {line.inputs[0], line.inputs[1], root->inputs[0]},
+                                                {line.values[0], root->values[0], root->values[1]}});
     }
 
     const int n_inputs_;
     std::vector<Line>& lines_;
-    const std::span<const BlockProgram::Output> outputs_;
     std::vector<int> uses_;  // of registers, without those by the line being looked at
+    std::vector<bool> needed_;
 };
 
 }  // namespace

@@ -88,7 +88,9 @@ class FormulaOptimizer(Optimizer):
             if not batches:
                 refuse_capturable(group)
             state = self._state_of(parameter, group)
-            key = (*state, *[state[name].item() for name in self._counts])
+            key: tuple[Any, ...] = tuple(state)
+            for name in self._counts:
+                key += (state[name].item(),)
             row = (parameter, gradient, *state.values())
             if key in batches:
                 batches[key].append(row)
