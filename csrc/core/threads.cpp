@@ -109,6 +109,9 @@ class Pool {
 
     [[noreturn]] void work(int index, uint32_t seen) {
         inside_loop = true;
+        // The C library sets up a thread's memory at its first allocation: now, not within a later loop.
+        void* volatile first = std::malloc(1);
+        std::free(first);
         for (;;) {
             wait_for_change(round_, seen);
             seen = round_.load(std::memory_order_acquire);
