@@ -160,3 +160,69 @@ def test_nan_and_infinity_stay_where_they_are() -> None:
         expected[3:6, 16:19] = False
         expected[0:2, 38:40] = False
         assert np.array_equal(finite, expected)
+
+
+def maxima(x: np.ndarray, kernel: list[int], stride: list[int], padding: list[int], dilation: list[int]):
+    """The largest element of each window of the last dimensions, and its index in the plane."""
+    spatial = len(kernel)
+    pads = [(0, 0)] * (x.ndim - spatial) + [(p, p) for p in padding]
+    places = np.arange(np.prod(x.shape[-spatial:])).reshape(x.shape[-spatial:])
+    wide = np.pad(x, pads, constant_values=-np.inf)
+    places = np.pad(places, pads[-spatial:], constant_values=-1)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation)]
+    steps = (..., *(slice(None, None, s) for s in stride), *(slice(None, None, d) for d in dilation))
+    axes = tuple(range(-spatial, 0))
+    windows = np.lib.stride_tricks.sliding_window_view(wide, reach, axes)[steps]
+    indices = np.lib.stride_tricks.sliding_window_view(places, reach)[steps]
+    flat = windows.reshape(*windows.shape[:-spatial], -1)
+    chosen = flat.argmax(-1)
+    indices = np.broadcast_to(indices.reshape(*indices.shape[:-spatial], -1), flat.shape)
+    return flat.max(-1), np.take_along_axis(indices, chosen[..., None], -1)[..., 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.lists(st.integers(5, 45), min_size=1, max_size=2),
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 3),
+    dilation=st.integers(1, 2),
+    padded=st.booleans(),
+    dtype=st.sampled_from(["float32", "float64", "bfloat16", "int64"]),
+    threads=st.sampled_from([1, 2, 3, 8]),
+    seed=st.integers(0, 1000),
+)
+def test_maxima_of_windows(
+    sizes: list[int],
+    kernel: int,
+    stride: int,
+    dilation: int,
+    padded: bool,
+    dtype: str,
+    threads: int,
+    seed: int,
+) -> None:
+    spatial = len(sizes)
+    kernel = min(kernel, (min(sizes) - 1) // dilation + 1)
+    x = np.random.default_rng(seed).integers(-20, 20, (3, 5, *sizes)).astype("float64")
+    form = [[n] * spatial for n in (kernel, stride, kernel // 2 if padded else 0, dilation)]
+    expected, places = maxima(x, *form)
+    before = rushlight.get_num_threads()
+    rushlight.set_num_threads(threads)
+    try:
+        tensor = rushlight.from_numpy(x).to(getattr(rushlight, dtype))
+        tensor.requires_grad_(dtype != "int64")
+        pool = getattr(F, f"max_pool{spatial}d")
+        y, indices = pool(tensor, *form, return_indices=True)
+        with rushlight.no_grad():
+            assert np.array_equal(pool(tensor, *form).double().numpy(), expected)
+        if dtype != "int64":
+            y.backward(rushlight.ones_like(y))
+    finally:
+        rushlight.set_num_threads(before)
+    assert np.array_equal(y.detach().double().numpy(), expected)
+    assert np.array_equal(indices.numpy(), places)
+    if dtype != "int64":
+        counts = np.zeros((15, int(np.prod(sizes))))
+        for plane, chosen in zip(counts, places.reshape(15, -1)):
+            np.add.at(plane, chosen, 1)
+        assert np.array_equal(tensor.grad.double().numpy(), counts.reshape(x.shape))
