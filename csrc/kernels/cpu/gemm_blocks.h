@@ -88,15 +88,32 @@ struct StridedTarget {
         }
     }
     void put_column(Vector<Real<T>> value, int64_t i, int64_t j, int count, bool first) const {
-        T* target = data + i + j * column;
+        put_line(value, data + i + j * column, first, i, j, addend_row, count);
+    }
+    void put_line(Vector<Real<T>> value, T* target, bool first, int64_t i, int64_t j, int64_t addend_step,
+                  int count) const {
         value *= alpha;
         if (!first) {
             value += load_lanes(target, count);
         } else if (addend != nullptr) {
             const T* source = addend + i * addend_row + j * addend_column;
-            value += addend_row == 1 ? beta * load_lanes(source, count) : beta * (*source - Vector<T>{});
+            value += addend_step == 1 ? beta * load_lanes(source, count) : beta * (*source - Vector<T>{});
         }
         store_lanes(target, value, count);
+    }
+    // The whole sums of `count` elements of row i, from column j on.
+    void put_row(const T* sums, int64_t i, int64_t j, int64_t count) const {
+        if constexpr (std::is_same_v<S, T>) {
+            if (column == 1 && (addend == nullptr || addend_column == 0 || addend_column == 1)) {
+                for (int64_t c = 0; c < count; c += lanes<T>) {
+                    const int here = static_cast<int>(std::min<int64_t>(count - c, lanes<T>));
+                    put_line(load_lanes(sums + c, here), data + i * row + j + c, true, i, j + c,
+                             addend_column, here);
+                }
+                return;
+            }
+        }
+        for (int64_t c = 0; c < count; ++c) put(sums[c], i, j + c, true, true);
     }
     void put(T value, int64_t i, int64_t j, bool first, bool last) const {
         S& target = data[i * row + j * column];

@@ -1,100 +1,9 @@
 // A whole product for elements stored as S: its batch, its orientation and the path that suits its shape.
 #pragma once
 
-#include "kernels/cpu/gemm_blocks.h"
+#include "kernels/cpu/gemm_vector.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
-
-inline constexpr int most_vectors = 4;
-
-// Up to four rows of A, converted and contiguous, against the columns of B.
-template <class S>
-struct VectorProduct {
-    using T = Compute<S>;
-    static constexpr int width = lanes<T>;
-    const T* x;  // [count, depth]
-    int64_t depth;
-    const S* b;
-    int64_t lane_stride, k_stride;
-    StridedTarget<S> c;
-
-    // Columns of B that lie contiguous: dot products, `count` vectors with `columns` columns at a time.
-    template <int count, int columns>
-    void dots(int64_t j) const {
-        Vector<T> sum[columns][count] = {};
-        int64_t k = 0;
-        for (; k + width <= depth; k += width) {
-            Vector<T> left[count];
-            for (int i = 0; i < count; ++i) left[i] = load_vector(x + i * depth + k);
-            for (int column = 0; column < columns; ++column) {
-                const Vector<T> right = load_converted(b + (j + column) * lane_stride + k);
-                for (int i = 0; i < count; ++i) sum[column][i] += left[i] * right;
-            }
-        }
-        for (int column = 0; column < columns; ++column) {
-            for (int i = 0; i < count; ++i) {
-                T value = 0;
-                for (int lane = 0; lane < width; ++lane) value += sum[column][i][lane];
-                for (int64_t rest = k; rest < depth; ++rest)
-                    value += x[i * depth + rest] * static_cast<T>(b[(j + column) * lane_stride + rest]);
-                c.put(value, i, j + column, true, true);
-            }
-        }
-    }
-    template <int count>
-    void all_dots(int64_t begin, int64_t end) const {
-        int64_t j = begin;
-        for (; j + 4 <= end; j += 4) dots<count, 4>(j);
-        for (; j < end; ++j) dots<count, 1>(j);
-    }
-
-    // Rows of B that lie contiguous: one vector against `vectors` SIMD vectors of columns.
-    template <int vectors>
-    void combination(int64_t j) const {
-        Vector<T> sum[vectors] = {};
-        for (int64_t k = 0; k < depth; ++k)
-            for (int v = 0; v < vectors; ++v)
-                sum[v] += x[k] * load_converted(b + k * k_stride + j + v * width);
-        for (int v = 0; v < vectors; ++v)
-            for (int lane = 0; lane < width; ++lane) c.put(sum[v][lane], 0, j + v * width + lane, true, true);
-    }
-    void all_combinations(int64_t begin, int64_t end) const {
-        int64_t j = begin;
-        for (; j + 8 * width <= end; j += 8 * width) combination<8>(j);
-        for (; j + width <= end; j += width) combination<1>(j);
-        for (; j < end; ++j) {
-            T sum = 0;
-            for (int64_t k = 0; k < depth; ++k) sum += x[k] * static_cast<T>(b[k * k_stride + j]);
-            c.put(sum, 0, j, true, true);
-        }
-    }
-};
-
-template <class S>
-void vector_product(const GemmProblem& p, const StridedTarget<S>& target) {
-    using T = Compute<S>;
-    T* x = scratch_array<T>(ScratchUse::vector, static_cast<size_t>(p.m * p.k));
-    const S* a = static_cast<const S*>(p.a);
-    for (int64_t i = 0; i < p.m; ++i)
-        for (int64_t k = 0; k < p.k; ++k) x[i * p.k + k] = static_cast<T>(a[i * p.a_row + k * p.a_column]);
-    const VectorProduct<S> product{x, p.k, static_cast<const S*>(p.b), p.b_column, p.b_row, target};
-    const bool combine = p.b_row != 1;
-    const int64_t step = combine ? 8 * lanes<T> : 4;
-    const int64_t chunk = std::max<int64_t>(1, 65536 / (p.k * p.m * step)) * step;
-    parallel_for(0, p.n, p.m * p.n * p.k < parallel_work ? p.n : chunk, [&](int64_t begin, int64_t end) {
-        if (combine) return product.all_combinations(begin, end);
-        switch (p.m) {
-            case 1:
-                return product.template all_dots<1>(begin, end);
-            case 2:
-                return product.template all_dots<2>(begin, end);
-            case 3:
-                return product.template all_dots<3>(begin, end);
-            default:
-                return product.template all_dots<4>(begin, end);
-        }
-    });
-}
 
 // The same product with its transpose as the result: Cᵀ = Bᵀ·Aᵀ.
 inline void transpose_problem(GemmProblem& p) {
@@ -133,8 +42,9 @@ void run_matrix(GemmProblem p) {
                             factor_value<T>(p.alpha),
                             factor_value<T>(p.beta)};
     if constexpr (std::is_floating_point_v<T>) {
-        const bool contiguous = p.b_row == 1 || (p.b_column == 1 && p.m == 1);
-        if (p.m <= most_vectors && p.k > 0 && contiguous) return vector_product(p, target);
+        // A small B stays in the first cache, where tiles need no detour.
+        const bool worthwhile = p.b_row == 1 || (p.b_column == 1 && (p.m == 1 || p.n * p.k > 8192));
+        if (p.m <= most_vectors && p.k > 0 && worthwhile) return vector_product(p, target);
         if (!std::is_same_v<S, T> && p.k > Blocking<T>::depth) {
             target.block_rows = std::clamp<int64_t>((int64_t{1} << 22) / p.n, 1, target.block_rows);
             const int64_t rows = std::min(p.m, target.block_rows);

@@ -1,0 +1,189 @@
+// A few vectors times a matrix: bound by the reading of the matrix, which is read once and in long runs.
+#pragma once
+
+#include "kernels/cpu/gemm_blocks.h"
+
+namespace rl::kernels::RUSHLIGHT_ISA {
+
+inline constexpr int most_vectors = 4;
+
+// The first `count` elements, converted; the others zero.
+template <class S>
+inline Vector<Compute<S>> load_some(const S* source, int count) {
+    using T = Compute<S>;
+    if constexpr (std::is_same_v<S, T>) {
+        return load_lanes(source, count);
+    } else {
+        if (count == lanes<T>) return load_converted(source);
+        T values[lanes<T>] = {};
+        for (int j = 0; j < count; ++j) values[j] = static_cast<T>(source[j]);
+        return load_vector(values);
+    }
+}
+
+// Lane j of the result is the sum of line[j]: pairs of lines share a vector, then pairs of pairs.
+template <class T>
+inline Vector<T> sums_of_lines(Vector<T> (&line)[lanes<T>]) {
+    using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+    constexpr int width = lanes<T>;
+#pragma GCC unroll 4
+    for (int step = 1; step < width; step *= 2) {
+        Vector<Index> low, high;
+        for (int j = 0; j < width; ++j) {
+            low[j] = (j & step) ? width + j - step : j;
+            high[j] = (j & step) ? width + j : j + step;
+        }
+        for (int i = 0; i < width; i += 2 * step)
+            line[i] = __builtin_shuffle(line[i], line[i + step], low) +
+                      __builtin_shuffle(line[i], line[i + step], high);
+    }
+    return line[0];
+}
+
+// `count` rows of A, converted and contiguous, against B.
+template <class S, int count>
+struct VectorProduct {
+    using T = Compute<S>;
+    static constexpr int width = lanes<T>;
+    // Columns of B whose sums fit one square of vectors.
+    static constexpr int group = std::max(1, width / (count == 3 ? 4 : count));
+
+    const T* x;  // [count, pitch]
+    int64_t pitch;
+    const S* b;
+    int64_t b_column, b_row;
+
+    // sums[i * sums_pitch + j] over a piece of the depth, for columns of B that lie contiguous.
+    void dots(Range columns, Range depth, T* sums, int64_t sums_pitch) const {
+        for (int64_t j = 0; j < columns.count; j += group) {
+            const int here = static_cast<int>(std::min<int64_t>(group, columns.count - j));
+            Vector<T> line[width] = {};
+            constexpr int step = std::min(4, group);
+            int c = 0;
+            for (; c + step <= here; c += step) sum_products<step>(columns.first + j + c, depth, line + c);
+            for (; c < here; ++c) sum_products<1>(columns.first + j + c, depth, line + c);
+            T total[width];
+            store_vector(total, sums_of_lines<T>(line));
+            for (int i = 0; i < count; ++i) std::copy_n(total + i * group, here, sums + i * sums_pitch + j);
+        }
+    }
+    // The products of `columns` columns with every vector, a vector of partial sums for each.
+    template <int columns>
+    void sum_products(int64_t j, Range depth, Vector<T>* line) const {
+        const S* source = b + j * b_column + depth.first;
+        Vector<T> sum[columns][count] = {};
+        for (int64_t k = 0; k < depth.count; k += width) {
+            const int here = static_cast<int>(std::min<int64_t>(width, depth.count - k));
+            Vector<T> left[count];
+            for (int i = 0; i < count; ++i) left[i] = load_lanes(x + i * pitch + depth.first + k, here);
+            for (int c = 0; c < columns; ++c) {
+                const Vector<T> right = load_some(source + c * b_column + k, here);
+                for (int i = 0; i < count; ++i) sum[c][i] += left[i] * right;
+            }
+        }
+        for (int c = 0; c < columns; ++c)
+            for (int i = 0; i < count; ++i) line[i * group + c] = sum[c][i];
+    }
+
+    // The same for rows of B that lie contiguous; `sums` has room for whole vectors.
+    void combinations(Range columns, Range depth, T* sums, int64_t sums_pitch) const {
+        for (int i = 0; i < count; ++i) std::fill_n(sums + i * sums_pitch, columns.count, T(0));
+        int64_t k = depth.first;
+        const int64_t end = depth.first + depth.count;
+        for (; k + 8 <= end; k += 8) add_rows<8>(columns, k, sums, sums_pitch);
+        for (; k < end; ++k) add_rows<1>(columns, k, sums, sums_pitch);
+    }
+    template <int rows>
+    void add_rows(Range columns, int64_t k, T* sums, int64_t sums_pitch) const {
+        const S* source = b + k * b_row + columns.first;
+        for (int64_t j = 0; j < columns.count; j += width) {
+            const int here = static_cast<int>(std::min<int64_t>(width, columns.count - j));
+            Vector<T> sum[2][count] = {};  // two chains, each half as long
+            for (int i = 0; i < count; ++i) sum[0][i] = load_lanes(sums + i * sums_pitch + j, here);
+            for (int r = 0; r < rows; ++r) {
+                const Vector<T> right = load_some(source + r * b_row + j, here);
+                for (int i = 0; i < count; ++i) sum[r % 2][i] += x[i * pitch + k + r] * right;
+            }
+            for (int i = 0; i < count; ++i)
+                store_lanes(sums + i * sums_pitch + j, sum[0][i] + sum[1][i], here);
+        }
+    }
+};
+
+// Columns are shared out in chunks; where they are few and deep, depth is as well, and its pieces add up in
+// order.
+template <class S, int count>
+void multiply_vectors(const GemmProblem& p, const Compute<S>* x, int64_t pitch,
+                      const StridedTarget<S>& target) {
+    using T = Compute<S>;
+    const VectorProduct<S, count> product{x, pitch, static_cast<const S*>(p.b), p.b_column, p.b_row};
+    const bool contiguous_depth = p.b_row == 1;
+    // Contiguous columns are read four at a time, contiguous rows eight: the longer the better.
+    const int64_t chunk = contiguous_depth ? std::clamp<int64_t>(p.n / 16, 64, 512) : 2048 / count;
+    const int64_t chunks = ceil_divide(p.n, chunk);
+    const int64_t pieces = chunks >= 16 ? 1 : std::clamp<int64_t>(p.n * p.k >> 17, 1, 16 / chunks);
+    const int64_t columns = piece(p.n, chunks, 0).count, room = (columns + 15) / 16 * 16;
+    T* partial = nullptr;
+    if (pieces > 1)
+        partial =
+            scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(pieces * chunks * count * room));
+    const auto finish = [&](const T* sums, Range range) {
+        for (int i = 0; i < count; ++i) target.put_row(sums + i * room, i, range.first, range.count);
+    };
+    const int64_t tasks = chunks * pieces;
+    const bool small = p.n * p.k * count < parallel_work;
+    parallel_for(0, tasks, small ? tasks : 1, [&](int64_t begin, int64_t end) {
+        for (int64_t task = begin; task < end; ++task) {
+            const Range range = piece(p.n, chunks, task / pieces), depth = piece(p.k, pieces, task % pieces);
+            T* sums = partial != nullptr
+                          ? partial + task * count * room
+                          : scratch_array<T>(ScratchUse::local, static_cast<size_t>(count * room));
+            if (contiguous_depth)
+                product.dots(range, depth, sums, room);
+            else
+                product.combinations(range, depth, sums, room);
+            if (partial == nullptr) finish(sums, range);
+        }
+    });
+    if (partial == nullptr) return;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+        const Range range = piece(p.n, chunks, chunk);
+        T* sums = partial + chunk * pieces * count * room;
+        for (int64_t next = 1; next < pieces; ++next)
+            for (int i = 0; i < count; ++i)
+                for (int64_t j = 0; j < range.count; ++j)
+                    sums[i * room + j] += sums[(next * count + i) * room + j];
+        finish(sums, range);
+    }
+}
+
+template <class S>
+void vector_product(const GemmProblem& p, const StridedTarget<S>& target) {
+    using T = Compute<S>;
+    const S* a = static_cast<const S*>(p.a);
+    const T* x = nullptr;
+    int64_t pitch = p.a_row;
+    if constexpr (std::is_same_v<S, T>) {
+        if (p.a_column == 1) x = a;
+    }
+    if (x == nullptr) {
+        T* converted = scratch_array<T>(ScratchUse::vector, static_cast<size_t>(p.m * p.k));
+        for (int64_t i = 0; i < p.m; ++i)
+            for (int64_t k = 0; k < p.k; ++k)
+                converted[i * p.k + k] = static_cast<T>(a[i * p.a_row + k * p.a_column]);
+        x = converted;
+        pitch = p.k;
+    }
+    switch (p.m) {
+        case 1:
+            return multiply_vectors<S, 1>(p, x, pitch, target);
+        case 2:
+            return multiply_vectors<S, 2>(p, x, pitch, target);
+        case 3:
+            return multiply_vectors<S, 3>(p, x, pitch, target);
+        default:
+            return multiply_vectors<S, 4>(p, x, pitch, target);
+    }
+}
+
+}  // namespace rl::kernels::RUSHLIGHT_ISA
