@@ -68,8 +68,24 @@ struct StridedTarget {
             const bool vectors = first && addend != nullptr ? addend_row == 0 || addend_row == 1 : true;
             if (row == 1 && vectors) return store_transposed(tile, pitch, i, j, rows, columns, first);
         }
-        for (int r = 0; r < rows; ++r)
-            for (int c = 0; c < columns; ++c) put(tile[r * pitch + c], i + r, j + c, first, last);
+        for (int r = 0; r < rows; ++r) {
+            int c = 0;
+            if constexpr (!std::is_same_v<S, T> && std::is_floating_point_v<T>) {
+                if (column == 1 && (!last || addend == nullptr)) {
+                    for (; c + lanes<T> <= columns; c += lanes<T>)
+                        put_converted(load_vector(tile + r * pitch + c), i + r, j + c, first, last);
+                }
+            }
+            for (; c < columns; ++c) put(tile[r * pitch + c], i + r, j + c, first, last);
+        }
+    }
+    void put_converted(Vector<Real<T>> value, int64_t i, int64_t j, bool first, bool last) const {
+        T* sum = partial_at(i, j);
+        if (!first) value += load_vector(sum);
+        if (last)
+            store_converted(data + i * row + j, Vector<T>(alpha * value));
+        else
+            store_vector(sum, value);
     }
     // Columns of the tile are contiguous in C.
     void store_transposed(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns,
@@ -125,7 +141,7 @@ struct StridedTarget {
                 value = total(value, product(beta, addend_at(i, j)));
             target = to_storage<S>(value);
         } else {
-            T* sum = partial + (i - partial_first_row) * partial_pitch + j;
+            T* sum = partial_at(i, j);
             if (!first) value += *sum;
             if (!last) {
                 *sum = value;
@@ -135,6 +151,9 @@ struct StridedTarget {
             if (addend != nullptr) value += beta * addend_at(i, j);
             target = to_storage<S>(value);
         }
+    }
+    T* partial_at(int64_t i, int64_t j) const {
+        return partial == nullptr ? nullptr : partial + (i - partial_first_row) * partial_pitch + j;
     }
     T addend_at(int64_t i, int64_t j) const {
         return static_cast<T>(addend[i * addend_row + j * addend_column]);
@@ -289,6 +308,7 @@ class BlockedProduct {
         if constexpr (is_readable<Left>() || is_readable<Right>()) {
             if (read_left_ || read_right_) kernel = tile_kernel<T, false>(height, vectors);
         }
+        if constexpr (requires { Left::kernel(height, vectors); }) kernel = Left::kernel(height, vectors);
         if (T* target = c_.direct(rows.first, columns.first, breadth)) {
             for (int r = 0; r < height; ++r)  // C comes while the sums are made
                 for (int j = 0; j < breadth; j += width) __builtin_prefetch(target + r * c_.row + j, 1);

@@ -29,6 +29,9 @@ bool better_transposed(const GemmProblem& p) {
     return columns && !rows;
 }
 
+// A product of bfloat16 by the processor's own instruction; false where it has none.
+bool multiply_pairs(const GemmProblem& p, const StridedTarget<BFloat16>& target);
+
 template <class S>
 void run_matrix(GemmProblem p) {
     using T = Compute<S>;
@@ -51,6 +54,9 @@ void run_matrix(GemmProblem p) {
             target.partial = scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(rows * p.n));
             target.partial_pitch = p.n;
         }
+    }
+    if constexpr (std::is_same_v<S, BFloat16>) {
+        if (multiply_pairs(p, target)) return;
     }
     const StridedSource<S> left{static_cast<const S*>(p.a), p.a_row, p.a_column, p.m};
     const StridedSource<S> right{static_cast<const S*>(p.b), p.b_column, p.b_row, p.n};

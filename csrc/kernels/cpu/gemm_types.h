@@ -182,6 +182,9 @@ inline void store_lanes(T* target, Vector<T> value, int count) {
     Vec<T>(value).store(target, count);
 }
 
+using Words = uint32_t __attribute__((vector_size(vector_bytes)));
+using HalfWords = uint16_t __attribute__((vector_size(vector_bytes / 2)));
+
 // A vector of elements, converted from and to what they are stored as.
 template <class S>
 inline Vector<Compute<S>> load_converted(const S* source) {
@@ -189,6 +192,11 @@ inline Vector<Compute<S>> load_converted(const S* source) {
     if constexpr (std::is_same_v<S, T>) {
         return load_vector(source);
     } else {
+        if constexpr (std::is_same_v<S, BFloat16>) {
+            HalfWords bits;
+            std::memcpy(&bits, source, sizeof(bits));
+            return std::bit_cast<Vector<T>>(__builtin_convertvector(bits, Words) << 16);
+        }
 #if defined(__AVX512F__)
         if constexpr (std::is_same_v<S, Half>)
             return _mm512_maskz_cvtph_ps(0xffff,
@@ -208,6 +216,14 @@ inline void store_converted(S* target, Vector<Compute<S>> value) {
     if constexpr (std::is_same_v<S, T>) {
         store_vector(target, value);
     } else {
+        if constexpr (std::is_same_v<S, BFloat16>) {
+            const Words bits = std::bit_cast<Words>(value);
+            const Words rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+            const Words result = (bits & 0x7fffffffu) > 0x7f800000u ? Words{} + 0x7fc0u : rounded;
+            const HalfWords halves = __builtin_convertvector(result, HalfWords);
+            std::memcpy(target, &halves, sizeof(halves));
+            return;
+        }
 #if defined(__AVX512F__)
         if constexpr (std::is_same_v<S, Half>) {
             const __m256i halves = _mm512_maskz_cvtps_ph(0xffff, value, _MM_FROUND_TO_NEAREST_INT);

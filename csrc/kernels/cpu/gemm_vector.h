@@ -21,23 +21,17 @@ inline Vector<Compute<S>> load_some(const S* source, int count) {
     }
 }
 
-// Lane j of the result is the sum of line[j]: pairs of lines share a vector, then pairs of pairs.
-template <class T>
-inline Vector<T> sums_of_lines(Vector<T> (&line)[lanes<T>]) {
+// Lane j of the first line becomes the sum of line[j]: pairs of lines share a vector, then pairs of pairs.
+template <class T, int step = 1>
+inline void add_up_lines(Vector<T>* line) {
     using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
     constexpr int width = lanes<T>;
-#pragma GCC unroll 4
-    for (int step = 1; step < width; step *= 2) {
-        Vector<Index> low, high;
-        for (int j = 0; j < width; ++j) {
-            low[j] = (j & step) ? width + j - step : j;
-            high[j] = (j & step) ? width + j : j + step;
-        }
-        for (int i = 0; i < width; i += 2 * step)
-            line[i] = __builtin_shuffle(line[i], line[i + step], low) +
-                      __builtin_shuffle(line[i], line[i + step], high);
-    }
-    return line[0];
+    const auto low = constant_vector<Index>([](int j) { return (j & step) ? width + j - step : j; });
+    const auto high = constant_vector<Index>([](int j) { return (j & step) ? width + j : j + step; });
+    for (int i = 0; i < width; i += 2 * step)
+        line[i] = __builtin_shuffle(line[i], line[i + step], low) +
+                  __builtin_shuffle(line[i], line[i + step], high);
+    if constexpr (2 * step < width) add_up_lines<T, 2 * step>(line);
 }
 
 // `count` rows of A, converted and contiguous, against B.
@@ -45,8 +39,9 @@ template <class S, int count>
 struct VectorProduct {
     using T = Compute<S>;
     static constexpr int width = lanes<T>;
-    // Columns of B whose sums fit one square of vectors.
-    static constexpr int group = std::max(1, width / (count == 3 ? 4 : count));
+    // Columns of B whose sums fill a square of vectors.
+    static constexpr int padded = count == 3 ? 4 : count;
+    static constexpr int group = std::max(1, width / padded);
 
     const T* x;  // [count, pitch]
     int64_t pitch;
@@ -57,13 +52,16 @@ struct VectorProduct {
     void dots(Range columns, Range depth, T* sums, int64_t sums_pitch) const {
         for (int64_t j = 0; j < columns.count; j += group) {
             const int here = static_cast<int>(std::min<int64_t>(group, columns.count - j));
-            Vector<T> line[width] = {};
+            Vector<T> line[group * padded] = {};
             constexpr int step = std::min(4, group);
             int c = 0;
             for (; c + step <= here; c += step) sum_products<step>(columns.first + j + c, depth, line + c);
             for (; c < here; ++c) sum_products<1>(columns.first + j + c, depth, line + c);
-            T total[width];
-            store_vector(total, sums_of_lines<T>(line));
+            T total[group * padded];
+            for (int square = 0; square < group * padded; square += width) {
+                add_up_lines<T>(line + square);
+                store_vector(total + square, line[square]);
+            }
             for (int i = 0; i < count; ++i) std::copy_n(total + i * group, here, sums + i * sums_pitch + j);
         }
     }
@@ -100,8 +98,10 @@ struct VectorProduct {
             const int here = static_cast<int>(std::min<int64_t>(width, columns.count - j));
             Vector<T> sum[2][count] = {};  // two chains, each half as long
             for (int i = 0; i < count; ++i) sum[0][i] = load_lanes(sums + i * sums_pitch + j, here);
+#pragma GCC unroll 8
             for (int r = 0; r < rows; ++r) {
                 const Vector<T> right = load_some(source + r * b_row + j, here);
+#pragma GCC unroll 4
                 for (int i = 0; i < count; ++i) sum[r % 2][i] += x[i * pitch + k + r] * right;
             }
             for (int i = 0; i < count; ++i)
