@@ -463,7 +463,8 @@ void masked_scatter(DType dtype, const void* source, const bool* mask, int64_t c
     visit_size(dtype, [&]<class T>(TypeTag<T>) {
         T* const x = static_cast<T*>(out);
         for_each_nonzero(mask, count, starts, all, [=](int64_t place, int64_t i) {
-            x[i] = mask[i] ? static_cast<const T*>(source)[place] : x[i];
+            const T* const from[] = {x + i, static_cast<const T*>(source) + place};
+            x[i] = *from[mask[i]];
         });
     });
 }

@@ -201,7 +201,8 @@ void sort_group(const T* x, int64_t first, int64_t last, int64_t size, Key<T> fl
 
 template <class T>
 bool fits_network(int64_t lines, int64_t size) {
-    return 2 * lines >= network_lanes && size <= network_most * (sizeof(T) == 8 ? 1 : 2) / 2;
+    const int64_t most = network_most * (sizeof(T) == 8 ? 1 : 2) / 2;
+    return size <= (lines >= network_lanes ? most : 2 * lines >= network_lanes ? most / 4 : 0);
 }
 
 template <class T, class Take>
