@@ -223,8 +223,7 @@ class BlockProgram::Batch {
         for (const Output& output : program_.outputs_) {
             const Tensor& target = row[output.tensor];
             check_writable(target, false);
-            check(can_cast(common, target.dtype()), "result type ", info(common).scalar_name,
-                  " can't be cast to the desired output type ", info(target.dtype()).scalar_name);
+            check_can_cast(common, target.dtype());
         }
         if (first.is_meta()) return;
         const size_t begin = operands_.size();
