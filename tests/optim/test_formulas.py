@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
+import torch as pytorch
 from torch.testing import assert_close
 
 import rushlight
@@ -122,3 +124,24 @@ def test_parameters_beside_one_another_in_memory() -> None:
         half.grad = rushlight.ones(100000)
     rushlight.optim.SGD(halves, lr=0.5).step()
     assert (flat == 0.5).all()
+
+
+def test_a_kept_program_follows_the_settings() -> None:
+    """Groups of different settings, settings that change, and a state that appears: SGD keeps its programs."""
+    results = []
+    for torch in (pytorch, rushlight):
+        torch.manual_seed(0)
+        first, second = (torch.nn.Parameter(torch.randn(5)) for _ in range(2))
+        groups = [{"params": [first], "lr": 0.1}, {"params": [second], "lr": 0.2, "weight_decay": 0.1}]
+        optimizer = torch.optim.SGD(groups, momentum=0.9)
+        for step in range(6):
+            first.grad, second.grad = first.detach() * 2, second.detach() + 1
+            optimizer.step()
+            optimizer.param_groups[0]["lr"] *= 0.5
+            if step == 3:
+                optimizer.param_groups[1]["nesterov"] = True
+                optimizer = copy.deepcopy(optimizer)
+                first, second = (group["params"][0] for group in optimizer.param_groups)
+        results.append([first.tolist(), second.tolist()])
+    for theirs, mine in zip(*results, strict=True):
+        assert mine == pytest.approx(theirs)

@@ -26,6 +26,8 @@ class FormulaOptimizer(Optimizer):
 
     # Entries of the state that are numbers in tensors, by which formulas differ; in formulas they are tensors always.
     _counts: tuple[str, ...] = ("step",)
+    # Programs kept for the next step.
+    _programs: dict[tuple[Any, ...], tuple[_C.BlockProgram, list[str]]] = {}
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Makes one update; `closure`, if given, computes the loss anew, and its result is returned."""
@@ -102,24 +104,43 @@ class FormulaOptimizer(Optimizer):
 
     def _step_rows(self, names: list[str], rows: list[tuple[Tensor, ...]], group: dict[str, Any]) -> None:
         """One step of parameters, their gradients and their states, whose entries have the names."""
-        first = rows[0]
-        inputs = registers(len(first))
-        state: dict[str, Any] = dict(zip(names, inputs[2:], strict=True))
-        counts = [2 + names.index(name) for name in self._counts]
-        for index in counts:
-            state[names[index - 2]] = first[index]
-        self._decay_and_update(*inputs[:2], state, group)
-        results = [*inputs[:2], *state.values()]
-        if new := list(state)[len(names) :]:
+        program, new = self._program(names, rows[0], group)
+        if new:
             for number, row in enumerate(rows):
                 added = {name: rushlight.empty_like(row[1]) for name in new}
                 self.state[row[0]].update(added)
                 rows[number] = (*row, *added.values())
         if any(row[0].is_complex() for row in rows):
             rows = [tuple(map(real_view, row)) for row in rows]
-        program_of(inputs, results).run(rows)
-        if len(rows) > 1 and counts:
-            _COPY.run([(row[index], first[index]) for row in rows[1:] for index in counts])
+        program.run(rows)
+        if len(rows) > 1 and self._counts:
+            counts = [2 + names.index(name) for name in self._counts]
+            _COPY.run([(row[index], rows[0][index]) for row in rows[1:] for index in counts])
+
+    def _program(
+        self, names: list[str], row: tuple[Tensor, ...], group: dict[str, Any]
+    ) -> tuple[_C.BlockProgram, list[str]]:
+        """The formula's program for a row, and the names of the entries that it adds to the state.
+
+        Without counts a formula depends on the settings alone, and its program is kept: one for each group.
+        """
+        if self._counts:
+            return self._trace(names, row, group)
+        key = (*names, *(group[name] for name in self.defaults))
+        if key not in self._programs:
+            kept = self._programs if len(self._programs) < len(self.param_groups) else {}
+            self._programs = {**kept, key: self._trace(names, row, group)}
+        return self._programs[key]
+
+    def _trace(
+        self, names: list[str], row: tuple[Tensor, ...], group: dict[str, Any]
+    ) -> tuple[_C.BlockProgram, list[str]]:
+        inputs = registers(len(row))
+        state: dict[str, Any] = dict(zip(names, inputs[2:], strict=True))
+        for name in self._counts:
+            state[name] = row[2 + names.index(name)]
+        self._decay_and_update(*inputs[:2], state, group)
+        return program_of(inputs, [*inputs[:2], *state.values()]), list(state)[len(names) :]
 
 
 def zeros(parameter: Tensor) -> Tensor:
