@@ -8,7 +8,7 @@ from typing import Any
 import rushlight
 from rushlight import _C, Tensor
 
-from ._settings import plain, real_view, refuse_capturable, step_count
+from ._settings import number, plain, real_view, refuse_capturable, step_count
 from ._trace import program_of, registers
 from .optimizer import Optimizer
 
@@ -98,19 +98,18 @@ class FormulaOptimizer(Optimizer):
                 batches[key].append(row)
             else:
                 batches[key] = [row]
-        settings = plain(group)
         for key, rows in batches.items():
-            self._step_rows(list(key[: len(rows[0]) - 2]), rows, settings)
+            self._step_rows(list(key[: len(rows[0]) - 2]), rows, group)
 
     def _step_rows(self, names: list[str], rows: list[tuple[Tensor, ...]], group: dict[str, Any]) -> None:
         """One step of parameters, their gradients and their states, whose entries have the names."""
         program, new = self._program(names, rows[0], group)
         if new:
-            for number, row in enumerate(rows):
+            for index, row in enumerate(rows):
                 added = {name: rushlight.empty_like(row[1]) for name in new}
                 self.state[row[0]].update(added)
-                rows[number] = (*row, *added.values())
-        if any(row[0].is_complex() for row in rows):
+                rows[index] = (*row, *added.values())
+        if any([row[0].is_complex() for row in rows]):
             rows = [tuple(map(real_view, row)) for row in rows]
         program.run(rows)
         if len(rows) > 1 and self._counts:
@@ -126,7 +125,7 @@ class FormulaOptimizer(Optimizer):
         """
         if self._counts:
             return self._trace(names, row, group)
-        key = (*names, *(group[name] for name in self.defaults))
+        key = (*names, *[number(group[name]) for name in self.defaults])
         if key not in self._programs:
             kept = self._programs if len(self._programs) < len(self.param_groups) else {}
             self._programs = {**kept, key: self._trace(names, row, group)}
@@ -139,7 +138,7 @@ class FormulaOptimizer(Optimizer):
         state: dict[str, Any] = dict(zip(names, inputs[2:], strict=True))
         for name in self._counts:
             state[name] = row[2 + names.index(name)]
-        self._decay_and_update(*inputs[:2], state, group)
+        self._decay_and_update(*inputs[:2], state, plain(group))
         return program_of(inputs, [*inputs[:2], *state.values()]), list(state)[len(names) :]
 
 
