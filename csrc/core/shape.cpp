@@ -24,6 +24,19 @@ int64_t count_elements(IntSpan sizes) {
     return count;
 }
 
+int64_t storage_extent(IntSpan sizes, IntSpan strides) {
+    if (count_elements(sizes) == 0) return 0;
+    int64_t reach = 1;
+    for (size_t d = 0; d < sizes.size(); ++d) {
+        int64_t step = 0;
+        check(!__builtin_mul_overflow(sizes[d] - 1, strides[d], &step) &&
+                  !__builtin_add_overflow(reach, step, &reach),
+              "Storage size calculation overflowed with sizes=", to_string(sizes),
+              " and strides=", to_string(strides));
+    }
+    return reach;
+}
+
 void set_contiguous_strides(IntSpan sizes, Dims& strides) {
     strides.resize(sizes.size());
     int64_t stride = 1;

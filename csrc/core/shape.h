@@ -20,6 +20,9 @@ inline constexpr int64_t max_dims = 64;
 
 // Product of the sizes; throws Error for too many, for negative sizes and on overflow.
 int64_t count_elements(IntSpan sizes);
+// One past the last element that a geometry reaches, counted from its first; 0 where it has none. Throws
+// Error as count_elements does.
+int64_t storage_extent(IntSpan sizes, IntSpan strides);
 Dims contiguous_strides(IntSpan sizes);
 void set_contiguous_strides(IntSpan sizes, Dims& strides);  // the same, into a vector that is there already
 // Strides of a dense tensor in the given memory format (channels_last needs 4 dims, channels_last_3d 5).

@@ -40,20 +40,6 @@ size_t checked_bytes(int64_t elements, DType dtype) {
     return static_cast<size_t>(bytes);
 }
 
-// One past the last element that the geometry reaches, counted from its first.
-int64_t extent(IntSpan sizes, IntSpan strides) {
-    int64_t reach = 1;
-    for (size_t d = 0; d < sizes.size(); ++d) {
-        if (sizes[d] == 0) return 0;
-        int64_t step = 0;
-        check(!__builtin_mul_overflow(sizes[d] - 1, strides[d], &step) &&
-                  !__builtin_add_overflow(reach, step, &reach),
-              "Storage size calculation overflowed with sizes=", to_string(sizes),
-              " and strides=", to_string(strides));
-    }
-    return reach;
-}
-
 Tensor make(Ref<Storage> storage, IntSpan sizes, IntSpan strides, int64_t offset, DType dtype,
             Device device) {
     Tensor tensor = Tensor::steal(allocate_tensor());
@@ -163,7 +149,8 @@ Tensor empty_strided(IntSpan sizes, IntSpan strides, TensorOptions options) {
         check(stride >= 0, "as_strided: Negative strides are not supported at the moment, got strides: ",
               to_string(strides));
     }
-    auto storage = make_ref<Storage>(checked_bytes(extent(sizes, strides), options.dtype), options.device);
+    auto storage =
+        make_ref<Storage>(checked_bytes(storage_extent(sizes, strides), options.dtype), options.device);
     return make(std::move(storage), sizes, strides, 0, options.dtype, options.device);
 }
 
@@ -197,7 +184,7 @@ Tensor over_storage(const Ref<Storage>& storage, IntSpan sizes, IntSpan strides,
         check(stride >= 0, "as_strided: Negative strides are not supported at the moment, got strides: ",
               to_string(strides));
     }
-    const int64_t reach = extent(sizes, strides);
+    const int64_t reach = storage_extent(sizes, strides);
     int64_t last = 0;
     const bool overflow = __builtin_add_overflow(offset, reach, &last);
     const size_t needed = reach == 0 || overflow ? 0 : checked_bytes(last, dtype);

@@ -126,6 +126,11 @@ class Tensor {
     TensorImpl* impl_ = nullptr;
 };
 
+// Where the first element of a tensor that may be undefined is.
+inline void* data_or_null(const Tensor& tensor) {
+    return tensor.defined() ? tensor.raw_data() : nullptr;
+}
+
 using TensorSpan = std::span<const Tensor>;
 using TensorList = std::vector<Tensor>;
 

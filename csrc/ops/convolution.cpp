@@ -76,10 +76,6 @@ Tensor sum_for_bias(const Tensor& grad) {
     return sum(grad, dims);
 }
 
-const void* data_or_null(const Tensor& tensor) {
-    return tensor.defined() ? tensor.raw_data() : nullptr;
-}
-
 Tensor contiguous_or_undefined(const Tensor& tensor) {
     return tensor.defined() ? contiguous_data(tensor) : tensor;
 }

@@ -34,9 +34,6 @@ Tensor cast(const Tensor& self, DType dtype) {
 DType statistics_dtype(const Tensor& input, const Tensor& weight) {
     return weight.defined() ? promote(input.dtype(), weight.dtype()) : input.dtype();
 }
-const void* memory(const Tensor& self) {
-    return self.defined() ? self.raw_data() : nullptr;
-}
 Tensor prepared(const Tensor& self, DType dtype) {
     return self.defined() ? contiguous_data(self, dtype) : Tensor();
 }
@@ -105,7 +102,7 @@ RowResult run_rows(const Tensor& input, const Tensor& weight, const Tensor& bias
         const Tensor x = contiguous_data(input, working), w = prepared(weight, working),
                      b = prepared(bias, working);
         const GilRelease released(2 * input.numel());
-        normalization_kernels().rows(working, x.raw_data(), memory(w), memory(b), plan.eps,
+        normalization_kernels().rows(working, x.raw_data(), data_or_null(w), data_or_null(b), plan.eps,
                                      result.out.raw_data(), plan.centered ? result.mean.raw_data() : nullptr,
                                      result.rstd.raw_data(), plan.shape);
     }
@@ -150,11 +147,12 @@ Gradients run_row_gradients(const Tensor& grad, const RowsSaved& s, const RowPla
     if (input.is_meta()) return result;
     const GilRelease released(2 * input.numel());
     if (needs[0])
-        normalization_kernels().rows_backward(working, g.raw_data(), x.raw_data(), memory(mean),
-                                              rstd.raw_data(), memory(w), result[0].raw_data(), plan.shape);
+        normalization_kernels().rows_backward(working, g.raw_data(), x.raw_data(), data_or_null(mean),
+                                              rstd.raw_data(), data_or_null(w), result[0].raw_data(),
+                                              plan.shape);
     if (needs[1] || needs[2])
         normalization_kernels().rows_weight_backward(
-            working, g.raw_data(), x.raw_data(), memory(mean), rstd.raw_data(),
+            working, g.raw_data(), x.raw_data(), data_or_null(mean), rstd.raw_data(),
             needs[1] ? result[1].raw_data() : nullptr, needs[2] ? result[2].raw_data() : nullptr, plan.shape);
     return result;
 }
@@ -344,7 +342,7 @@ Tensor combine_channels(const Tensor& x, const Tensor& a, const Tensor& y, const
     const Tensor result = empty(x.sizes(), options_of(x));
     if (x.is_meta() || x.numel() == 0) return result;
     const GilRelease released(x.numel());
-    normalization_kernels().channels(x.dtype(), x.raw_data(), a.raw_data(), memory(y), memory(b),
+    normalization_kernels().channels(x.dtype(), x.raw_data(), a.raw_data(), data_or_null(y), data_or_null(b),
                                      shift.raw_data(), result.raw_data(), channel_shape(x));
     return result;
 }

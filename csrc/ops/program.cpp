@@ -71,12 +71,7 @@ struct Extent {
 };
 Extent extent(const kernels::Operand& operand, IntSpan sizes) {
     const char* const first = static_cast<const char*>(operand.data);
-    int64_t reach = 1;
-    for (size_t d = 0; d < sizes.size(); ++d) {
-        if (sizes[d] == 0) return {first, first};
-        reach += (sizes[d] - 1) * operand.strides[d];
-    }
-    return {first, first + reach * item_size(operand.dtype)};
+    return {first, first + storage_extent(sizes, {operand.strides, sizes.size()}) * item_size(operand.dtype)};
 }
 Extent extent(const Tensor& tensor) {
     return extent({tensor.raw_data(), tensor.dtype(), tensor.strides().data()}, tensor.sizes());

@@ -121,7 +121,6 @@ Gradients composed_gradients(const Inputs& saved, Kind kind, const Gradients& gr
 }
 
 kernels::RecurrentProblem problem_of(const Inputs& in, Kind kind) {
-    const auto data = [](const Tensor& tensor) { return tensor.defined() ? tensor.raw_data() : nullptr; };
     kernels::RecurrentProblem p;
     p.dtype = in.projected.dtype();
     p.cell = kind.cell;
@@ -130,11 +129,11 @@ kernels::RecurrentProblem problem_of(const Inputs& in, Kind kind) {
     p.batch = in.projected.size(1);
     p.hidden = in.projected.size(2) / kernels::gate_count(kind.cell);
     p.state = in.weight.size(1);
-    p.projected = data(in.projected);
-    p.first_hidden = data(in.hidden);
-    p.first_cell = data(in.cell);
-    p.weight = data(in.weight);
-    p.bias = data(in.bias);
+    p.projected = data_or_null(in.projected);
+    p.first_hidden = data_or_null(in.hidden);
+    p.first_cell = data_or_null(in.cell);
+    p.weight = data_or_null(in.weight);
+    p.bias = data_or_null(in.bias);
     return p;
 }
 
@@ -142,8 +141,7 @@ kernels::RecurrentProblem problem_of(const Inputs& in, Kind kind) {
 struct Record {
     Tensor output, kept, cells;
     kernels::RecurrentRecord raw() const {
-        const auto data = [](const Tensor& tensor) { return tensor.defined() ? tensor.raw_data() : nullptr; };
-        return {data(output), data(kept), data(cells)};
+        return {data_or_null(output), data_or_null(kept), data_or_null(cells)};
     }
 };
 
@@ -188,11 +186,11 @@ Gradients kernel_gradients(const Inputs& in, Kind kind, const Record& record, co
             return gradient.defined() ? contiguous_data(gradient) : Tensor();
         };
         const Tensor output = dense(gradients[0]), last = dense(in.cell.defined() ? gradients[1] : Tensor());
-        const auto data = [](const Tensor& tensor) { return tensor.defined() ? tensor.raw_data() : nullptr; };
         const GilRelease released(work_of(in));
         kernels::recurrent_kernels().backward(
             problem_of(in, kind), record.raw(),
-            {data(output), data(last), data(projected), data(recurrent), data(hidden), data(cell)});
+            {data_or_null(output), data_or_null(last), data_or_null(projected), data_or_null(recurrent),
+             data_or_null(hidden), data_or_null(cell)});
     }
     Gradients results{projected, hidden, cell, Tensor(), Tensor()};
     if (needs[3]) results[3] = weight_gradient(in, record.output, recurrent, kind.reverse);

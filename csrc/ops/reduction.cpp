@@ -205,7 +205,7 @@ void run_arg_reduction(bool maximum, const Tensor& self, int64_t dim, const Tens
         .maximum = maximum,
         .dtype = self.dtype(),
         .in = self.raw_data(),
-        .values = values.defined() ? values.raw_data() : nullptr,
+        .values = data_or_null(values),
         .indices = indices.data<int64_t>(),
         .kept = geometry.kept.data(),
         .kept_rank = static_cast<int>(geometry.kept.size()),

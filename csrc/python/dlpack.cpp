@@ -120,15 +120,13 @@ Tensor consume(PyObject* capsule) {
     const Dims sizes(source.shape, source.shape + source.ndim);
     const Dims strides = source.strides == nullptr ? contiguous_strides(sizes)
                                                    : Dims(source.strides, source.strides + source.ndim);
-    int64_t last = 0;
     for (size_t d = 0; d < sizes.size(); ++d) {
         check<ValueError>(
             strides[d] >= 0 || sizes[d] <= 1,
             "At least one stride in the given DLPack tensor is negative, and tensors with negative strides "
             "are not currently supported.");
-        last += (sizes[d] - 1) * strides[d];
     }
-    const int64_t elements = count_elements(sizes) == 0 ? 0 : last + 1;
+    const int64_t elements = storage_extent(sizes, strides);
     const auto release = [](void* context) {
         auto* const owned = static_cast<Managed*>(context);
         if (owned->deleter != nullptr) owned->deleter(owned);

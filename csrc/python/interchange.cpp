@@ -371,11 +371,8 @@ BufferView view_buffer(PyObject* object, int flags) {
 }
 
 Tensor over_buffer(BufferView view, void* data, IntSpan sizes, IntSpan strides, DType dtype) {
-    int64_t last = 0;
-    for (size_t d = 0; d < sizes.size(); ++d) last += (sizes[d] - 1) * strides[d];
-    const int64_t elements = count_elements(sizes) == 0 ? 0 : last + 1;
     const auto release = [](void* context) { ReleaseBuffer()(static_cast<Py_buffer*>(context)); };
-    const size_t bytes = static_cast<size_t>(elements) * item_size(dtype);
+    const size_t bytes = static_cast<size_t>(storage_extent(sizes, strides)) * item_size(dtype);
     const auto storage = make_ref<Storage>(data, bytes, release, view.get());
     view.release();
     return over_storage(storage, sizes, strides, 0, dtype, Device{});
