@@ -76,7 +76,8 @@ Tensor roll(const Tensor& self, const Dims& shifts, const Dims& dims) {
         if (flat) {
             result = reshape(roll_one(reshape(self, {-1}), shifts[0], 0), self.sizes());
         } else {
-            check<IndexError>(self.dim() > 0, "Dimension specified as ", dims[0], " but tensor has no dimensions");
+            check<IndexError>(self.dim() > 0, "Dimension specified as ", dims[0],
+                              " but tensor has no dimensions");
             for (size_t i = 0; i < shifts.size(); ++i) {
                 result = roll_one(result, shifts[i], wrap_dim(dims[i], self.dim()));
             }
@@ -92,6 +93,14 @@ Tensor roll(const Tensor& self, const Dims& shifts, const Dims& dims) {
 
 namespace {
 
+// A new tensor with two of its dimensions exchanged in place.
+Tensor turned(const Tensor& self, int64_t first, int64_t second) {
+    Dims sizes = self.sizes(), strides = self.strides();
+    std::swap(sizes[first], sizes[second]);
+    std::swap(strides[first], strides[second]);
+    return alias(self, sizes, strides, self.offset());
+}
+
 Tensor rot90(const Tensor& self, int64_t k, const Dims& dims) {
     check(dims.size() == 2, "expected total rotation dims == 2, but got dims = ", dims.size());
     check(self.dim() >= 2, "expected total dims >= 2, but got total dims = ", self.dim());
@@ -104,13 +113,13 @@ Tensor rot90(const Tensor& self, int64_t k, const Dims& dims) {
         const GradientsEnabled disabled(false);
         switch (turns) {
             case 1:
-                result = clone(transpose(flip(self, {second}), first, second));
+                result = turned(flip(self, {second}), first, second);
                 break;
             case 2:
                 result = flip(self, {first, second});
                 break;
             case 3:
-                result = clone(transpose(flip(self, {first}), first, second));
+                result = turned(flip(self, {first}), first, second);
                 break;
             default:
                 result = clone(self);

@@ -84,29 +84,28 @@ struct Multiply {
         return multiply(a, b);
     }
 };
-// Without a branch, which could not be foretold.
-template <class C>
-C choose(bool first, C a, C b) {
-    using Bits = std::conditional_t<sizeof(C) == 4, uint32_t, uint64_t>;
-    const Bits mask = Bits(0) - Bits(first);
-    return std::bit_cast<C>((std::bit_cast<Bits>(a) & mask) | (std::bit_cast<Bits>(b) & ~mask));
-}
+// The larger of two without a branch, which could not be foretold; the one on a number that is not, which
+// can.
 struct Maximum {
     template <class C>
     static C combine(C a, C b) {
-        if constexpr (is_complex_type<C>)
+        if constexpr (is_complex_type<C>) {
             return a;
-        else
-            return choose((b > a) | (b != b), b, a);
+        } else {
+            const C larger = a > b ? a : b;
+            return a != a ? a : larger;
+        }
     }
 };
 struct Minimum {
     template <class C>
     static C combine(C a, C b) {
-        if constexpr (is_complex_type<C>)
+        if constexpr (is_complex_type<C>) {
             return a;
-        else
-            return choose((b < a) | (b != b), b, a);
+        } else {
+            const C smaller = a < b ? a : b;
+            return a != a ? a : smaller;
+        }
     }
 };
 
@@ -318,6 +317,11 @@ void run_points(const PointsArguments& a, Offsets base, int64_t first, int64_t l
     }
     const IndexDim& line = a.after[a.after_rank - 1];
     const int64_t lines = element_count(a.after, a.after_rank - 1);
+    if (lines == 1 && line.table_stride == 1 && line.values_stride == 1) {
+        for (int64_t p = first; p < last; ++p)
+            run_line<T, Op>(table + a.offsets[p], values + p * a.values_stride, begin, end, 1, 1);
+        return;
+    }
     for (int64_t p = first; p < last; ++p)
         for (int64_t i = 0; i < lines; ++i) {
             const Offsets offsets = Offsets::at(a.after, a.after_rank - 1, i);
@@ -358,7 +362,9 @@ void write_all_points(const PointsArguments& a) {
     const int64_t work = a.count * element_count(a.after, a.after_rank);
     if (work == 0) return;
     const int64_t segment =
-        outer >= 8 || work < parallel_grain ? line : std::max<int64_t>(64, (line + 7) / 8);
+        outer >= 8 || work < parallel_grain
+            ? line
+            : std::max({int64_t{64}, (line + 7) / 8, std::min(int64_t{256}, (line + 1) / 2)});
     const int64_t segments = (line + segment - 1) / segment;
     const int64_t grain = std::max<int64_t>(1, parallel_grain * segments / work);
     parallel_for(0, outer * segments, grain, [&](int64_t first, int64_t last) {

@@ -318,51 +318,42 @@ void mode(DType dtype, const void* sorted, const int64_t* order, int64_t lines, 
 
 // --- Search.
 
-// The number of ascending keys below each of `wanted` (or below or equal): all searches take the same steps,
-// without a branch.
-template <bool Right, class KeyType>
-void search_keys(const KeyType* keys, int64_t size, const KeyType* wanted, int64_t count,
-                 int64_t* positions) {
+// The number of the ascending keys key_at(0 ... size - 1) below each of `wanted` (or below or equal), without
+// a branch: few keys are all counted; in many, all searches take the same steps.
+template <bool Right, class KeyType, class KeyAt>
+void search_keys(KeyAt key_at, int64_t size, const KeyType* wanted, int64_t count, int64_t* positions) {
+    constexpr int64_t few = 64;
     const auto before = [](KeyType key, KeyType other) { return Right ? key <= other : key < other; };
     std::fill_n(positions, count, 0);
-    if (size == 0) return;
+    if (size <= few) {
+        for (int64_t k = 0; k < size; ++k) {
+            const KeyType key = key_at(k);
+            for (int64_t i = 0; i < count; ++i) positions[i] += before(key, wanted[i]);
+        }
+        return;
+    }
     int64_t left = size;
     for (; left > 1; left -= left / 2) {
         const int64_t half = left / 2;
         for (int64_t i = 0; i < count; ++i)
-            positions[i] += half & -static_cast<int64_t>(before(keys[positions[i] + half - 1], wanted[i]));
+            positions[i] += half & -static_cast<int64_t>(before(key_at(positions[i] + half - 1), wanted[i]));
     }
-    for (int64_t i = 0; i < count; ++i) positions[i] += before(keys[positions[i]], wanted[i]);
+    for (int64_t i = 0; i < count; ++i) positions[i] += before(key_at(positions[i]), wanted[i]);
 }
 
-// Searches of one line, whose keys are `keys`.
-template <class T>
-void search_line(const Key<T>* keys, int64_t size, const T* values, int64_t count, bool right,
-                 int64_t* positions) {
+// Searches of one line, whose keys are key_at(0 ... size - 1).
+template <class T, class KeyAt>
+void search_line(KeyAt key_at, int64_t size, const T* values, int64_t count, bool right, int64_t* positions) {
     constexpr int64_t block = 64;
     for (int64_t first = 0; first < count; first += block) {
         const int64_t length = std::min(block, count - first);
         Key<T> wanted[block];
         for (int64_t i = 0; i < length; ++i) wanted[i] = sort_key(values[first + i]);
-        (right ? search_keys<true, Key<T>> : search_keys<false, Key<T>>)(keys, size, wanted, length,
-                                                                         positions + first);
-    }
-}
-
-// One search, without making a key of every value of the line.
-template <class T>
-int64_t search_values(const T* line, const int64_t* sorter, int64_t size, T value, bool right) {
-    const auto key = sort_key(value);
-    int64_t low = 0, high = size;
-    while (low < high) {
-        const int64_t middle = low + (high - low) / 2;
-        const auto other = sort_key(line[sorter == nullptr ? middle : sorter[middle]]);
-        if (right ? other <= key : other < key)
-            low = middle + 1;
+        if (right)
+            search_keys<true>(key_at, size, wanted, length, positions + first);
         else
-            high = middle;
+            search_keys<false>(key_at, size, wanted, length, positions + first);
     }
-    return low;
 }
 
 void search(DType dtype, const void* sorted_lines, const int64_t* sorter, int64_t size, bool one_line,
@@ -375,14 +366,15 @@ void search(DType dtype, const void* sorted_lines, const int64_t* sorter, int64_
             const int64_t* const order = sorter == nullptr ? nullptr : sorter + offset;
             const T* const value = static_cast<const T*>(values) + line * count;
             int64_t* const found = positions + line * count;
-            if (!many) {
-                for (int64_t i = first; i < last; ++i)
-                    found[i] = search_values(x, order, size, value[i], right);
-                return;
+            const auto key_of = [=](int64_t i) { return sort_key(x[order == nullptr ? i : order[i]]); };
+            if (many) {
+                Key<T>* const keys = scratch_array<Key<T>>(ScratchUse::local, size);
+                for (int64_t i = 0; i < size; ++i) keys[i] = key_of(i);
+                const auto key_at = [=](int64_t i) { return keys[i]; };
+                search_line(key_at, size, value + first, last - first, right, found + first);
+            } else {
+                search_line(key_of, size, value + first, last - first, right, found + first);
             }
-            Key<T>* const keys = scratch_array<Key<T>>(ScratchUse::local, size);
-            for (int64_t i = 0; i < size; ++i) keys[i] = sort_key(x[order == nullptr ? i : order[i]]);
-            search_line(keys, size, value + first, last - first, right, found + first);
         };
         if (lines > 1) {
             for_each_line(lines, std::min(count, long_line - 1), [&](int64_t line) { run(line, 0, count); });
