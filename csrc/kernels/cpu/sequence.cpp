@@ -42,12 +42,8 @@ void arange_floats(T* out, int64_t begin, int64_t end, int64_t count, Number sta
     int64_t i = begin;
     for (; i < std::min(end, in_registers); i += lanes, out += lanes) {
         const auto base = convert<double>(at(i));
-        for (int64_t lane = 0; lane < lanes; ++lane) {
-            // In double, a sum rounded twice differs from PyTorch's; rounded to a narrower type it does not.
-            const auto moved = static_cast<double>(lane);
-            out[lane] = convert<T>(std::is_same_v<T, double> ? fused(double{step}, moved, base)
-                                                             : double{step} * moved + base);
-        }
+        for (int64_t lane = 0; lane < lanes; ++lane)
+            out[lane] = convert<T>(fused(double{step}, static_cast<double>(lane), base));
     }
     for (; i < end; ++i) *out++ = at(i);
 }
