@@ -6,6 +6,7 @@
 // that a tap asks for: neighbouring positions are neighbours in memory whatever the stride.
 #pragma once
 
+#include <limits>
 #include <vector>
 
 #include "kernels/convolution.h"
@@ -122,8 +123,9 @@ struct Box {
     }
 };
 
-// Every `step`-th of up to step * lanes elements, `count` in all, of which none past the last one is read.
-template <class T, int step>
+// Every `step`-th element of a row, `count` in all and at most a vector of them. They lie within the first
+// `parts` vectors of the row, of which nothing past the last one is read.
+template <class T, int step, int parts = step>
 inline Vector<T> load_every(const T* source, int64_t count) {
     constexpr int width = lanes<T>;
     const int64_t span = (count - 1) * step + 1;
@@ -140,30 +142,9 @@ inline Vector<T> load_every(const T* source, int64_t count) {
         const auto joined =
             constant_vector<Index>([](int lane) { return lane < width / 2 ? lane : lane + width / 2; });
         const Vector<T> first = __builtin_shuffle(part(0), part(1), chosen);
-        if constexpr (step == 2) return first;
+        if constexpr (parts == 2) return first;
         return __builtin_shuffle(first, __builtin_shuffle(part(2), part(3), chosen), joined);
     }
-}
-
-template <class T, int step>
-inline void copy_every(const T* row, int64_t count, T* target) {
-    constexpr int width = lanes<T>;
-    int64_t x = 0;
-    for (; x + width <= count; x += width)
-        store_vector(target + x, load_every<T, step>(row + x * step, width));
-    if (x < count) Vec<T>(load_every<T, step>(row + x * step, count - x)).store(target + x, count - x);
-}
-
-// Copies every `step`-th element of a row.
-template <class S>
-inline void copy_row(const S* row, int64_t step, int64_t count, Compute<S>* target) {
-    if constexpr (std::is_floating_point_v<S>) {
-        if (step == 1) return copy_every<S, 1>(row, count, target);
-        if (step == 2) return copy_every<S, 2>(row, count, target);
-        if constexpr (lanes<S> >= 4)
-            if (step == 4) return copy_every<S, 4>(row, count, target);
-    }
-    for (int64_t x = 0; x < count; ++x) target[x] = static_cast<Compute<S>>(row[x * step]);
 }
 
 // Rows of an image plane that go to rows of its box.
@@ -196,15 +177,53 @@ inline std::vector<RowCopies> copies_into(const Box& box, const int64_t (&size)[
     return copies;
 }
 
+template <class T, int step, int parts = step>
+inline void copy_vectors(const RowCopies& copies, const T* row, T* place) {
+    constexpr int width = lanes<T>;
+    const int64_t whole = (copies.count - 1) / width * width, rest = copies.count - whole;
+    for (int64_t y = 0; y < copies.rows; ++y, row += copies.source_pitch, place += copies.target_pitch) {
+        for (int64_t x = 0; x < whole; x += width)
+            store_vector(place + x, load_every<T, step, parts>(row + x * step, width));
+        Vec<T>(load_every<T, step, parts>(row + whole * step, rest)).store(place + whole, rest);
+    }
+}
+
+template <class S>
+inline void copy_rows(const RowCopies& copies, const S* row, Compute<S>* place) {
+    if constexpr (std::is_floating_point_v<S>) {
+        if (copies.step == 1) return copy_vectors<S, 1>(copies, row, place);
+        if (copies.step == 2) return copy_vectors<S, 2>(copies, row, place);
+        if constexpr (lanes<S> >= 4) {
+            if (copies.step == 4 && copies.count <= lanes<S> / 2)
+                return copy_vectors<S, 4, 2>(copies, row, place);
+            if (copies.step == 4) return copy_vectors<S, 4>(copies, row, place);
+        }
+    }
+    for (int64_t y = 0; y < copies.rows; ++y, row += copies.source_pitch, place += copies.target_pitch)
+        for (int64_t x = 0; x < copies.count; ++x) place[x] = static_cast<Compute<S>>(row[x * copies.step]);
+}
+
 // Writes one channel of an image into its box, whose padding is zero already.
 template <class S>
 void fill_box(const S* plane, const std::vector<RowCopies>& copies, Compute<S>* target) {
+    for (const RowCopies& one : copies) copy_rows(one, plane + one.source, target + one.target);
+}
+
+// What copies read of a plane.
+inline Range source_range(const std::vector<RowCopies>& copies) {
+    int64_t first = std::numeric_limits<int64_t>::max(), last = 0;
     for (const RowCopies& one : copies) {
-        const S* row = plane + one.source;
-        Compute<S>* place = target + one.target;
-        for (int64_t y = 0; y < one.rows; ++y, row += one.source_pitch, place += one.target_pitch)
-            copy_row(row, one.step, one.count, place);
+        first = std::min(first, one.source);
+        last = std::max(last, one.source + (one.rows - 1) * one.source_pitch + (one.count - 1) * one.step);
     }
+    return {copies.empty() ? 0 : first, copies.empty() ? 0 : last + 1 - first};
+}
+
+// Short planes follow each other in an order that the hardware does not foresee.
+template <class S>
+inline void prefetch(const S* source, Range range) {
+    constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(S));
+    for (int64_t i = 0; i < range.count; i += line) __builtin_prefetch(source + range.first + i);
 }
 
 template <class S>
@@ -225,8 +244,15 @@ void fill_boxes(const S* source, int64_t image_stride, int64_t images, int64_t c
 struct Sampling {
     int64_t grid[3], origin[3], step[3];
     std::vector<int64_t> taps[3];
+    // Each tap of a line has elements of its own in the box, so that the next line's positions follow at
+    // once.
+    bool joined_lines = false;
 
     int64_t least(int d) const { return *std::min_element(taps[d].begin(), taps[d].end()); }
+    // How many positions further a tap's element is the first tap's.
+    int64_t shift(int d, int64_t tap) const {
+        return d == 2 && joined_lines ? 0 : (tap - least(d)) / step[d];
+    }
     Box box() const {
         Box result;
         for (int d = 0; d < 3; ++d) {
@@ -235,8 +261,8 @@ struct Sampling {
             axis.step = step[d];
             int64_t reach = 0;
             for (const int64_t tap : taps[d]) {
-                axis.remainders.push_back((tap - least(d)) % step[d]);
-                reach = std::max(reach, (tap - least(d)) / step[d]);
+                axis.remainders.push_back(tap - least(d) - shift(d, tap) * step[d]);
+                reach = std::max(reach, shift(d, tap));
             }
             std::sort(axis.remainders.begin(), axis.remainders.end());
             axis.remainders.erase(std::unique(axis.remainders.begin(), axis.remainders.end()),
@@ -253,14 +279,15 @@ struct Sampling {
             std::vector<int64_t> further;
             for (const int64_t before : offsets) {
                 for (const int64_t tap : taps[d]) {
+                    int64_t moved = shift(d, tap);
                     const auto found =
-                        std::find(remainders.begin(), remainders.end(), (tap - least(d)) % step[d]);
-                    int64_t part = found - remainders.begin(), shift = (tap - least(d)) / step[d];
+                        std::find(remainders.begin(), remainders.end(), tap - least(d) - moved * step[d]);
+                    int64_t part = found - remainders.begin();
                     for (int inner = d + 1; inner < 3; ++inner) {
                         part *= static_cast<int64_t>(box.axis[inner].remainders.size());
-                        shift *= box.axis[inner].extent;
+                        moved *= box.axis[inner].extent;
                     }
-                    further.push_back(before + part * box.part() + shift);
+                    further.push_back(before + part * box.part() + moved);
                 }
             }
             offsets = std::move(further);
@@ -273,28 +300,35 @@ struct Sampling {
 template <class T>
 inline constexpr int64_t box_margin = 8 * lanes<T>;
 
-template <class S>
-Patches<Compute<S>> make_patches(const S* source, int64_t image_stride, int64_t images, int64_t channels,
-                                 const int64_t (&size)[3], const Sampling& sampling,
-                                 ScratchUse use = ScratchUse::staging) {
-    using T = Compute<S>;
-    const Box box = sampling.box();
-    const int64_t pitch = ceil_divide(box.volume(), lanes<T>) * lanes<T>;
-    const int64_t count = images * channels * pitch;
-    T* staged = scratch_array<T>(use, static_cast<size_t>(count + 2 * box_margin<T>)) + box_margin<T>;
-    fill_boxes(source, image_stride, images, channels, size, box, pitch, staged);
-    std::fill_n(staged - box_margin<T>, box_margin<T>, T{});
-    std::fill_n(staged + count, box_margin<T>, T{});
+// Boxes of `channels` channels, whose memory is yet to be found.
+template <class T>
+Patches<T> lay_out_patches(const Sampling& sampling, const Box& box, int64_t channels) {
     Patches<T> patches;
-    patches.data = staged;
-    patches.channel_stride = pitch;
-    patches.image_stride = channels * pitch;
+    patches.data = nullptr;
+    patches.channel_stride = ceil_divide(box.volume(), lanes<T>) * lanes<T>;
+    patches.image_stride = channels * patches.channel_stride;
     patches.positions = volume(sampling.grid);
     for (int d = 0; d < 3; ++d) patches.grid[d] = sampling.grid[d];
     patches.grid_stride[2] = 1;
     patches.grid_stride[1] = box.axis[2].extent;
     patches.grid_stride[0] = box.axis[2].extent * box.axis[1].extent;
     patches.tap_offset = sampling.tap_offsets(box);
+    return patches;
+}
+
+template <class S>
+Patches<Compute<S>> make_patches(const S* source, int64_t image_stride, int64_t images, int64_t channels,
+                                 const int64_t (&size)[3], const Sampling& sampling,
+                                 ScratchUse use = ScratchUse::staging) {
+    using T = Compute<S>;
+    const Box box = sampling.box();
+    Patches<T> patches = lay_out_patches<T>(sampling, box, channels);
+    const int64_t count = images * patches.image_stride;
+    T* staged = scratch_array<T>(use, static_cast<size_t>(count + 2 * box_margin<T>)) + box_margin<T>;
+    fill_boxes(source, image_stride, images, channels, size, box, patches.channel_stride, staged);
+    std::fill_n(staged - box_margin<T>, box_margin<T>, T{});
+    std::fill_n(staged + count, box_margin<T>, T{});
+    patches.data = staged;
     return patches;
 }
 

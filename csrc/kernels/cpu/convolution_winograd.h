@@ -175,51 +175,70 @@ inline int64_t tiles_at_once(const Problem& s) {
     return std::max({cached, s.channels * s.rows / 2048, int64_t{32}});
 }
 
-// The elements of one channel of images of `size` that the tiles of a part look at.
-inline Patches<float> tile_patches(const float* images, int64_t channels, const int64_t (&size)[3],
-                                   const Part& part, int64_t edge, const int64_t (&padding)[2]) {
+// The elements of a plane that the tiles of a part look at.
+inline Sampling tile_sampling(const Part& part, int64_t edge, const int64_t (&padding)[2]) {
     Sampling sampling{{1, part.rows, part.across},
                       {0, part.first_row * out_edge - padding[0], -padding[1]},
                       {1, out_edge, out_edge},
-                      {{0}, {}, {}}};
+                      {{0}, {}, {}},
+                      part.across % width != 0};
     for (int64_t tap = 0; tap < edge; ++tap)
         for (int d = 1; d < 3; ++d) sampling.taps[d].push_back(tap);
-    const int64_t stride = channels * volume(size);
-    return make_patches(images + part.first_image * stride, stride, part.images, channels, size, sampling);
+    return sampling;
 }
 
-// Transforms every tile of a part; place(block, channel) is where the vector of point 0 of a block of tiles
-// goes, and the other points follow `pitch` apart.
+// Transforms a vector of tiles, whose elements fetch(offset of the tap) gives.
+template <class Transform, class Fetch>
+inline void transform_block(const std::vector<int64_t>& tap_offset, float* target, int64_t pitch,
+                            Fetch&& fetch) {
+    transform_tile<Transform>(
+        [&](int i, int j) { return fetch(tap_offset[static_cast<size_t>(i * Transform::from + j)]); },
+        [&](int i, int j, V value) { store_vector(target + (i * in_edge + j) * pitch, value); });
+}
+
+// Transforms every tile of a part of images; place(block, channel) is where the vector of point 0 of a block
+// of tiles goes, and the other points follow `pitch` apart. A channel's box is read while it is in the first
+// cache.
 template <class Transform, class Place>
-void transform_patches(const Patches<float>& patches, const Part& part, int64_t channels, int64_t pitch,
-                       Place&& place) {
-    constexpr int64_t channels_at_once = 16;
-    const int64_t pieces = ceil_divide(channels, channels_at_once);
-    parallel_for(0, part.blocks() * pieces, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t item = begin; item < end; ++item) {
-            const int64_t block = item / pieces;
-            const PositionBlock<float> lanes_of = patches.block(block * width, part.tiles() - block * width);
-            const Range range = piece(channels, pieces, item % pieces);
-            const auto transform = [&](auto&& fetch) {
-                for (int64_t c = range.first; c < range.first + range.count; ++c) {
-                    const float* source = patches.data + c * patches.channel_stride;
-                    float* target = place(block, c);
-                    transform_tile<Transform>(
-                        [&](int i, int j) {
-                            return fetch(source +
-                                         patches.tap_offset[static_cast<size_t>(i * Transform::from + j)]);
-                        },
-                        [&](int i, int j, V value) {
-                            store_vector(target + (i * in_edge + j) * pitch, value);
-                        });
-                }
-            };
-            if (lanes_of.pieces == 1)
-                transform([&](const float* source) { return lanes_of.template fetch_pieces<1>(source); });
-            else if (lanes_of.pieces == 2)
-                transform([&](const float* source) { return lanes_of.template fetch_pieces<2>(source); });
-            else
-                transform([&](const float* source) { return lanes_of.fetch(source); });
+void transform_images(const float* images, int64_t channels, const int64_t (&size)[3], const Part& part,
+                      const int64_t (&padding)[2], int64_t pitch, Place&& place) {
+    constexpr int64_t channels_at_once = 8;
+    const Sampling sampling = tile_sampling(part, Transform::from, padding);
+    const Box box = sampling.box();
+    const std::vector<RowCopies> copies = copies_into(box, size);
+    const Patches<float> patches = lay_out_patches<float>(sampling, box, 1);
+    std::vector<PositionBlock<float>> blocks;
+    for (int64_t block = 0; block < part.blocks(); ++block)
+        blocks.push_back(patches.block(block * width, part.tiles() - block * width));
+    const Range needed = source_range(copies);
+    const auto plane_of = [&](int64_t c, int64_t image) {
+        return images + ((part.first_image + image) * channels + c) * volume(size);
+    };
+    const int64_t count = part.images * patches.image_stride;
+    parallel_for(0, channels, channels_at_once, [&](int64_t begin, int64_t end) {
+        float* staged =
+            scratch_array<float>(ScratchUse::staging, static_cast<size_t>(count + 2 * box_margin<float>));
+        std::fill_n(staged, count + 2 * box_margin<float>, 0.0f);
+        float* data = staged + box_margin<float>;
+        for (int64_t c = begin; c < end; ++c) {
+            for (int64_t image = 0; image < part.images; ++image) {
+                if (image + 1 < part.images)
+                    prefetch(plane_of(c, image + 1), needed);
+                else if (c + 1 < end)
+                    prefetch(plane_of(c + 1, 0), needed);
+                fill_box(plane_of(c, image), copies, data + image * patches.image_stride);
+            }
+            for (int64_t index = 0; index < part.blocks(); ++index) {
+                const PositionBlock<float>& block = blocks[static_cast<size_t>(index)];
+                float* target = place(index, c);
+                if (block.pieces == 1)
+                    transform_block<Transform>(patches.tap_offset, target, pitch, [&](int64_t offset) {
+                        return block.template fetch_pieces<1>(data + offset);
+                    });
+                else
+                    transform_block<Transform>(patches.tap_offset, target, pitch,
+                                               [&](int64_t offset) { return block.fetch(data + offset); });
+            }
         }
     });
 }
@@ -267,44 +286,50 @@ inline void interleave(const V (&y)[4], float* target) {
     store_vector(target + 3 * width, __builtin_shuffle(even_high, odd_high, high));
 }
 
-// Writes a block of tiles, interleaved row by row in `lines`, into one channel's plane of each of its images.
-inline void place_block(const Problem& s, const Part& part, int64_t block, int64_t row,
-                        const float (&lines)[out_edge][out_edge * width], float* output) {
-    const int64_t last = std::min(part.tiles(), (block + 1) * width);
-    for (int64_t tile = block * width; tile < last;) {
-        const int64_t x = tile % part.across, count = std::min(part.across - x, last - tile);
-        const int64_t y = (part.first_row + tile / part.across % part.rows) * out_edge;
-        const int64_t image = part.first_image + tile / part.across / part.rows;
-        const int64_t columns = std::min(count * out_edge, s.output[2] - x * out_edge);
-        float* target = output + ((image * s.rows + row) * s.output[1] + y) * s.output[2] + x * out_edge;
-        const float* line = lines[0] + tile % width * out_edge;
-        for (int64_t i = 0; i < std::min(out_edge, s.output[1] - y); ++i)
-            copy_row(line + i * out_edge * width, 1, columns, target + i * s.output[2]);
+// Tiles of a block that lie in one line of an image, and where their outputs go in a channel's plane.
+struct TileRun {
+    int64_t block, lane, image, place, columns, rows;
+};
+
+inline std::vector<TileRun> runs_of(const Problem& s, const Part& part) {
+    std::vector<TileRun> runs;
+    for (int64_t tile = 0; tile < part.tiles();) {
+        const int64_t x = tile % part.across,
+                      y = (part.first_row + tile / part.across % part.rows) * out_edge;
+        const int64_t count = std::min(part.across - x, width - tile % width);
+        runs.push_back({tile / width, tile % width, part.first_image + tile / part.across / part.rows,
+                        y * s.output[2] + x * out_edge,
+                        std::min(count * out_edge, s.output[2] - x * out_edge),
+                        std::min(out_edge, s.output[1] - y)});
         tile += count;
     }
+    return runs;
 }
 
-inline void transform_outputs(const Problem& s, const Part& part, const float* products, int64_t pitch,
-                              int64_t row_pitch, const float* bias, float* output) {
-    constexpr int64_t rows_at_once = 16;
-    const int64_t pieces = ceil_divide(s.rows, rows_at_once);
-    parallel_for(0, part.blocks() * pieces, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t item = begin; item < end; ++item) {
-            const int64_t block = item / pieces;
-            const Range range = piece(s.rows, pieces, item % pieces);
-            for (int64_t row = range.first; row < range.first + range.count; ++row) {
-                const float* source = products + row * row_pitch + block * width;
-                const V start = V{} + (bias != nullptr ? bias[row] : 0.0f);
+// The outputs of `rows` from their products, [point][row][column].
+inline void transform_outputs(const Problem& s, const std::vector<TileRun>& runs, const float* products,
+                              int64_t pitch, int64_t row_pitch, const float* bias, Range rows,
+                              float* output) {
+    const int64_t plane = volume(s.output);
+    for (int64_t row = rows.first; row < rows.first + rows.count; ++row, products += row_pitch) {
+        const V start = V{} + (bias != nullptr ? bias[row] : 0.0f);
+        alignas(64) float lines[out_edge][out_edge * width];
+        for (size_t index = 0; index < runs.size(); ++index) {
+            const TileRun& run = runs[index];
+            if (index == 0 || run.block != runs[index - 1].block) {
                 V tile[out_edge][out_edge];
                 transform_tile<OutputTransform>(
-                    [&](int i, int j) { return load_vector(source + (i * in_edge + j) * pitch); },
+                    [&](int i, int j) {
+                        return load_vector(products + (i * in_edge + j) * pitch + run.block * width);
+                    },
                     [&](int i, int j, V value) { tile[i][j] = value + start; });
-                alignas(64) float lines[out_edge][out_edge * width];
                 for (int64_t i = 0; i < out_edge; ++i) interleave(tile[i], lines[i]);
-                place_block(s, part, block, row, lines, output);
             }
+            copy_rows<float>({0, 0, run.rows, out_edge * width, s.output[2], run.columns, 1},
+                             lines[0] + run.lane * out_edge,
+                             output + (run.image * s.rows + row) * plane + run.place);
         }
-    });
+    }
 }
 
 // A convolution with stride 1, whose weight's rows `left` packs as for a plain product over (channel, tap).
@@ -334,66 +359,56 @@ class Convolution {
   private:
     static constexpr int64_t tile = tile_columns<float>;
 
-    // Transformed tiles, [point][group of columns][channel][column], and their products,
-    // [point][row][column].
+    // Transformed tiles, [point][group of columns][channel][column], and the pitches of their products with a
+    // panel of the weights, [point][row][column].
     struct Tiles {
         int64_t count, columns, row_pitch, pitch, product_pitch;
-        float *inputs, *products;
+        float* inputs;
         int vectors(int64_t column) const { return count - column * tile > width ? 2 : 1; }
     };
 
     Range rows_of(int64_t panel) const { return piece(s_.rows, panels_, panel); }
 
-    // Without `weights` each panel of them is transformed when its turn comes.
+    // Without `weights` each panel of them is transformed when its turn comes. Its products become outputs
+    // while they are in the second cache.
     void run_part(const Part& part, const float* weights) const {
-        const Patches<float> patches = tile_patches(input_, s_.channels, s_.input, part, in_edge, s_.padding);
         Tiles t;
         t.count = part.tiles();
         t.columns = ceil_divide(t.count, tile);
         t.row_pitch = t.columns * tile;
         t.pitch = spread(s_.channels * t.row_pitch);
-        t.product_pitch = spread(s_.rows * t.row_pitch);
-        t.inputs = scratch_array<float>(ScratchUse::transformed,
-                                        static_cast<size_t>(points * (t.pitch + t.product_pitch)));
-        t.products = t.inputs + points * t.pitch;
-        transform_patches<InputTransform>(patches, part, s_.channels, t.pitch, [&](int64_t block, int64_t c) {
+        t.product_pitch = spread(tile_rows<float> * t.row_pitch);
+        t.inputs = scratch_array<float>(ScratchUse::transformed, static_cast<size_t>(points * t.pitch));
+        const auto place = [&](int64_t block, int64_t c) {
             const int64_t column = block * width / tile, lane = block * width % tile;
             return t.inputs + column * s_.channels * tile + c * t.vectors(column) * width + lane;
-        });
-        if (weights != nullptr)
-            multiply(t, weights);
-        else
-            transform_and_multiply(t);
-        transform_outputs(s_, part, t.products, t.product_pitch, t.row_pitch, bias_, output_);
-    }
-
-    void multiply(const Tiles& t, const float* weights) const {
-        parallel_for(0, points, 1, [&](int64_t begin, int64_t end) {
-            for (int64_t point = begin; point < end; ++point)
-                for (int64_t column = 0; column < t.columns; ++column)
-                    for (int64_t index = 0; index < panels_; ++index)
-                        multiply_panel(t, point, column, index, weights + index * panel_);
-        });
-    }
-    void transform_and_multiply(const Tiles& t) const {
+        };
+        transform_images<InputTransform>(input_, s_.channels, s_.input, part, s_.padding, t.pitch, place);
+        const std::vector<TileRun> runs = runs_of(s_, part);
         parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
-            float* weights = scratch_array<float>(ScratchUse::local, static_cast<size_t>(panel_));
+            const int64_t own = weights != nullptr ? 0 : panel_;
+            float* products =
+                scratch_array<float>(ScratchUse::local, static_cast<size_t>(points * t.product_pitch + own));
+            float* transformed = products + points * t.product_pitch;
             for (int64_t index = begin; index < end; ++index) {
-                transform_weights(s_, left_, rows_of(index), weights, pitch_);
-                for (int64_t point = 0; point < points; ++point)
-                    for (int64_t column = 0; column < t.columns; ++column)
-                        multiply_panel(t, point, column, index, weights);
+                const Range rows = rows_of(index);
+                if (weights == nullptr) transform_weights(s_, left_, rows, transformed, pitch_);
+                multiply_panel(t, rows.count, weights != nullptr ? weights + index * panel_ : transformed,
+                               products);
+                transform_outputs(s_, runs, products, t.product_pitch, t.row_pitch, bias_, rows, output_);
             }
         });
     }
-    void multiply_panel(const Tiles& t, int64_t point, int64_t column, int64_t index,
-                        const float* panel) const {
-        const Range rows = rows_of(index);
-        const auto function = tile_function<float>(static_cast<int>(rows.count), t.vectors(column));
-        function(s_.channels, panel + point * pitch_,
-                 t.inputs + point * t.pitch + column * s_.channels * tile,
-                 t.products + point * t.product_pitch + rows.first * t.row_pitch + column * tile, t.row_pitch,
-                 1.0f, false);
+
+    void multiply_panel(const Tiles& t, int64_t rows, const float* panel, float* products) const {
+        for (int64_t point = 0; point < points; ++point) {
+            for (int64_t column = 0; column < t.columns; ++column) {
+                const auto function = tile_function<float>(static_cast<int>(rows), t.vectors(column));
+                function(s_.channels, panel + point * pitch_,
+                         t.inputs + point * t.pitch + column * s_.channels * tile,
+                         products + point * t.product_pitch + column * tile, t.row_pitch, 1.0f, false);
+            }
+        }
     }
 
     const Problem& s_;
@@ -446,11 +461,9 @@ inline void weight_gradient(const Problem& s, const float* input, const float* g
         const auto placed = [&](float* base) {
             return [base, line](int64_t block, int64_t c) { return base + c * line + block * width; };
         };
-        transform_patches<InputTransform>(tile_patches(input, s.channels, s.input, part, in_edge, s.padding),
-                                          part, s.channels, pitch, placed(inputs));
-        transform_patches<GradientTransform>(
-            tile_patches(grad_output, s.rows, s.output, part, out_edge, {0, 0}), part, s.rows, grad_pitch,
-            placed(grads));
+        transform_images<InputTransform>(input, s.channels, s.input, part, s.padding, pitch, placed(inputs));
+        transform_images<GradientTransform>(grad_output, s.rows, s.output, part, {0, 0}, grad_pitch,
+                                            placed(grads));
         product.k = part.tiles();
         product.a = grads;
         product.b = inputs;
