@@ -36,11 +36,12 @@ struct RecurrentProblem {
 };
 
 // output [steps, batch, hidden]; kept [steps, batch, kept_count * hidden]; for LSTM cells [steps, batch,
-// hidden].
+// hidden]. What no gradient will read needs room for one step alone, that of the last.
 struct RecurrentRecord {
     void* output = nullptr;
     void* kept = nullptr;
     void* cells = nullptr;
+    bool every_step = true;  // of kept and cells
 };
 
 // From the gradients of the output and, for LSTM, of the last cell state (null for zero): those of

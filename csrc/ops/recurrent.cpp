@@ -137,22 +137,24 @@ kernels::RecurrentProblem problem_of(const Inputs& in, Kind kind) {
     return p;
 }
 
-// What the forward pass leaves for the gradient.
+// What the forward pass leaves, for the gradient what every step does.
 struct Record {
     Tensor output, kept, cells;
+    bool every_step = true;
     kernels::RecurrentRecord raw() const {
-        return {data_or_null(output), data_or_null(kept), data_or_null(cells)};
+        return {data_or_null(output), data_or_null(kept), data_or_null(cells), every_step};
     }
 };
 
-Record new_record(const Inputs& in, RecurrentCell cell) {
+Record new_record(const Inputs& in, RecurrentCell cell, bool every_step) {
     Dims sizes = in.projected.sizes();
     const int64_t hidden = sizes[2] / kernels::gate_count(cell);
     const auto blocks = [&](int64_t count) {
         sizes[2] = count * hidden;
         return empty(sizes, options_of(in.projected));
     };
-    Record record{blocks(1), {}, {}};
+    Record record{blocks(1), {}, {}, every_step};
+    if (!every_step) sizes[0] = 1;
     if (kernels::kept_count(cell) > 0) record.kept = blocks(kernels::kept_count(cell));
     if (cell == RecurrentCell::lstm) record.cells = blocks(1);
     return record;
@@ -208,7 +210,8 @@ Outputs run_sequence(const char* name, const Inputs& given, Kind kind) {
         return {to(wide.output, dtype), wide.cell.defined() ? to(wide.cell, dtype) : Tensor()};
     }
     const Inputs in = each(given, [](const Tensor& tensor) { return contiguous(tensor); });
-    const Record record = new_record(in, kind.cell);
+    const bool every_step = gradients_wanted(in.list());
+    const Record record = new_record(in, kind.cell, every_step);
     if (record.output.numel() > 0 && !record.output.is_meta()) {
         const GilRelease released(work_of(in));
         kernels::recurrent_kernels().forward(problem_of(in, kind), record.raw());
@@ -216,7 +219,8 @@ Outputs run_sequence(const char* name, const Inputs& given, Kind kind) {
     TensorList outputs{record.output};
     if (kind.cell == RecurrentCell::lstm) {
         const GradientsEnabled off(false);
-        outputs.push_back(clone(select(record.cells, 0, kind.reverse ? 0 : in.projected.size(0) - 1)));
+        const int64_t last = every_step && !kind.reverse ? in.projected.size(0) - 1 : 0;
+        outputs.push_back(clone(select(record.cells, 0, last)));
     }
     rl::record(name, in.list(), outputs, [&] {
         TensorList list = in.list();

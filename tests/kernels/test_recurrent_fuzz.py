@@ -155,6 +155,17 @@ def test_same_bits_for_any_number_of_threads(mode: str, batch: int) -> None:
             np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_is_left_for_a_gradient_changes_no_bits(mode: str, reverse: bool) -> None:
+    tensors = to_tensors(draw_arrays(mode, 5, 13, 19, 0), rushlight.float32)
+    without = run(mode, tensors, reverse)
+    tensors["weight"].requires_grad_()
+    for bare, recorded in zip(without, run(mode, tensors, reverse), strict=True):
+        assert recorded.requires_grad and not bare.requires_grad
+        assert rushlight.equal(bare, recorded)
+
+
 def test_second_derivative_is_that_of_the_same_function() -> None:
     arrays = draw_arrays("LSTM", 3, 2, 4, seed=0)
     tensors = {name: t.requires_grad_() for name, t in to_tensors(arrays, rushlight.float64).items()}

@@ -50,9 +50,11 @@ Vec<T> arriving(const StepGradients<T>& g, Load load) {
     return g.hidden_arrived ? own + load(g.hidden) : own;
 }
 
+// The passes over gates are flattened, for a call of exp would spill every vector.
+
 template <class T>
 struct Lstm {
-    static void forward(int64_t n, const StepRows<T>& row) {
+    [[gnu::flatten]] static void forward(int64_t n, const StepRows<T>& row) {
         const T* const p = row.projected;
         T* const k = row.kept;
         each_vector<T>(n, [&](auto load, auto store) {
@@ -68,7 +70,7 @@ struct Lstm {
             store(output * tanh(cell), row.output);
         });
     }
-    static void backward(int64_t n, const StepRows<T>& row, const StepGradients<T>& g) {
+    [[gnu::flatten]] static void backward(int64_t n, const StepRows<T>& row, const StepGradients<T>& g) {
         const T* const k = row.kept;
         const Vec<T> one(T(1));
         each_vector<T>(n, [&](auto load, auto store) {
@@ -87,7 +89,7 @@ struct Lstm {
 
 template <class T>
 struct Gru {
-    static void forward(int64_t n, const StepRows<T>& row) {
+    [[gnu::flatten]] static void forward(int64_t n, const StepRows<T>& row) {
         const T *const p = row.projected, *const bias = row.bias;
         T* const k = row.kept;
         each_vector<T>(n, [&](auto load, auto store) {
@@ -105,7 +107,7 @@ struct Gru {
             store(fma(update, load(row.hidden_before) - candidate, candidate), row.output);
         });
     }
-    static void backward(int64_t n, const StepRows<T>& row, const StepGradients<T>& g) {
+    [[gnu::flatten]] static void backward(int64_t n, const StepRows<T>& row, const StepGradients<T>& g) {
         const T* const k = row.kept;
         const Vec<T> one(T(1));
         each_vector<T>(n, [&](auto load, auto store) {
@@ -128,7 +130,7 @@ struct Gru {
 
 template <class T, bool relu>
 struct Plain {
-    static void forward(int64_t n, const StepRows<T>& row) {
+    [[gnu::flatten]] static void forward(int64_t n, const StepRows<T>& row) {
         const Vec<T> zero(T(0));
         each_vector<T>(n, [&](auto load, auto store) {
             const Vec<T> sum = load(row.projected) + load(row.output);
@@ -138,7 +140,7 @@ struct Plain {
                 store(tanh(sum), row.output);
         });
     }
-    static void backward(int64_t n, const StepRows<T>& row, const StepGradients<T>& g) {
+    [[gnu::flatten]] static void backward(int64_t n, const StepRows<T>& row, const StepGradients<T>& g) {
         const Vec<T> zero(T(0)), one(T(1));
         each_vector<T>(n, [&](auto load, auto store) {
             const Vec<T> hidden = arriving(g, load), output = load(row.output);
@@ -194,7 +196,8 @@ class Layer {
           kept_width_(kept_count(p.cell) * p.hidden),
           output_(static_cast<T*>(r.output)),
           kept_(static_cast<T*>(r.kept)),
-          cells_(static_cast<T*>(r.cells)) {}
+          cells_(static_cast<T*>(r.cells)),
+          every_step_(r.every_step) {}
 
     void forward() {
         pack({static_cast<const T*>(p_.weight), p_.state, 1, gates_}, p_.state, gates_);
@@ -241,11 +244,11 @@ class Layer {
         rows.output = output_ + row * p_.hidden;
         rows.hidden_before =
             s == 0 ? static_cast<const T*>(p_.first_hidden) + i * p_.state : output_ + before * p_.hidden;
-        if (kept_ != nullptr) rows.kept = kept_ + row * kept_width_;
+        if (kept_ != nullptr) rows.kept = kept_ + (every_step_ ? row : i) * kept_width_;
         if (cells_ == nullptr) return rows;
-        rows.cell = cells_ + row * p_.hidden;
-        rows.cell_before =
-            s == 0 ? static_cast<const T*>(p_.first_cell) + i * p_.hidden : cells_ + before * p_.hidden;
+        rows.cell = cells_ + (every_step_ ? row : i) * p_.hidden;
+        rows.cell_before = s == 0 ? static_cast<const T*>(p_.first_cell) + i * p_.hidden
+                                  : cells_ + (every_step_ ? before : i) * p_.hidden;
         return rows;
     }
 
@@ -291,6 +294,7 @@ class Layer {
     T* output_;
     T* kept_;
     T* cells_;
+    bool every_step_;
     PackedWeight<T> weight_{};
 };
 
