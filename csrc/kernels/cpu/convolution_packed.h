@@ -89,11 +89,26 @@ struct FlippedWeight {
 
     void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target) const {
         if (depth == 0) return;
-        const size_t count = taps->size();
-        size_t tap = static_cast<size_t>(k) % count;
-        const S* source = data + k / static_cast<int64_t>(count) * channel_stride + first * row_stride;
-        for (int64_t step = 0; step < depth; ++step, target += rows * planes<T>) {
-            const S* place = source + (*taps)[tap];
+        const int64_t count = std::ssize(*taps);
+        const int64_t reach = *std::max_element(taps->begin(), taps->end()) + 1;
+        const S* source = data + k / count * channel_stride + first * row_stride;
+        for (int64_t tap = k % count; depth > 0; tap = 0, source += channel_stride) {
+            const Range some{tap, std::min(count - tap, depth)};
+            if constexpr (std::is_same_v<S, T> && std::is_floating_point_v<T>) {
+                if (reach <= lanes<T>)
+                    turn_lines(source, rows, reach, some, target);
+                else
+                    copy_lines(source, rows, some, target);
+            } else {
+                copy_lines(source, rows, some, target);
+            }
+            target += some.count * rows * planes<T>;
+            depth -= some.count;
+        }
+    }
+    void copy_lines(const S* source, int rows, Range some, Real<T>* target) const {
+        for (int64_t tap = some.first; tap < some.first + some.count; ++tap, target += rows * planes<T>) {
+            const S* place = source + (*taps)[static_cast<size_t>(tap)];
             for (int r = 0; r < rows; ++r, place += row_stride) {
                 const T value = static_cast<T>(*place);
                 if constexpr (is_complex_type<T>) {
@@ -103,9 +118,27 @@ struct FlippedWeight {
                     target[r] = value;
                 }
             }
-            if (++tap == count) {
-                tap = 0;
-                source += channel_stride;
+        }
+    }
+    // A vector holds the taps of a row, and a square of them is turned in registers.
+    void turn_lines(const T* source, int rows, int64_t reach, Range some, T* target) const {
+        constexpr int width = lanes<T>;
+        constexpr int64_t channels_ahead = 8;  // so far apart that no other prefetching sees them coming
+        alignas(64) T square[width * width];
+        for (int lane = 0; lane < rows; lane += width) {
+            const int count = std::min(rows - lane, width);
+            const T* place = source + lane * row_stride;
+            for (int i = 0; i < count; ++i)
+                __builtin_prefetch(place + channels_ahead * channel_stride + i * row_stride);
+            Vector<T> line[width];
+            for (int i = 0; i < width; ++i)
+                line[i] =
+                    i < count ? load_lanes(place + i * row_stride, static_cast<int>(reach)) : Vector<T>{};
+            transpose_square<T>(line);
+            for (int i = 0; i < width; ++i) store_vector(square + i * width, line[i]);
+            for (int64_t i = 0; i < some.count; ++i) {
+                const T* tap = square + (*taps)[static_cast<size_t>(some.first + i)] * width;
+                store_lanes(target + i * rows + lane, load_vector(tap), count);
             }
         }
     }
