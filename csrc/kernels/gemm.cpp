@@ -28,4 +28,8 @@ void gemm(const GemmProblem& problem) {
     }
 }
 
+void gemm_widened(const GemmProblem& problem) {
+    gemm_kernels().widened(problem);
+}
+
 }  // namespace rl::kernels

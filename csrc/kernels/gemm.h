@@ -44,12 +44,17 @@ struct GemmProblem {
 // zero". The result has the same bits for any number of threads.
 void gemm(const GemmProblem& problem);
 
+// C = A·B for one product of bytes, A of the problem's dtype (int8 or uint8), B int8 and C int32, without
+// factors or addend; sums wrap.
+void gemm_widened(const GemmProblem& problem);
+
 struct GemmKernels {
     void (*reduced)(const GemmProblem&);  // float16, bfloat16
     void (*single)(const GemmProblem&);   // float32
     void (*twofold)(const GemmProblem&);  // float64
     void (*integer)(const GemmProblem&);
     void (*complex)(const GemmProblem&);
+    void (*widened)(const GemmProblem&);
 };
 const GemmKernels& gemm_kernels();
 

@@ -4,6 +4,7 @@
 #include "autograd/record.h"
 #include "core/gil.h"
 #include "kernels/gemm.h"
+#include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "ops/conversion.h"
 #include "ops/reduction.h"
@@ -422,6 +423,47 @@ Tensor addr(const Tensor& self, const Tensor& vec1, const Tensor& vec2, const Sc
     });
 }
 
+Tensor addmm_activation(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta,
+                        const Scalar& alpha, bool use_gelu) {
+    const Tensor sum = addmm(self, mat1, mat2, beta, alpha);
+    return use_gelu ? gelu(sum) : relu(sum);
+}
+
+// Bytes multiplied exactly, for quantized networks.
+Tensor int_mm(const Tensor& self, const Tensor& mat2) {
+    const int64_t columns = mat2.size(1);
+    check(self.dim() == 2, "int_mm_out_cpu: Expected self to be of dimension 2 but got ", self.dim());
+    check(mat2.dim() == 2, "int_mm_out_cpu: Expected mat2 to be of dimension 2 but got ", mat2.dim());
+    check(self.sizes()[1] == mat2.sizes()[0],
+          "int_mm_out_cpu: self.size(1) needs to match mat2.size(0) but got ", self.sizes()[1], " and ",
+          mat2.sizes()[0]);
+    check(self.dtype() == DType::int8 || self.dtype() == DType::uint8,
+          "int_mm_out_cpu: Expected self dtype to be int8 or uint8 but got ", cpp_name(self.dtype()));
+    check(mat2.dtype() == DType::int8, "int_mm_out_cpu: Expected mat2 dtype to be of type int8 but got ",
+          cpp_name(mat2.dtype()));
+    TensorOptions options = options_of(self);
+    options.dtype = DType::int32;
+    const Tensor result = empty(Dims{self.sizes()[0], columns}, options);
+    if (result.is_meta()) return result;
+    kernels::GemmProblem p;
+    p.dtype = self.dtype();
+    p.m = self.sizes()[0];
+    p.n = columns;
+    p.k = self.sizes()[1];
+    p.a = self.raw_data();
+    p.a_row = self.strides()[0];
+    p.a_column = self.strides()[1];
+    p.b = mat2.raw_data();
+    p.b_row = mat2.strides()[0];
+    p.b_column = mat2.strides()[1];
+    p.c = result.raw_data();
+    p.c_row = columns;
+    p.c_column = 1;
+    const GilRelease released(p.m * p.n * std::max<int64_t>(p.k, 1));
+    kernels::gemm_widened(p);
+    return result;
+}
+
 // A tensor of any rank times a matrix, rows folded together.
 Tensor fold_product(const Tensor& self, const Tensor& matrix, const Tensor& bias) {
     const int64_t depth = self.sizes().back();
@@ -630,6 +672,28 @@ constexpr OperatorOptions additive_options{
 const Register addmm_operator{
     "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addmm,
     additive_options};
+const Register addmm_activation_operator{
+    "_addmm_activation(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, "
+    "bool use_gelu=False) -> Tensor",
+    addmm_activation,
+    {.variants = function | method | out,
+     .doc = "relu(addmm(self, mat1, mat2)), or gelu of it where use_gelu.\n\n"
+            ">>> rushlight._addmm_activation(rushlight.tensor([-7., 1.]), rushlight.ones(1, 3), "
+            "rushlight.ones(3, 2))\n"
+            "tensor([[0., 4.]])",
+     .dtypes = "all but bool"}};
+const Register int_mm_operator{
+    "_int_mm(Tensor self, Tensor mat2) -> Tensor",
+    int_mm,
+    {.variants = function | out,
+     .doc = "The product of two matrices of bytes, (n, m) int8 or uint8 times (m, p) int8, as int32 (n, p), "
+            "exact "
+            "unless it exceeds 32 bits.\n\n"
+            "Raises RuntimeError for other dtypes and for shapes that do not fit.\n\n"
+            ">>> x = rushlight.tensor([[100, -100]], dtype=rushlight.int8)\n"
+            ">>> rushlight._int_mm(x, x.t())\n"
+            "tensor([[20000]], dtype=torch.int32)",
+     .dtypes = "int8, uint8"}};
 const Register addbmm_operator{
     "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     addbmm,

@@ -138,7 +138,7 @@ def test_sums_with_products(m, n, k, dtype, left, right, addend, factors, into_t
     m=st.integers(1, 40),
     n=st.integers(1, 40),
     k=st.integers(0, 40),
-    dtype=st.sampled_from(["float32", "float64", "bfloat16", "int64"]),
+    dtype=st.sampled_from(["float32", "float64", "bfloat16", "int8", "int64"]),
     left=st.sampled_from(LAYOUTS),
     right=st.sampled_from(LAYOUTS),
     seed=st.integers(0, 1000),
@@ -152,6 +152,48 @@ def test_batches(batch, shared, m, n, k, dtype, left, right, seed):
     b = operand(random, (*b_batch, k, n), dtype, right)
     x, y = exact(a), exact(b)
     assert_close(a @ b, x @ y, np.abs(x) @ np.abs(y), dtype)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    m=SIZES,
+    n=SIZES,
+    k=SIZES,
+    dtype=st.sampled_from(["int8", "uint8"]),
+    left=st.sampled_from(LAYOUTS),
+    right=st.sampled_from(LAYOUTS),
+    seed=st.integers(0, 1000),
+)
+def test_bytes_multiply_exactly(m, n, k, dtype, left, right, seed):
+    """Also where every byte is at the end of its range."""
+    random = np.random.default_rng(seed)
+    a, b = operand(random, (m, k), dtype, left), operand(random, (k, n), "int8", right)
+    if seed % 3 == 0:
+        a, b = a.clone(), b.clone()
+        a.fill_(-128 if dtype == "int8" else 255)
+        b.fill_(-128 if seed % 2 else 127)
+    result = rushlight._int_mm(a, b)
+    assert result.dtype == rushlight.int32
+    assert np.array_equal(result.numpy(), exact(a) @ exact(b))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    m=st.integers(0, 70),
+    n=st.integers(0, 70),
+    k=st.integers(0, 70),
+    dtype=st.sampled_from(["float32", "float64", "bfloat16"]),
+    use_gelu=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_activations_of_sums(m, n, k, dtype, use_gelu, seed):
+    random = np.random.default_rng(seed)
+    a, b = operand(random, (m, k), dtype, "plain"), operand(random, (k, n), dtype, "transposed")
+    bias = operand(random, (1, n) if seed % 2 else (m, n), dtype, "plain")
+    result = rushlight._addmm_activation(bias, a, b, beta=2, alpha=3, use_gelu=use_gelu)
+    total = rushlight.addmm(bias, a, b, beta=2, alpha=3)
+    expected = rushlight.nn.functional.gelu(total) if use_gelu else total.relu()
+    assert rushlight.equal(result, expected)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

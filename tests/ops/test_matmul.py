@@ -192,3 +192,62 @@ def test_node_names():
     assert layer(x).grad_fn.name() == "AddmmBackward0"
     assert rushlight.nn.functional.linear(x, layer.weight).grad_fn.name() == "MmBackward0"
     assert (x @ rushlight.ones(3)).grad_fn.name() == "MvBackward0"
+
+
+def bytes_for(torch, *names):
+    """Operands of _int_mm, by what is wrong with them."""
+    x = torch.arange(-6, 6, dtype=torch.int8).reshape(3, 4)
+    operands = {
+        "x": x,
+        "turned": x.t(),
+        "unsigned": x.t().to(torch.uint8),
+        "float": x.float(),
+        "int": x.t().int(),
+        "row": x[0],
+        "batch": x[None],
+        "number": x[0, 0],
+        "empty": x[:, :0],
+        "empty turned": x[:, :0].t(),
+    }
+    return [operands[name] for name in names]
+
+
+@pytest.mark.parametrize(
+    "names", [("x", "turned"), ("turned", "x"), ("unsigned", "x"), ("empty", "empty turned")]
+)
+def test_products_of_bytes(names):
+    theirs = torch._int_mm(*bytes_for(torch, *names))
+    mine = rushlight._int_mm(*bytes_for(rushlight, *names))
+    assert mine.dtype == rushlight.int32
+    assert_same(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x", "x"),
+        ("x", "int"),
+        ("x", "unsigned"),
+        ("float", "turned"),
+        ("float", "x"),
+        ("row", "turned"),
+        ("x", "row"),
+        ("batch", "turned"),
+        ("x", "batch"),
+        ("x", "number"),
+    ],
+)
+def test_what_products_of_bytes_refuse(names):
+    with pytest.raises((RuntimeError, IndexError)) as theirs:
+        torch._int_mm(*bytes_for(torch, *names))
+    with pytest.raises(theirs.type) as mine:
+        rushlight._int_mm(*bytes_for(rushlight, *names))
+    assert str(mine.value) == str(theirs.value)
+
+
+@pytest.mark.parametrize("use_gelu", [False, True])
+def test_an_activation_after_a_sum(use_gelu):
+    operands = [pair(6, 5), pair(6, 4, seed=1), pair(4, 5, seed=2)]
+    mine = rushlight._addmm_activation(*(x for x, _ in operands), alpha=0.5, use_gelu=use_gelu)
+    theirs = torch._addmm_activation(*(y for _, y in operands), alpha=0.5, use_gelu=use_gelu)
+    assert np.allclose(mine.numpy(), theirs.numpy(), rtol=1e-6, atol=1e-6)

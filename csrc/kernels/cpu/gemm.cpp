@@ -9,8 +9,10 @@ void gemm_reduced(const GemmProblem& problem);
 void gemm_twofold(const GemmProblem& problem);
 void gemm_integer(const GemmProblem& problem);
 void gemm_complex(const GemmProblem& problem);
+void gemm_widened(const GemmProblem& problem);
 
 extern const GemmKernels gemm_table;
-const GemmKernels gemm_table = {&gemm_reduced, &run_gemm<float>, &gemm_twofold, &gemm_integer, &gemm_complex};
+const GemmKernels gemm_table = {&gemm_reduced, &run_gemm<float>, &gemm_twofold,
+                                &gemm_integer, &gemm_complex,    &gemm_widened};
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA

@@ -29,6 +29,10 @@ inline Range piece(int64_t size, int64_t pieces, int64_t index) {
     return {index * base + std::min(index, rest), base + (index < rest ? 1 : 0)};
 }
 
+// Whether results of type S are written by vectors.
+template <class S>
+inline constexpr bool has_lines = !is_complex_type<S> && !std::is_same_v<S, bool>;
+
 // Where a tile of C goes. `first` and `last` tell whether this piece of the depth is the first, the last.
 template <class S>
 struct StridedTarget {
@@ -39,7 +43,9 @@ struct StridedTarget {
     int64_t addend_row, addend_column;
     T alpha, beta;
     int64_t block_rows = 1536;
-    T* partial = nullptr;  // for 16-bit types of more than one piece: sums of the pieces before, row-major
+    // 16-bit floats are summed in `partial` until the last piece; other types in C.
+    static constexpr bool rounds_once = !std::is_same_v<S, T> && std::is_floating_point_v<T>;
+    T* partial = nullptr;  // for 16-bit types of more than one piece: sums of the pieces before, laid as C
     int64_t partial_pitch = 0, partial_first_row = 0;
 
     // The memory that the tile may be multiplied into straight away, or null.
@@ -64,32 +70,37 @@ struct StridedTarget {
 
     void store(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns, bool first,
                bool last) const {
-        if constexpr (std::is_same_v<S, T> && std::is_floating_point_v<T>) {
-            const bool vectors = first && addend != nullptr ? addend_row == 0 || addend_row == 1 : true;
-            if (row == 1 && vectors) return store_transposed(tile, pitch, i, j, rows, columns, first);
-        }
-        for (int r = 0; r < rows; ++r) {
-            int c = 0;
-            if constexpr (!std::is_same_v<S, T> && std::is_floating_point_v<T>) {
-                if (column == 1 && (!last || addend == nullptr)) {
-                    for (; c + lanes<T> <= columns; c += lanes<T>)
-                        put_converted(load_vector(tile + r * pitch + c), i + r, j + c, first, last);
-                }
+        if constexpr (has_lines<S>) {
+            if (down() && lines_of_addend(addend_row))
+                return store_columns(tile, pitch, i, j, rows, columns, first, last);
+            if (column == 1 && lines_of_addend(addend_column)) {
+                for (int r = 0; r < rows; ++r) put_row(tile + r * pitch, i + r, j, columns, first, last);
+                return;
             }
-            for (; c < columns; ++c) put(tile[r * pitch + c], i + r, j + c, first, last);
         }
+        for (int r = 0; r < rows; ++r)
+            for (int c = 0; c < columns; ++c) put(tile[r * pitch + c], i + r, j + c, first, last);
     }
-    void put_converted(Vector<Real<T>> value, int64_t i, int64_t j, bool first, bool last) const {
-        T* sum = partial_at(i, j);
-        if (!first) value += load_vector(sum);
-        if (last)
-            store_converted(data + i * row + j, Vector<T>(alpha * value));
-        else
-            store_vector(sum, value);
+    // The sums of `count` elements of row i, from column j on.
+    void put_row(const T* sums, int64_t i, int64_t j, int64_t count, bool first, bool last) const {
+        if constexpr (has_lines<S>) {
+            if (column == 1 && lines_of_addend(addend_column)) {
+                for (int64_t c = 0; c < count; c += lanes<T>) {
+                    const int here = static_cast<int>(std::min<int64_t>(count - c, lanes<T>));
+                    put_line(load_lanes(sums + c, here), i, j + c, addend_column, here, first, last);
+                }
+                return;
+            }
+        }
+        for (int64_t c = 0; c < count; ++c) put(sums[c], i, j + c, first, last);
     }
-    // Columns of the tile are contiguous in C.
-    void store_transposed(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns,
-                          bool first) const {
+
+    // Whether C lies in columns.
+    bool down() const { return row == 1 && column != 1; }
+    bool lines_of_addend(int64_t step) const { return addend == nullptr || step == 0 || step == 1; }
+
+    void store_columns(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns, bool first,
+                       bool last) const {
         constexpr int width = lanes<T>;
         for (int r = 0; r < rows; r += width) {
             const int count = std::min(rows - r, width);
@@ -99,41 +110,36 @@ struct StridedTarget {
                     line[lane] = lane < count ? load_vector(tile + (r + lane) * pitch + c) : Vector<T>{};
                 transpose_square<T>(line);
                 for (int lane = 0; lane < std::min(columns - c, width); ++lane)
-                    put_column(line[lane], i + r, j + c + lane, count, first);
+                    put_line(line[lane], i + r, j + c + lane, addend_row, count, first, last);
             }
         }
     }
-    void put_column(Vector<Real<T>> value, int64_t i, int64_t j, int count, bool first) const {
-        put_line(value, data + i + j * column, first, i, j, addend_row, count);
-    }
-    void put_line(Vector<Real<T>> value, T* target, bool first, int64_t i, int64_t j, int64_t addend_step,
-                  int count) const {
-        value *= alpha;
-        if (!first) {
-            value += load_lanes(target, count);
+    // A line of sums, contiguous in C from element (i, j) on.
+    void put_line(Vector<Real<T>> line, int64_t i, int64_t j, int64_t addend_step, int count, bool first,
+                  bool last) const {
+        using Lane = LaneOf<T>;
+        const auto as_lanes = [](Vector<Real<T>> values) { return std::bit_cast<Vector<Lane>>(values); };
+        S* place = data + i * row + j * column;
+        Vector<Lane> value = as_lanes(line);
+        if constexpr (rounds_once) {
+            T* sum = partial_at(i, j);
+            if (!first) value += load_lanes(sum, count);
+            if (!last) return store_lanes(sum, value, count);
+        }
+        value *= static_cast<Lane>(alpha);
+        if (!first && !rounds_once) {
+            value += as_lanes(load_converted(place, count));
         } else if (addend != nullptr) {
-            const T* source = addend + i * addend_row + j * addend_column;
-            value += addend_step == 1 ? beta * load_lanes(source, count) : beta * (*source - Vector<T>{});
+            const S* other = addend + i * addend_row + j * addend_column;
+            const auto factor = static_cast<Lane>(beta);
+            value += addend_step == 1 ? factor * as_lanes(load_converted(other, count))
+                                      : factor * (static_cast<Lane>(static_cast<T>(*other)) - Vector<Lane>{});
         }
-        store_lanes(target, value, count);
-    }
-    // The whole sums of `count` elements of row i, from column j on.
-    void put_row(const T* sums, int64_t i, int64_t j, int64_t count) const {
-        if constexpr (std::is_same_v<S, T>) {
-            if (column == 1 && (addend == nullptr || addend_column == 0 || addend_column == 1)) {
-                for (int64_t c = 0; c < count; c += lanes<T>) {
-                    const int here = static_cast<int>(std::min<int64_t>(count - c, lanes<T>));
-                    put_line(load_lanes(sums + c, here), data + i * row + j + c, true, i, j + c,
-                             addend_column, here);
-                }
-                return;
-            }
-        }
-        for (int64_t c = 0; c < count; ++c) put(sums[c], i, j + c, true, true);
+        store_converted(place, std::bit_cast<Vector<Real<T>>>(value), count);
     }
     void put(T value, int64_t i, int64_t j, bool first, bool last) const {
         S& target = data[i * row + j * column];
-        if constexpr (std::is_same_v<S, T> || std::is_integral_v<T>) {
+        if constexpr (!rounds_once) {
             value = product(alpha, value);
             if (!first)
                 value = total(static_cast<T>(target), value);
@@ -153,7 +159,9 @@ struct StridedTarget {
         }
     }
     T* partial_at(int64_t i, int64_t j) const {
-        return partial == nullptr ? nullptr : partial + (i - partial_first_row) * partial_pitch + j;
+        if (partial == nullptr) return nullptr;
+        const int64_t r = i - partial_first_row;
+        return partial + (down() ? j * partial_pitch + r : r * partial_pitch + j);
     }
     T addend_at(int64_t i, int64_t j) const {
         return static_cast<T>(addend[i * addend_row + j * addend_column]);
@@ -182,20 +190,13 @@ class BlockedProduct {
   public:
     BlockedProduct(int64_t m, int64_t n, int64_t k, const Left& a, const Right& b, const Target& c)
         : m_(m), n_(n), k_(k), a_(a), b_(b), c_(c) {
-        // Reading A where it lies costs nothing while depth is contiguous, unless its rows share cache sets,
-        // or while A fits the first cache.
-        if constexpr (is_readable<Left>()) {
-            const bool aliased = a_.lane_stride * static_cast<int64_t>(sizeof(T)) % 4096 == 0;
-            read_left_ = m_ * k_ <= cached_elements || (a_.k_stride == 1 && !(aliased && n_ >= 512));
-        }
-        if constexpr (is_readable<Right>()) {
-            const bool whole = vector_bytes == 64 || n_ % tile == 0;
-            read_right_ =
-                b_.lane_stride == 1 && whole && (m_ <= 2 * tile_rows<T> || n_ * k_ <= cached_elements);
-        }
+        if constexpr (is_readable<Left>()) read_left_ = a_.left_in_place(m_, n_, k_);
+        if constexpr (is_readable<Right>()) read_right_ = b_.right_in_place(m_, n_, k_);
     }
 
     void run() {
+        if (read_left_ && read_right_ && k_ <= most_depth && m_ * n_ * k_ < parallel_work)
+            return run_in_place();
         const int64_t blocks = ceil_divide(m_, c_.block_rows);
         for (int64_t block = 0; block < blocks; ++block) run_rows(piece(m_, blocks, block));
     }
@@ -204,12 +205,37 @@ class BlockedProduct {
     using R = Real<T>;
     static constexpr int width = lanes<T>;
     static constexpr int64_t tile = tile_columns<T>;
-    static constexpr int64_t cached_elements = 32768 / static_cast<int64_t>(sizeof(T));
+    static constexpr int64_t most_depth = [] {
+        if constexpr (requires { Left::most_depth; })
+            return Left::most_depth;
+        else
+            return Blocking<T>::depth;
+    }();
+    static constexpr int left_unit = [] {
+        if constexpr (is_readable<Left>())
+            return Left::unit;
+        else
+            return 1;
+    }();
     static constexpr int64_t least_units = 16;  // wanted for an even load
+
+    // A small product of operands that need no packing: nothing but tiles.
+    void run_in_place() {
+        const int64_t strips = m_ <= tile_rows<T> ? 1 : ceil_divide(m_, tile_rows<T>);
+        for (int64_t s = 0; s < strips; ++s) {
+            const Range rows = strips == 1 ? Range{0, m_} : piece(m_, strips, s);
+            for (int64_t j = 0; j < n_; j += tile) {
+                TileOperands<T> operands{k_};
+                place_left(operands, rows.first, 0);
+                place_right(operands, j, 0);
+                multiply(operands, rows, {j, std::min(tile, n_ - j)}, true, true);
+            }
+        }
+    }
 
     void run_rows(Range rows) {
         if constexpr (requires { c_.partial_first_row; }) c_.partial_first_row = rows.first;
-        const int64_t pieces = std::max<int64_t>(1, ceil_divide(k_, Blocking<T>::depth));
+        const int64_t pieces = std::max<int64_t>(1, ceil_divide(k_, most_depth));
         panels_ = ceil_divide(rows.count, tile_rows<T>);
         unit_columns_ = tile * std::clamp<int64_t>(n_ / (tile * least_units), 1, 4);
         const int64_t column_units = ceil_divide(n_, unit_columns_);
@@ -282,33 +308,44 @@ class BlockedProduct {
             for (int64_t q = 0; q < count; ++q) {
                 const int64_t column = columns.first + q * tile;
                 const int here = static_cast<int>(std::min(tile, n_ - column));
-                TileOperands<T> operands{
-                    depth.count,       left_ + p * left_pitch(depth.count), 1, strip.count,
-                    right + q * pitch, (here > width ? 2 : 1) * width};
-                if constexpr (is_readable<Left>()) {
-                    if (read_left_)
-                        operands.a =
-                            a_.data + (rows.first + strip.first) * a_.lane_stride + depth.first * a_.k_stride,
-                        operands.a_row = a_.lane_stride, operands.a_step = a_.k_stride;
-                }
-                if constexpr (is_readable<Right>()) {
-                    if (read_right_)
-                        operands.b = b_.data + column + depth.first * b_.k_stride,
-                        operands.b_step = b_.k_stride;
-                }
+                TileOperands<T> operands{depth.count,       left_ + p * left_pitch(depth.count),
+                                         left_unit,         left_unit * strip.count,
+                                         right + q * pitch, (here > width ? 2 : 1) * width};
+                if (read_left_) place_left(operands, rows.first + strip.first, depth.first);
+                if (read_right_) place_right(operands, column, depth.first);
                 multiply(operands, {rows.first + strip.first, strip.count}, {column, here}, first, last);
             }
         }
     }
 
+    void place_left(TileOperands<T>& operands, int64_t row, int64_t k) const {
+        if constexpr (is_readable<Left>()) {
+            const Place<T> place = a_.place(row, k);
+            operands.a = place.data;
+            operands.a_row = place.lane;
+            operands.a_step = place.step;
+        }
+    }
+    void place_right(TileOperands<T>& operands, int64_t column, int64_t k) const {
+        if constexpr (is_readable<Right>()) {
+            const Place<T> place = b_.place(column, k);
+            operands.b = place.data;
+            operands.b_step = place.step;
+        }
+    }
+
+    static TileKernel<T> kernel(int rows, int vectors, bool left_packed, bool right_packed) {
+        if constexpr (is_readable<Left>())
+            return Left::kernel(rows, vectors, left_packed, right_packed);
+        else if constexpr (is_readable<Right>())
+            return Right::kernel(rows, vectors, left_packed, right_packed);
+        else
+            return tile_kernel<T, true>(rows, vectors);
+    }
     void multiply(const TileOperands<T>& operands, Range rows, Range columns, bool first, bool last) const {
         const int height = static_cast<int>(rows.count), breadth = static_cast<int>(columns.count);
-        const int vectors = breadth > width ? 2 : 1;
-        TileKernel<T> kernel = tile_kernel<T, true>(height, vectors);
-        if constexpr (is_readable<Left>() || is_readable<Right>()) {
-            if (read_left_ || read_right_) kernel = tile_kernel<T, false>(height, vectors);
-        }
-        if constexpr (requires { Left::kernel(height, vectors); }) kernel = Left::kernel(height, vectors);
+        const TileKernel<T> kernel =
+            BlockedProduct::kernel(height, breadth > width ? 2 : 1, !read_left_, !read_right_);
         if (T* target = c_.direct(rows.first, columns.first, breadth)) {
             for (int r = 0; r < height; ++r)  // C comes while the sums are made
                 for (int j = 0; j < breadth; j += width) __builtin_prefetch(target + r * c_.row + j, 1);

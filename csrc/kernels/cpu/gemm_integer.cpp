@@ -1,5 +1,5 @@
-// Matrix products of the integer types and bool, multiplied as 64-bit numbers, which wraps as the narrow type
-// would.
+// Matrix products of the integer types and bool, multiplied as wider numbers, which wraps as the narrow type
+// would; to the lowest byte of a result signs make no difference.
 #include "kernels/cpu/gemm_run.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
@@ -10,7 +10,6 @@ void gemm_integer(const GemmProblem& problem) {
         case DType::boolean:
             return run_gemm<bool>(problem);
         case DType::uint8:
-            return run_gemm<uint8_t>(problem);
         case DType::int8:
             return run_gemm<int8_t>(problem);
         case DType::int16:

@@ -50,9 +50,22 @@ void pack_strip(const S* source, int64_t lane_stride, int64_t k_stride, int coun
             for (int j = 0; j < width; ++j) store_vector(target + (k + j) * pitch, line[j]);
         }
     }
-    if constexpr (std::is_same_v<S, T> && vector_bytes == 64) {
+    if constexpr (vector_bytes == 64) {
+        if (k_stride == 1 && k < depth) {
+            const int here = static_cast<int>(depth - k);
+            Vector<T> line[width];
+            for (int lane = 0; lane < width; ++lane)
+                line[lane] =
+                    lane < count ? load_converted(source + lane * lane_stride + k, here) : Vector<T>{};
+            transpose_square<T>(line);
+#pragma GCC unroll 16
+            for (int j = 0; j < width; ++j)
+                if (j < here) store_vector(target + (k + j) * pitch, line[j]);
+            return;
+        }
         if (lane_stride == 1) {
-            for (; k < depth; ++k) store_vector(target + k * pitch, load_lanes(source + k * k_stride, count));
+            for (; k < depth; ++k)
+                store_vector(target + k * pitch, load_converted(source + k * k_stride, count));
         }
     }
     for (; k < depth; ++k) {
@@ -85,6 +98,26 @@ struct StridedSource {
 
     // Tiles may read the matrix itself.
     static constexpr bool readable = std::is_same_v<S, T> && !is_complex_type<T>;
+    static constexpr int unit = 1;
+    static constexpr int64_t cached_elements = 32768 / static_cast<int64_t>(sizeof(T));
+
+    // As the left operand it costs nothing while depth is contiguous, unless its rows share cache sets, or
+    // while it fits the first cache.
+    bool left_in_place(int64_t m, int64_t n, int64_t k) const {
+        const bool aliased = lane_stride * static_cast<int64_t>(sizeof(T)) % 4096 == 0;
+        return m * k <= cached_elements || (k_stride == 1 && !(aliased && n >= 512));
+    }
+    bool right_in_place(int64_t m, int64_t n, int64_t k) const {
+        const bool whole = vector_bytes == 64 || n % tile_columns<T> == 0;
+        return lane_stride == 1 && whole && (m <= 2 * tile_rows<T> || n * k <= cached_elements);
+    }
+    Place<T> place(int64_t lane, int64_t k) const {
+        return {data + lane * lane_stride + k * k_stride, lane_stride, k_stride};
+    }
+    static TileKernel<T> kernel(int rows, int vectors, bool left_packed, bool right_packed) {
+        return left_packed && right_packed ? tile_kernel<T, true>(rows, vectors)
+                                           : tile_kernel<T, false>(rows, vectors);
+    }
 
     // A panel for the left operand: `rows` lanes side by side.
     void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target) const {

@@ -13,6 +13,7 @@ inline void transpose_problem(GemmProblem& p) {
     std::swap(p.a_column, p.b_row);
     std::swap(p.c_row, p.c_column);
     std::swap(p.addend_row, p.addend_column);
+    for (int d = 0; d < p.batch_rank; ++d) std::swap(p.batch[d].a, p.batch[d].b);
 }
 
 // Tiles are wide and written along rows, so rows of C should be contiguous and columns many. But where depth
@@ -29,13 +30,14 @@ bool better_transposed(const GemmProblem& p) {
     return columns && !rows;
 }
 
-// A product of bfloat16 by the processor's own instruction; false where it has none.
+// Products by the processor's own instructions for narrow types; false where it has none.
 bool multiply_pairs(const GemmProblem& p, const StridedTarget<BFloat16>& target);
+bool multiply_quads(const GemmProblem& p, const StridedTarget<int8_t>& target);
 
+// p's first matrices, oriented as suits them.
 template <class S>
-void run_matrix(GemmProblem p) {
+void run_matrix(const GemmProblem& p) {
     using T = Compute<S>;
-    if (better_transposed<T>(p)) transpose_problem(p);
     StridedTarget<S> target{static_cast<S*>(p.c),
                             p.c_row,
                             p.c_column,
@@ -48,15 +50,18 @@ void run_matrix(GemmProblem p) {
         // A small B stays in the first cache, where tiles need no detour.
         const bool worthwhile = p.b_row == 1 || (p.b_column == 1 && (p.m == 1 || p.n * p.k > 8192));
         if (p.m <= most_vectors && p.k > 0 && worthwhile) return vector_product(p, target);
-        if (!std::is_same_v<S, T> && p.k > Blocking<T>::depth) {
+        if (target.rounds_once && p.k > Blocking<T>::depth) {
             target.block_rows = std::clamp<int64_t>((int64_t{1} << 22) / p.n, 1, target.block_rows);
             const int64_t rows = std::min(p.m, target.block_rows);
             target.partial = scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(rows * p.n));
-            target.partial_pitch = p.n;
+            target.partial_pitch = target.down() ? rows : p.n;
         }
     }
     if constexpr (std::is_same_v<S, BFloat16>) {
         if (multiply_pairs(p, target)) return;
+    }
+    if constexpr (std::is_same_v<S, int8_t>) {
+        if (multiply_quads(p, target)) return;
     }
     const StridedSource<S> left{static_cast<const S*>(p.a), p.a_row, p.a_column, p.m};
     const StridedSource<S> right{static_cast<const S*>(p.b), p.b_column, p.b_row, p.n};
@@ -64,18 +69,17 @@ void run_matrix(GemmProblem p) {
 }
 
 template <class S>
-void run_gemm(const GemmProblem& problem) {
-    if (problem.m == 0 || problem.n == 0) return;
+void run_batch(const GemmProblem& problem) {
     int64_t items = 1;
     for (int d = 0; d < problem.batch_rank; ++d) items *= problem.batch[d].size;
     const auto run_items = [&](int64_t begin, int64_t end) {
+        GemmProblem p = problem;
         for (int64_t item = begin; item < end; ++item) {
-            GemmProblem p = problem;
             int64_t a = 0, b = 0, c = 0, addend = 0, rest = item;
             for (int d = problem.batch_rank - 1; d >= 0; --d) {
                 const BatchDim& dim = problem.batch[d];
-                const int64_t index = rest % dim.size;
-                rest /= dim.size;
+                const int64_t index = d == 0 ? rest : rest % dim.size;
+                if (d != 0) rest /= dim.size;
                 a += index * dim.a;
                 b += index * dim.b;
                 c += index * dim.c;
@@ -94,6 +98,16 @@ void run_gemm(const GemmProblem& problem) {
         run_items(0, items);
     else
         parallel_for(0, items, std::max<int64_t>(1, parallel_work / work), run_items);
+}
+
+template <class S>
+void run_gemm(const GemmProblem& problem) {
+    if (problem.m == 0 || problem.n == 0) return;
+    const auto run = problem.batch_rank == 0 ? &run_matrix<S> : &run_batch<S>;
+    if (!better_transposed<Compute<S>>(problem)) return run(problem);
+    GemmProblem p = problem;
+    transpose_problem(p);
+    run(p);
 }
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA

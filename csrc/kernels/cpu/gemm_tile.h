@@ -26,6 +26,27 @@ template <class T>
 using TileKernel = void (*)(const TileOperands<T>& operands, T* out, int64_t pitch, int columns, T alpha,
                             bool accumulate);
 
+// Writes a tile's sums as TileKernel says; the last vector has `last_lanes` lanes.
+template <class T, int rows, int vectors>
+[[gnu::always_inline]] inline void store_sums(const Vector<LaneOf<T>> (&sum)[rows][vectors], T* out,
+                                              int64_t pitch, int last_lanes, T alpha, bool accumulate) {
+    using Lane = LaneOf<T>;
+    constexpr int width = lanes<T>;
+    const bool scaled = alpha != T(1);
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) {
+            const int count = v + 1 < vectors ? width : last_lanes;
+            Lane* target = reinterpret_cast<Lane*>(out) + r * pitch + v * width;
+            Vector<Lane> value = sum[r][v];
+            if (scaled) value *= static_cast<Lane>(alpha);
+            if (accumulate) value += load_lanes(target, count);
+            store_lanes(target, value, count);
+        }
+    }
+}
+
 // Rows of A that no panel holds are reached from every third one: x86 adds a stride or twice a stride.
 inline constexpr int rows_a_pointer = 3;
 
@@ -54,17 +75,7 @@ void multiply_tile(const TileOperands<T>& operands, T* out, int64_t pitch, int c
         for (int i = 0; i < pointers; ++i) left[i] += step;
         right += b_step;
     }
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) {
-            const int count = v + 1 < vectors ? width : last_lanes;
-            Lane* target = reinterpret_cast<Lane*>(out) + r * pitch + v * width;
-            Vector<Lane> value = static_cast<Lane>(alpha) * sum[r][v];
-            if (accumulate) value += load_lanes(target, count);
-            store_lanes(target, value, count);
-        }
-    }
+    store_sums<T>(sum, out, pitch, last_lanes, alpha, accumulate);
 }
 
 template <class T, int rows, int vectors>

@@ -60,6 +60,13 @@ inline void store_vector(T* target, Vector<T> value) {
     std::memcpy(target, &value, sizeof(value));
 }
 
+// Where and how tiles read an operand in its own memory: as TileOperands say.
+template <class T>
+struct Place {
+    const Real<T>* data;
+    int64_t lane, step;
+};
+
 // The vector of number(lane), a constant: GCC would build it lane by lane where it is used.
 template <class T, class Number>
 inline Vector<T> constant_vector(Number) {
@@ -185,58 +192,107 @@ inline void store_lanes(T* target, Vector<T> value, int count) {
 using Words = uint32_t __attribute__((vector_size(vector_bytes)));
 using HalfWords = uint16_t __attribute__((vector_size(vector_bytes / 2)));
 
-// A vector of elements, converted from and to what they are stored as.
+#if defined(__AVX512F__)
+// Elements of two bytes or one, the first `count` of them, the others zero.
 template <class S>
-inline Vector<Compute<S>> load_converted(const S* source) {
+inline auto load_narrow(const S* source, int count) {
+    const auto mask = static_cast<__mmask16>((1u << count) - 1u);
+    if constexpr (sizeof(S) == 2)
+        return _mm256_maskz_loadu_epi16(mask, source);
+    else
+        return _mm_maskz_loadu_epi8(mask, source);
+}
+inline void store_narrow(void* target, __m256i value, int count) {
+    _mm256_mask_storeu_epi16(target, static_cast<__mmask16>((1u << count) - 1u), value);
+}
+inline void store_narrow(void* target, __m128i value, int count) {
+    _mm_mask_storeu_epi8(target, static_cast<__mmask16>((1u << count) - 1u), value);
+}
+#endif
+
+template <class T>
+inline Words bfloat16_words(Vector<T> value) {
+    const Words bits = std::bit_cast<Words>(value);
+    const Words rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+    return (bits & 0x7fffffffu) > 0x7f800000u ? Words{} + 0x7fc0u : rounded;
+}
+
+// The first `count` elements, converted to what they are multiplied in; the others zero.
+template <class S>
+inline Vector<Compute<S>> load_converted(const S* source, int count = lanes<Compute<S>>) {
     using T = Compute<S>;
     if constexpr (std::is_same_v<S, T>) {
-        return load_vector(source);
+        if (__builtin_constant_p(count) && count == lanes<T>) return load_vector(source);
+        return load_lanes(source, count);
     } else {
-        if constexpr (std::is_same_v<S, BFloat16>) {
-            HalfWords bits;
-            std::memcpy(&bits, source, sizeof(bits));
-            return std::bit_cast<Vector<T>>(__builtin_convertvector(bits, Words) << 16);
-        }
 #if defined(__AVX512F__)
-        if constexpr (std::is_same_v<S, Half>)
-            return _mm512_maskz_cvtph_ps(0xffff,
-                                         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source)));
-#elif defined(__F16C__)
-        if constexpr (std::is_same_v<S, Half>)
-            return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
+        if constexpr (std::is_same_v<S, BFloat16>)
+            return std::bit_cast<Vector<T>>(_mm512_maskz_slli_epi32(
+                0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, load_narrow(source, count)), 16));
+        else if constexpr (std::is_same_v<S, Half>)
+            return _mm512_maskz_cvtph_ps(0xffff, load_narrow(source, count));
+        else if constexpr (std::is_same_v<S, int16_t>)
+            return std::bit_cast<Vector<T>>(_mm512_maskz_cvtepi16_epi32(0xffff, load_narrow(source, count)));
+        else if constexpr (std::is_same_v<S, int8_t>)
+            return std::bit_cast<Vector<T>>(_mm512_maskz_cvtepi8_epi32(0xffff, load_narrow(source, count)));
+        else if constexpr (std::is_same_v<S, uint8_t>)
+            return std::bit_cast<Vector<T>>(_mm512_maskz_cvtepu8_epi32(0xffff, load_narrow(source, count)));
+#else
+        if constexpr (std::is_same_v<S, BFloat16>) {
+            if (count == lanes<T>) {
+                HalfWords bits;
+                std::memcpy(&bits, source, sizeof(bits));
+                return std::bit_cast<Vector<T>>(__builtin_convertvector(bits, Words) << 16);
+            }
+        }
+#if defined(__F16C__)
+        if constexpr (std::is_same_v<S, Half>) {
+            if (count == lanes<T>)
+                return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
+        }
 #endif
-        T values[lanes<T>];
-        for (int j = 0; j < lanes<T>; ++j) values[j] = static_cast<T>(source[j]);
+#endif
+        T values[lanes<T>] = {};
+        for (int j = 0; j < count; ++j) values[j] = static_cast<T>(source[j]);
         return load_vector(values);
     }
 }
+// Writes the first `count` lanes, converted back.
 template <class S>
-inline void store_converted(S* target, Vector<Compute<S>> value) {
+inline void store_converted(S* target, Vector<Compute<S>> value, int count = lanes<Compute<S>>) {
     using T = Compute<S>;
     if constexpr (std::is_same_v<S, T>) {
-        store_vector(target, value);
+        store_lanes(target, value, count);
     } else {
+#if defined(__AVX512F__)
+        if constexpr (std::is_same_v<S, BFloat16>)
+            return store_narrow(
+                target, _mm512_maskz_cvtepi32_epi16(0xffff, std::bit_cast<__m512i>(bfloat16_words<T>(value))),
+                count);
+        else if constexpr (std::is_same_v<S, Half>)
+            return store_narrow(target, _mm512_maskz_cvtps_ph(0xffff, value, _MM_FROUND_TO_NEAREST_INT),
+                                count);
+        else if constexpr (std::is_same_v<S, int16_t>)
+            return store_narrow(target, _mm512_maskz_cvtepi32_epi16(0xffff, std::bit_cast<__m512i>(value)),
+                                count);
+        else if constexpr (sizeof(S) == 1 && !std::is_same_v<S, bool>)
+            return store_narrow(target, _mm512_maskz_cvtepi32_epi8(0xffff, std::bit_cast<__m512i>(value)),
+                                count);
+#else
         if constexpr (std::is_same_v<S, BFloat16>) {
-            const Words bits = std::bit_cast<Words>(value);
-            const Words rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
-            const Words result = (bits & 0x7fffffffu) > 0x7f800000u ? Words{} + 0x7fc0u : rounded;
-            const HalfWords halves = __builtin_convertvector(result, HalfWords);
-            std::memcpy(target, &halves, sizeof(halves));
+            const HalfWords halves = __builtin_convertvector(bfloat16_words<T>(value), HalfWords);
+            std::memcpy(target, &halves, static_cast<size_t>(count) * sizeof(S));
             return;
         }
-#if defined(__AVX512F__)
+#if defined(__F16C__)
         if constexpr (std::is_same_v<S, Half>) {
-            const __m256i halves = _mm512_maskz_cvtps_ph(0xffff, value, _MM_FROUND_TO_NEAREST_INT);
-            return _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), halves);
+            const __m128i halves = _mm256_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT);
+            std::memcpy(target, &halves, static_cast<size_t>(count) * sizeof(S));
+            return;
         }
-#elif defined(__F16C__)
-        if constexpr (std::is_same_v<S, Half>)
-            return _mm_storeu_si128(reinterpret_cast<__m128i*>(target),
-                                    _mm256_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT));
 #endif
-        S values[lanes<T>];
-        for (int j = 0; j < lanes<T>; ++j) values[j] = to_storage<S>(value[j]);
-        std::memcpy(target, values, sizeof(values));
+#endif
+        for (int j = 0; j < count; ++j) target[j] = to_storage<S>(value[j]);
     }
 }
 

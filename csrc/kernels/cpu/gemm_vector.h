@@ -7,20 +7,6 @@ namespace rl::kernels::RUSHLIGHT_ISA {
 
 inline constexpr int most_vectors = 4;
 
-// The first `count` elements, converted; the others zero.
-template <class S>
-inline Vector<Compute<S>> load_some(const S* source, int count) {
-    using T = Compute<S>;
-    if constexpr (std::is_same_v<S, T>) {
-        return load_lanes(source, count);
-    } else {
-        if (count == lanes<T>) return load_converted(source);
-        T values[lanes<T>] = {};
-        for (int j = 0; j < count; ++j) values[j] = static_cast<T>(source[j]);
-        return load_vector(values);
-    }
-}
-
 // Lane j of the first line becomes the sum of line[j]: pairs of lines share a vector, then pairs of pairs.
 template <class T, int step = 1>
 inline void add_up_lines(Vector<T>* line) {
@@ -75,7 +61,7 @@ struct VectorProduct {
             Vector<T> left[count];
             for (int i = 0; i < count; ++i) left[i] = load_lanes(x + i * pitch + depth.first + k, here);
             for (int c = 0; c < columns; ++c) {
-                const Vector<T> right = load_some(source + c * b_column + k, here);
+                const Vector<T> right = load_converted(source + c * b_column + k, here);
                 for (int i = 0; i < count; ++i) sum[c][i] += left[i] * right;
             }
         }
@@ -100,7 +86,7 @@ struct VectorProduct {
             for (int i = 0; i < count; ++i) sum[0][i] = load_lanes(sums + i * sums_pitch + j, here);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; ++r) {
-                const Vector<T> right = load_some(source + r * b_row + j, here);
+                const Vector<T> right = load_converted(source + r * b_row + j, here);
 #pragma GCC unroll 4
                 for (int i = 0; i < count; ++i) sum[r % 2][i] += x[i * pitch + k + r] * right;
             }
@@ -128,7 +114,8 @@ void multiply_vectors(const GemmProblem& p, const Compute<S>* x, int64_t pitch,
         partial =
             scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(pieces * chunks * count * room));
     const auto finish = [&](const T* sums, Range range) {
-        for (int i = 0; i < count; ++i) target.put_row(sums + i * room, i, range.first, range.count);
+        for (int i = 0; i < count; ++i)
+            target.put_row(sums + i * room, i, range.first, range.count, true, true);
     };
     const int64_t tasks = chunks * pieces;
     const bool small = p.n * p.k * count < parallel_work;
