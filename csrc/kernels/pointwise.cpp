@@ -393,7 +393,7 @@ class Worker {
             if (result == nullptr) result = slot(plan_.slots[k]);
             const void* inputs[3] = {registers_[instruction.inputs[0]], registers_[instruction.inputs[1]],
                                      registers_[instruction.inputs[2]]};
-            defined &= plan_.functions[k](result, inputs, count, instruction.parameters);
+            defined &= plan_.functions[k](result, inputs, count, instruction.parameters, 0);
             registers_[instruction.output] = result;
             ++k;
         }
@@ -454,18 +454,89 @@ bool is_contiguous(int ndim, const int64_t* sizes, const int64_t* strides) {
     return true;
 }
 
-bool run_block_parallel(BlockFunction block, const Parameters& parameters, int64_t count, char* output,
-                        int output_size, const void* const* inputs, const int* input_sizes, int n_inputs) {
-    if (count <= parallel_size) return block(output, inputs, count, parameters);
-    std::atomic<bool> defined{true};
-    parallel_for(0, count, parallel_size, [&](int64_t begin, int64_t end) {
-        const void* parts[3];
-        for (int i = 0; i < n_inputs; ++i)
-            parts[i] = static_cast<const char*>(inputs[i]) + begin * input_sizes[i];
-        if (!block(output + begin * output_size, parts, end - begin, parameters)) defined = false;
-    });
-    return defined;
-}
+// One function over arrays whose rows it takes as they lie in memory.
+struct RowFunction {
+    BlockFunction block;
+    const Parameters& parameters;
+    DType output;     // as the function stores it
+    DType inputs[3];  // as it loads them
+    DType constants[3];
+    int n_inputs;
+
+    // The function of a program of one instruction; it loads and stores a half type itself where it can.
+    RowFunction(Pointwise op, Compute compute, const Parameters& given, const Operand& target, int count)
+        : block(block_function(op, compute)),
+          parameters(given),
+          output(dtype_of_compute(result_compute(op, compute))),
+          n_inputs(count) {
+        for (int i = 0; i < count; ++i)
+            inputs[i] = constants[i] = dtype_of_compute(input_compute(op, compute, i));
+        const bool is_half = target.dtype == DType::float16 || target.dtype == DType::bfloat16;
+        if (!is_half || compute != Compute::float32) return;
+        const BlockFunction half =
+            pointwise_table().halves[static_cast<int>(op)][target.dtype == DType::bfloat16 ? 1 : 0];
+        if (half == nullptr) return;
+        block = half;
+        output = target.dtype;
+        std::fill_n(inputs, count, target.dtype);
+    }
+
+    // Whether all arrays are contiguous and of the types that the function takes.
+    bool takes_whole(int ndim, const int64_t* sizes, const Operand& target, const Operand* sources,
+                     int64_t numel) const {
+        bool whole = target.dtype == output && (numel == 1 || is_contiguous(ndim, sizes, target.strides));
+        for (int i = 0; i < n_inputs && whole; ++i)
+            whole = sources[i].dtype == inputs[i] &&
+                    (numel == 1 || is_contiguous(ndim, sizes, sources[i].strides));
+        return whole;
+    }
+    bool run_whole(const Operand& target, const Operand* sources, int64_t begin, int64_t end) const {
+        const auto from = [=](const Operand& operand) {
+            return static_cast<char*>(operand.data) + begin * item_size(operand.dtype);
+        };
+        const void* data[3];
+        for (int i = 0; i < n_inputs; ++i) data[i] = from(sources[i]);
+        return block(from(target), data, end - begin, parameters, 0);
+    }
+
+    // Whether it can go along the rows of a loop: each input contiguous there, or one element.
+    bool takes_rows(const Loop& loop) const {
+        const int inner = loop.ndim - 1;
+        const Array& out = loop.arrays[0];
+        bool rows = out.dtype == output && out.strides[inner] == 1 &&
+                    (loop.ndim == 1 || loop.sizes[inner] >= min_row);
+        for (int i = 0; i < n_inputs && rows; ++i) {
+            const Array& array = loop.arrays[i + 1];
+            const int64_t stride = array.strides[inner];
+            rows = (stride == 1 && array.dtype == inputs[i]) || (stride == 0 && n_inputs > 1);
+        }
+        return rows;
+    }
+
+    bool run_rows(const Loop& loop, int64_t begin, int64_t end) const {
+        const int inner = loop.ndim - 1;
+        alignas(16) char elements[3][16];
+        bool defined = true;
+        for (Position position(loop, begin); begin < end;) {
+            const int64_t count = std::min(end - begin, position.left_in_row(loop));
+            const void* data[3];
+            unsigned repeated = 0;
+            for (int i = 0; i < n_inputs; ++i) {
+                const Array& array = loop.arrays[i + 1];
+                data[i] = position.address(loop, array);
+                if (array.strides[inner] != 0) continue;
+                repeated |= 1u << i;
+                if (array.dtype == constants[i]) continue;
+                convert_function(constants[i], array.dtype)(elements[i], data[i], 1);
+                data[i] = elements[i];
+            }
+            defined &= block(position.address(loop, loop.arrays[0]), data, count, parameters, repeated);
+            begin += count;
+            if (begin < end) position.advance(loop, count);
+        }
+        return defined;
+    }
+};
 
 void copy_bytes(char* to, const char* from, int64_t bytes) {
     parallel_for(0, bytes, parallel_size * 4, [&](int64_t begin, int64_t end) {
@@ -660,35 +731,30 @@ bool run_one(Pointwise op, Compute compute, const Parameters& parameters, int nd
     int64_t count = 1;
     for (int d = 0; d < ndim; ++d) count *= sizes[d];
     if (count == 0) return true;
-    bool plain = output.dtype == dtype_of_compute(result_compute(op, compute));
-    for (int i = 0; i < n_inputs && plain; ++i)
-        plain = inputs[i].dtype == dtype_of_compute(input_compute(op, compute, i));
-    if (plain && count > 1) {
-        plain = is_contiguous(ndim, sizes, output.strides);
-        for (int i = 0; i < n_inputs && plain; ++i) plain = is_contiguous(ndim, sizes, inputs[i].strides);
+    const RowFunction function(op, compute, parameters, output, n_inputs);
+    std::atomic<bool> defined{true};
+    if (function.takes_whole(ndim, sizes, output, inputs, count)) {
+        parallel_for(0, count, parallel_size, [&](int64_t begin, int64_t end) {
+            if (!function.run_whole(output, inputs, begin, end)) defined = false;
+        });
+        return defined;
     }
-    if (plain) {
-        const void* data[3];
-        int input_sizes[3];
-        for (int i = 0; i < n_inputs; ++i) {
-            data[i] = inputs[i].data;
-            input_sizes[i] = item_size(inputs[i].dtype);
-        }
-        return run_block_parallel(block_function(op, compute), parameters, count,
-                                  static_cast<char*>(output.data), item_size(output.dtype), data, input_sizes,
-                                  n_inputs);
+    Operand operands[4] = {output};
+    std::copy_n(inputs, n_inputs, operands + 1);
+    const Loop loop(ndim, sizes, operands, n_inputs + 1);
+    if (function.takes_rows(loop)) {
+        parallel_for(0, count, parallel_size, [&](int64_t begin, int64_t end) {
+            if (!function.run_rows(loop, begin, end)) defined = false;
+        });
+        return defined;
     }
     Instruction instruction{op, compute, {0, 1, 2}, static_cast<uint8_t>(n_inputs), parameters};
     for (int i = n_inputs; i < 3; ++i) instruction.inputs[i] = 0;
     Compute types[3];
-    Operand operands[4] = {output};
-    for (int i = 0; i < n_inputs; ++i) {
-        types[i] = input_compute(op, compute, i);
-        operands[i + 1] = inputs[i];
-    }
+    for (int i = 0; i < n_inputs; ++i) types[i] = input_compute(op, compute, i);
     const Program program{
         {&instruction, 1}, {types, static_cast<size_t>(n_inputs)}, {}, {&instruction.output, 1}};
-    return run_loop(Plan(program), Loop(ndim, sizes, operands, n_inputs + 1));
+    return run_loop(Plan(program), loop);
 }
 
 void convert_contiguous(int64_t count, void* output, DType output_dtype, const void* input,

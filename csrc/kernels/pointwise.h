@@ -193,21 +193,32 @@ enum class Pointwise : uint16_t {
 };
 
 // The types that functions compute in.
-enum class Compute : uint8_t { boolean, int32, int64, float32, float64, complex64, complex128 };
-inline constexpr int compute_count = 7;
+enum class Compute : uint8_t {
+    boolean,
+    uint8,
+    int8,
+    int16,
+    int32,
+    int64,
+    float32,
+    float64,
+    complex64,
+    complex128
+};
+inline constexpr int compute_count = 10;
 
-// The type that values of dtype are computed in: small integers as int32, half types as float32.
+// The type that values of dtype are computed in: their own, float32 for the half types.
 inline Compute compute_type(DType dtype) {
-    constexpr Compute table[dtype_count] = {Compute::boolean, Compute::int32,     Compute::int32,
-                                            Compute::int32,   Compute::int32,     Compute::int64,
+    constexpr Compute table[dtype_count] = {Compute::boolean, Compute::uint8,     Compute::int8,
+                                            Compute::int16,   Compute::int32,     Compute::int64,
                                             Compute::float32, Compute::float32,   Compute::float32,
                                             Compute::float64, Compute::complex64, Compute::complex128};
     return table[static_cast<int>(dtype)];
 }
 inline DType dtype_of_compute(Compute compute) {
-    constexpr DType table[compute_count] = {DType::boolean,   DType::int32,   DType::int64,
-                                            DType::float32,   DType::float64, DType::complex64,
-                                            DType::complex128};
+    constexpr DType table[compute_count] = {
+        DType::boolean, DType::uint8,   DType::int8,    DType::int16,     DType::int32,
+        DType::int64,   DType::float32, DType::float64, DType::complex64, DType::complex128};
     return table[static_cast<int>(compute)];
 }
 

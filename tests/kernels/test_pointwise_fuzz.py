@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_ends_of_the_range(name: str) -> None:
 def test_powers(base: list[float], exponent: float) -> None:
     x = np.array(base, dtype=np.float32)
     with np.errstate(all="ignore"):
-        exact = np.power(x.astype(np.float64), np.float64(np.float32(exponent)))
+        exact = np.power(x.astype(np.float64), np.full(len(x), np.float32(exponent), dtype=np.float64))
         expected = exact.astype(np.float32)
     results = [rushlight.from_numpy(x) ** rushlight.full((len(base),), exponent)]
     if abs(exponent) != 0.5:  # one number is taken as a square root, which -inf does not have
@@ -165,6 +166,109 @@ def test_half_types_convert_in_runs(dtype: str) -> None:
     one_by_one = rushlight.stack([v.to(half.dtype) for v in x[:40]])
     assert rushlight.equal(half[:40], one_by_one)
     assert rushlight.equal(half.float()[5:], half[5:].float())
+
+
+INTEGRAL = ["bool", "uint8", "int8", "int16", "int32", "int64"]
+ARITHMETIC: dict[str, tuple[Callable[..., Tensor], Callable[..., np.ndarray]]] = {
+    "add": (rushlight.add, np.add),
+    "mul": (rushlight.mul, np.multiply),
+    "maximum": (rushlight.maximum, np.maximum),
+    "minimum": (rushlight.minimum, np.minimum),
+    "and": (rushlight.bitwise_and, np.bitwise_and),
+    "xor": (rushlight.bitwise_xor, np.bitwise_xor),
+    "less": (rushlight.lt, np.less),
+    "equal": (rushlight.eq, np.equal),
+    "both": (rushlight.logical_and, np.logical_and),
+    "invert": (lambda x, y: rushlight.bitwise_not(x), lambda x, y: np.invert(x)),
+    "not": (lambda x, y: rushlight.logical_not(x), lambda x, y: np.logical_not(x)),
+    "where": (lambda x, y: rushlight.where(x > y, x, y), lambda x, y: np.where(x > y, x, y)),
+}
+NUMERIC: dict[str, tuple[Callable[..., Tensor], Callable[..., np.ndarray]]] = {
+    "sub": (rushlight.sub, np.subtract),
+    "neg": (lambda x, y: -x, lambda x, y: np.negative(x)),
+    "square": (lambda x, y: rushlight.square(x), lambda x, y: x * x),
+    "sign": (lambda x, y: rushlight.sign(x), lambda x, y: np.sign(x)),
+    "abs": (lambda x, y: rushlight.abs(x), lambda x, y: np.abs(x)),
+    "floor divide": (rushlight.floor_divide, np.floor_divide),
+    "remainder": (rushlight.remainder, np.remainder),
+    "fmod": (rushlight.fmod, np.fmod),
+}
+LAYOUTS: dict[str, Callable[[Any], Any]] = {
+    "contiguous": lambda x: x,
+    "stepped": lambda x: x[:, ::2],
+    "row": lambda x: x[:1],
+    "column": lambda x: x[:, :1],
+    "one": lambda x: x[1, 1],
+    "rows apart": lambda x: x[:, 1:-1],
+}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    name=st.sampled_from(sorted(ARITHMETIC) + sorted(NUMERIC)),
+    dtype=st.sampled_from(INTEGRAL),
+    rows=st.integers(2, 5),
+    columns=st.sampled_from([3, 17, 64, 66, 131, 700]),
+    layouts=st.tuples(st.sampled_from(sorted(LAYOUTS)), st.sampled_from(sorted(LAYOUTS))),
+    seed=st.integers(0, 1000),
+)
+def test_integers(
+    name: str, dtype: str, rows: int, columns: int, layouts: tuple[str, str], seed: int
+) -> None:
+    if dtype == "bool" and name not in ARITHMETIC:
+        dtype = "uint8"
+    ours, exact = {**ARITHMETIC, **NUMERIC}[name]
+    random = np.random.default_rng(seed)
+    values = [random.integers(-300, 300, (rows, columns)).astype(dtype) for _ in range(2)]
+    if name in ("floor divide", "remainder", "fmod"):
+        values[1][values[1] == 0] = 1
+    x, y = (LAYOUTS[layout](value) for layout, value in zip(layouts, values, strict=True))
+    try:
+        np.broadcast_shapes(x.shape, y.shape)
+    except ValueError:
+        y = y[:, :1] if y.ndim else y
+    tensors = [rushlight.from_numpy(value) for value in values]
+    a, b = (LAYOUTS[layout](tensor) for layout, tensor in zip(layouts, tensors, strict=True))
+    b = b if b.dim() == 0 or b.shape == y.shape else b[:, :1]
+    with np.errstate(all="ignore"):
+        expected = exact(x, y)
+    result = ours(a, b)
+    assert result.dtype == (rushlight.bool if expected.dtype == bool else tensors[0].dtype)
+    assert np.array_equal(result.numpy(), expected)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    name=st.sampled_from(
+        ["add", "mul", "div", "sub", "maximum", "fmin", "neg", "abs", "exp", "gelu", "scaled"]
+    ),
+    dtype=st.sampled_from(["float16", "bfloat16"]),
+    columns=st.sampled_from([1, 15, 16, 33, 64, 129, 1000]),
+    layouts=st.tuples(st.sampled_from(sorted(LAYOUTS)), st.sampled_from(sorted(LAYOUTS))),
+    special=st.booleans(),
+)
+def test_half_types_round_once(
+    name: str, dtype: str, columns: int, layouts: tuple[str, str], special: bool
+) -> None:
+    function: Callable[..., Tensor] = {
+        "neg": lambda x, y: -x,
+        "abs": lambda x, y: x.abs(),
+        "exp": lambda x, y: x.exp(),
+        "gelu": lambda x, y: F.gelu(x),
+        "scaled": lambda x, y: x * 3.3,
+    }.get(name) or getattr(rushlight, name)
+    random = np.random.default_rng(columns)
+    values = random.standard_normal((2, 3, columns + 2)).astype(np.float32) * 5
+    if special:
+        values.flat[: len(SPECIAL)] = SPECIAL[: values.size]
+    kind = getattr(rushlight, dtype)
+    halves = [rushlight.from_numpy(value).to(kind) for value in values]
+    a, b = (LAYOUTS[layout](half) for layout, half in zip(layouts, halves, strict=True))
+    if a.dim() and b.dim() and a.shape[1] != b.shape[1] and 1 not in (a.shape[1], b.shape[1]):
+        b = b[:, :1]
+    result, wide = function(a, b), function(a.float(), b.float()).to(kind)
+    assert result.dtype == kind
+    assert np.array_equal(result.float().numpy(), wide.float().numpy(), equal_nan=True)
 
 
 @pytest.mark.parametrize("name", ["gelu", "mish", "softplus"])

@@ -5,26 +5,24 @@
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
+// Beyond this the normal distribution's tail, of which functions below take products, is 0 or negligible.
 template <class V>
-using Element = typename V::Element;
-template <class V>
-V constant(double value) {
-    return V(static_cast<Element<V>>(value));
+V normal_bound() {
+    return constant<V>(sizeof(typename V::Element) == 4 ? 20 : 40);
 }
 
 // x times the normal distribution up to x: for x > 0 that is x less x times the distribution beyond.
 template <class V>
 V gelu(V x) {
-    const V bounded = min(abs(x), constant<V>(40));  // beyond, the tail is 0
-    return max(constant<V>(0), x) - bounded * normal_tail(bounded);
+    const V a = min(abs(x), normal_bound<V>());
+    return max(constant<V>(0), x) - a * normal_tail(a);
 }
 template <class V>
 V gelu_slope_at(V x) {
-    const V a = abs(x), zero = constant<V>(0), tail = normal_tail(a);
+    const V a = min(abs(x), normal_bound<V>()), zero = constant<V>(0);
     const V density =
         exp(constant<V>(-0.5) * x * x) * constant<V>(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
-    const V below =
-        min(a, constant<V>(40)) * density - tail;  // the slope, less 1 for x > 0, but for its sign
+    const V below = a * density - normal_tail(a);  // the slope, less 1 for x > 0, but for its sign
     return select(x < zero, -below, select(x == x, constant<V>(1) + below, x));
 }
 
@@ -48,38 +46,52 @@ V softplus(V x, const Values<V>& p) {
     return select(scaled > p.v1, x, log1p_exp(scaled) / p.v0);
 }
 
+// x + 3 between 0 and 6, and 1/6: the hard sigmoid's two factors.
+template <class V>
+V to_six(V x) {
+    const V y = x + constant<V>(3), zero = constant<V>(0), six = constant<V>(6);
+    return select(y < zero, zero, select(y > six, six, y));
+}
+template <class V>
+V sixth(V) {
+    return constant<V>(1.0 / 6);
+}
+
 void add_rectifiers(PointwiseTable& table) {
     // NaN passes through all of these.
-    scalars<1>(table, Pointwise::relu, RealNumbers{}, [](auto x) { return x < 0 ? decltype(x)(0) : x; });
-    scalars<1>(table, Pointwise::leaky_relu, Reals{},
-               [](auto x, const auto& p) { return x > 0 ? x : x * p.v0; });
-    scalars<1>(table, Pointwise::hardsigmoid, Reals{}, [](auto x) {
-        using T = decltype(x);
-        const T y = x + 3;
-        return (y < 0 ? T(0) : y > 6 ? T(6) : y) / 6;
+    vectors<1>(table, Pointwise::relu, RealNumbers{}, [](auto x) {
+        const auto zero = constant<decltype(x)>(0);
+        return select(x < zero, zero, x);
     });
-    scalars<1>(table, Pointwise::hardswish, Reals{}, [](auto x) {
-        using T = decltype(x);
-        const T y = x + 3;
-        return x * (y < 0 ? T(0) : y > 6 ? T(6) : y) / 6;
+    vectors<1>(table, Pointwise::leaky_relu, Reals{},
+               [](auto x, const auto& p) { return select(x > constant<decltype(x)>(0), x, x * p.v0); });
+    vectors<1>(table, Pointwise::hardsigmoid, Reals{}, [](auto x) { return to_six(x) * sixth(x); });
+    vectors<1>(table, Pointwise::hardswish, Reals{}, [](auto x) { return x * to_six(x) * sixth(x); });
+    vectors<1>(table, Pointwise::hardshrink, Reals{}, [](auto x, const auto& p) {
+        return select((x >= -p.v0) & (x <= p.v0), constant<decltype(x)>(0), x);
     });
-    scalars<1>(table, Pointwise::hardshrink, Reals{},
-               [](auto x, const auto& p) { return x >= -p.v0 && x <= p.v0 ? decltype(x)(0) : x; });
-    scalars<1>(table, Pointwise::softshrink, Reals{}, [](auto x, const auto& p) {
-        return x > p.v0 ? x - p.v0 : x < -p.v0 ? x + p.v0 : x != x ? x : decltype(x)(0);
+    vectors<1>(table, Pointwise::softshrink, Reals{}, [](auto x, const auto& p) {
+        using V = decltype(x);
+        const V inside = select(x == x, constant<V>(0), x);
+        return select(x > p.v0, x - p.v0, select(x < -p.v0, x + p.v0, inside));
     });
-    scalars<1>(table, Pointwise::threshold, RealNumbers{},
-               [](auto x, const auto& p) { return x <= p.v0 ? p.v1 : x; });
-    scalars<2>(table, Pointwise::prelu, Reals{}, [](auto x, auto weight) { return x > 0 ? x : weight * x; });
+    vectors<1>(table, Pointwise::threshold, RealNumbers{},
+               [](auto x, const auto& p) { return select(x <= p.v0, p.v1, x); });
+    vectors<2>(table, Pointwise::prelu, Reals{},
+               [](auto x, auto weight) { return select(x > constant<decltype(x)>(0), x, weight * x); });
 }
 
 void add_smooth(PointwiseTable& table) {
     vectors<1>(table, Pointwise::sigmoid, Reals{}, [](auto x) { return sigmoid(x); });
     vectors<1>(table, Pointwise::elu, Reals{}, [](auto x, const auto& p) {
-        return select(x > constant<decltype(x)>(0), x * p.v1, expm1(x * p.v2) * p.v0 * p.v1);
+        const auto positive = x > constant<decltype(x)>(0);
+        if (!any(~positive)) return x * p.v1;
+        return select(positive, x * p.v1, expm1(x * p.v2) * p.v0 * p.v1);
     });
     vectors<1>(table, Pointwise::celu, Reals{}, [](auto x, const auto& p) {
-        return select(x > constant<decltype(x)>(0), x, expm1(x / p.v0) * p.v0);
+        const auto positive = x > constant<decltype(x)>(0);
+        if (!any(~positive)) return x;
+        return select(positive, x, expm1(x / p.v0) * p.v0);
     });
     vectors<1>(table, Pointwise::gelu, Reals{}, [](auto x) { return gelu(x); });
     vectors<1>(table, Pointwise::gelu_tanh, Reals{}, [](auto x) {
@@ -99,19 +111,26 @@ void add_smooth(PointwiseTable& table) {
 }
 
 void add_rectifier_gradients(PointwiseTable& table) {
-    scalars<2>(table, Pointwise::threshold_backward, RealNumbers{},
-               [](auto g, auto x, const auto& p) { return x <= p.v0 ? decltype(g)(0) : g; });
-    scalars<2>(table, Pointwise::leaky_relu_backward, Reals{},
-               [](auto g, auto x, const auto& p) { return x > 0 ? g : g * p.v0; });
-    scalars<2>(table, Pointwise::hardsigmoid_backward, Reals{},
-               [](auto g, auto x) { return x > -3 && x < 3 ? g / 6 : decltype(g)(0); });
-    scalars<2>(table, Pointwise::hardswish_backward, Reals{}, [](auto g, auto x) {
-        return x <= -3 ? decltype(g)(0) : x < 3 ? g * (x / 3 + decltype(x)(0.5)) : g;
+    vectors<2>(table, Pointwise::threshold_backward, RealNumbers{},
+               [](auto g, auto x, const auto& p) { return select(x <= p.v0, constant<decltype(g)>(0), g); });
+    vectors<2>(table, Pointwise::leaky_relu_backward, Reals{}, [](auto g, auto x, const auto& p) {
+        return select(x > constant<decltype(x)>(0), g, g * p.v0);
     });
-    scalars<2>(table, Pointwise::hardtanh_backward, Reals{},
-               [](auto g, auto x, const auto& p) { return x <= p.v0 || x >= p.v1 ? decltype(g)(0) : g; });
-    scalars<2>(table, Pointwise::hardshrink_backward, Reals{},
-               [](auto g, auto x, const auto& p) { return x >= -p.v0 && x <= p.v0 ? decltype(g)(0) : g; });
+    vectors<2>(table, Pointwise::hardsigmoid_backward, Reals{}, [](auto g, auto x) {
+        using V = decltype(x);
+        return select((x > constant<V>(-3)) & (x < constant<V>(3)), g * sixth(x), constant<V>(0));
+    });
+    vectors<2>(table, Pointwise::hardswish_backward, Reals{}, [](auto g, auto x) {
+        using V = decltype(x);
+        const V inside = select(x < constant<V>(3), g * (x / constant<V>(3) + constant<V>(0.5)), g);
+        return select(x <= constant<V>(-3), constant<V>(0), inside);
+    });
+    vectors<2>(table, Pointwise::hardtanh_backward, Reals{}, [](auto g, auto x, const auto& p) {
+        return select((x <= p.v0) | (x >= p.v1), constant<decltype(g)>(0), g);
+    });
+    vectors<2>(table, Pointwise::hardshrink_backward, Reals{}, [](auto g, auto x, const auto& p) {
+        return select((x >= -p.v0) & (x <= p.v0), constant<decltype(g)>(0), g);
+    });
 }
 
 void add_smooth_gradients(PointwiseTable& table) {
@@ -151,7 +170,7 @@ void add_smooth_gradients(PointwiseTable& table) {
 }
 
 void add_losses(PointwiseTable& table) {
-    scalars<2>(table, Pointwise::squared_difference, Reals{},
+    vectors<2>(table, Pointwise::squared_difference, Reals{},
                [](auto x, auto y) { return (x - y) * (x - y); });
 }
 

@@ -3,22 +3,25 @@
 
 #include "kernels/cpu/pointwise_block.h"
 #include "kernels/cpu/scalar.h"
+#include "kernels/simd/math.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
 // Binary integer functions that a zero divisor makes undefined: f is called for other divisors only.
 template <class T, class F>
-bool checked_block(void* output, const void* const* inputs, int64_t count, const Parameters&) {
-    const auto* a = static_cast<const T*>(inputs[0]);
-    const auto* b = static_cast<const T*>(inputs[1]);
+bool checked_block(void* output, const void* const* inputs, int64_t count, const Parameters&,
+                   unsigned constants) {
     auto* out = static_cast<T*>(output);
     bool defined = true;
-    for (int64_t i = 0; i < count; ++i) {
-        const T divisor = b[i];
-        defined &= divisor != 0;
-        out[i] = divisor == 0 ? T{0} : F{}(a[i], divisor);
-    }
+    for_runs<T, T, T>({inputs[0], inputs[1], inputs[1]}, constants & 3, count,
+                      [&](int64_t from, const T* a, const T* b, const T*, int64_t length) {
+                          for (int64_t i = 0; i < length; ++i) {
+                              const T divisor = b[i];
+                              defined &= divisor != 0;
+                              out[from + i] = divisor == 0 ? T{0} : F{}(a[i], divisor);
+                          }
+                      });
     return defined;
 }
 template <class... T, class F>
@@ -26,24 +29,45 @@ void checked(PointwiseTable& table, Pointwise op, Types<T...>, F) {
     ((entry(table, op, compute_of<T>) = checked_block<T, F>), ...);
 }
 
+// The unsigned integer of a size, or for 16 bytes half of it.
+template <int size>
+struct Bits {
+    using type = uint64_t;
+};
+template <>
+struct Bits<1> {
+    using type = uint8_t;
+};
+template <>
+struct Bits<2> {
+    using type = uint16_t;
+};
+template <>
+struct Bits<4> {
+    using type = uint32_t;
+};
+
 // Chosen by masks of bits, so that the compiler makes vectors of it whatever the type.
 template <class T>
-bool where_block(void* output, const void* const* inputs, int64_t count, const Parameters&) {
-    using Part =
-        std::conditional_t<sizeof(T) == 1, uint8_t, std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>>;
+bool where_block(void* output, const void* const* inputs, int64_t count, const Parameters&,
+                 unsigned constants) {
+    using Part = typename Bits<sizeof(T)>::type;
     constexpr int parts = sizeof(T) / sizeof(Part);
-    const auto* condition = static_cast<const uint8_t*>(inputs[0]);
-    const auto* a = static_cast<const Part*>(inputs[1]);
-    const auto* b = static_cast<const Part*>(inputs[2]);
     auto* out = static_cast<Part*>(output);
+    const auto run = [&](int64_t from, const uint8_t* condition, const auto* a, const auto* b,
+                         int64_t length) {
+        const auto *first = reinterpret_cast<const Part*>(a), *second = reinterpret_cast<const Part*>(b);
 #pragma GCC ivdep
-    for (int64_t i = 0; i < count; ++i) {
-        const Part mask = static_cast<Part>(-static_cast<Part>(condition[i] != 0));
-        for (int k = 0; k < parts; ++k) {
-            const int64_t at = i * parts + k;
-            out[at] = static_cast<Part>((a[at] & mask) | (b[at] & static_cast<Part>(~mask)));
+        for (int64_t i = 0; i < length; ++i) {
+            const Part mask = static_cast<Part>(-static_cast<Part>(condition[i] != 0));
+            for (int k = 0; k < parts; ++k) {
+                const int64_t at = i * parts + k;
+                out[from * parts + at] =
+                    static_cast<Part>((first[at] & mask) | (second[at] & static_cast<Part>(~mask)));
+            }
         }
-    }
+    };
+    for_runs<bool, T, T>({inputs[0], inputs[1], inputs[2]}, constants, count, run);
     return true;
 }
 template <class... T>
@@ -51,14 +75,22 @@ void where(PointwiseTable& table, Types<T...>) {
     ((entry(table, Pointwise::where, compute_of<T>) = where_block<T>), ...);
 }
 
+template <class T>
+bool is_negative(T x) {
+    if constexpr (std::is_unsigned_v<T>)
+        return false;
+    else
+        return x < 0;
+}
+
 // -1 divides by negation, since the smallest integer has no positive counterpart.
 template <class T>
 T truncated_quotient(T a, T b) {
-    return b == -1 ? wrapping_neg(a) : static_cast<T>(a / b);
+    return b == static_cast<T>(-1) && std::is_signed_v<T> ? wrapping_neg(a) : static_cast<T>(a / b);
 }
 template <class T>
 T truncated_remainder(T a, T b) {
-    return b == -1 ? T{0} : static_cast<T>(a % b);
+    return b == static_cast<T>(-1) && std::is_signed_v<T> ? T{0} : static_cast<T>(a % b);
 }
 
 template <class T>
@@ -68,14 +100,15 @@ T floored_remainder(T a, T b) {
         rest = truncated_remainder(a, b);
     else
         rest = std::fmod(a, b);
-    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+    return rest != 0 && is_negative(rest) != is_negative(b) ? static_cast<T>(rest + b) : rest;
 }
 
 template <class T>
 T floored_quotient(T a, T b) {
     if constexpr (std::is_integral_v<T>) {
         const T quotient = truncated_quotient(a, b);
-        return truncated_remainder(a, b) != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
+        const bool rounds = truncated_remainder(a, b) != 0 && is_negative(a) != is_negative(b);
+        return static_cast<T>(quotient - (rounds ? 1 : 0));
     } else {
         if (b == 0) return a / b;
         // The quotient of a less its remainder is integral up to rounding.
@@ -87,13 +120,13 @@ T floored_quotient(T a, T b) {
 
 template <class T>
 T integer_power(T base, T exponent) {
-    if (exponent < 0) {
+    if (is_negative(exponent)) {
         if (base == 1) return 1;
-        if (base == -1) return exponent % 2 == 0 ? 1 : -1;
+        if (base == static_cast<T>(-1)) return static_cast<T>(exponent % 2 == 0 ? 1 : -1);
         return 0;
     }
     T result = 1;
-    for (; exponent != 0; exponent >>= 1, base = wrapping_mul(base, base))
+    for (; exponent != 0; exponent = static_cast<T>(exponent >> 1), base = wrapping_mul(base, base))
         if (exponent & 1) result = wrapping_mul(result, base);
     return result;
 }
@@ -101,8 +134,8 @@ T integer_power(T base, T exponent) {
 template <class T>
 T greatest_common_divisor(T a, T b) {
     using U = std::make_unsigned_t<T>;
-    U x = a < 0 ? U{0} - static_cast<U>(a) : static_cast<U>(a);
-    U y = b < 0 ? U{0} - static_cast<U>(b) : static_cast<U>(b);
+    U x = static_cast<U>(is_negative(a) ? wrapping_neg(a) : a);
+    U y = static_cast<U>(is_negative(b) ? wrapping_neg(b) : b);
     while (y != 0) {
         const U rest = x % y;
         x = y;
@@ -111,146 +144,238 @@ T greatest_common_divisor(T a, T b) {
     return static_cast<T>(x);
 }
 
-template <class T>
-T sign_of(T x) {
-    if constexpr (is_complex_number<T>) {
+template <class V>
+V sign_of(V x) {
+    if constexpr (is_complex_number<V>) {
         const auto modulus = std::abs(x);
-        return modulus == 0 ? T{} : T(x.real() / modulus, x.imag() / modulus);
+        return modulus == 0 ? V{} : V(x.real() / modulus, x.imag() / modulus);
     } else {
-        return static_cast<T>((x > 0) - (x < 0));
+        const V zero = constant<V>(0);
+        return select(x > zero, constant<V>(1), select(x < zero, constant<V>(-1), zero));
+    }
+}
+template <>
+Vec<uint8_t> sign_of(Vec<uint8_t> x) {
+    return min(x, constant<Vec<uint8_t>>(1));
+}
+
+template <class T>
+auto magnitude(T x) {
+    return std::abs(x);
+}
+template <class T>
+Vec<T> magnitude(Vec<T> x) {
+    if constexpr (std::is_unsigned_v<T>)
+        return x;
+    else
+        return abs(x);
+}
+
+// From the nearer end, so that both ends come out exactly.
+template <class V>
+V interpolate(V a, V b, V weight) {
+    const V difference = b - a, rest = weight - constant<V>(1);
+    if constexpr (is_complex_number<V>) {
+        const bool near_a = std::norm(weight) < 0.25;
+        return (near_a ? a : b) + wrapping_mul(near_a ? weight : rest, difference);
+    } else {
+        const auto near_a = magnitude(weight) < constant<V>(0.5);
+        return select(near_a, a, b) + select(near_a, weight, rest) * difference;
     }
 }
 
+// a = quotient b + rest, with the quotient truncated; exact while the quotient is a whole number of T.
 template <class T>
-T interpolate(T a, T b, T weight) {
-    const auto small = [&] {
-        if constexpr (is_complex_number<T>)
-            return std::norm(weight) < 0.25;
-        else
-            return std::abs(weight) < T(0.5);
-    };
-    const T difference = b - a;
-    return small() ? a + wrapping_mul(weight, difference) : b - wrapping_mul(difference, T(1) - weight);
+struct Division {
+    Vec<T> quotient, rest;
+};
+template <class T>
+Division<T> truncated_division(Vec<T> a, Vec<T> b) {
+    using Integer = IntegerOf<T>;
+    const Vec<T> quotient = trunc(a / b), rest = fma(-quotient, b, a);
+    // Division may have rounded up to a whole number: then the rest has the wrong sign.
+    const auto opposite = (reinterpret<Integer>(rest) ^ reinterpret<Integer>(a)) < Vec<Integer>(Integer{0});
+    const auto over = opposite & (rest != constant<Vec<T>>(0));
+    return {select(over, with_sign(abs(quotient) - constant<Vec<T>>(1), quotient), quotient),
+            with_sign(abs(select(over, rest + with_sign(abs(b), a), rest)), a)};
+}
+template <class T>
+bool divides_exactly(Vec<T> quotient) {
+    constexpr double limit = sizeof(T) == 4 ? 0x1p23 : 0x1p52;
+    return fuses && !any(~(abs(quotient) < constant<Vec<T>>(limit)));
+}
+// Whether a rest that is not 0 has the sign that the divisor has not.
+template <class T>
+auto against_divisor(Vec<T> rest, Vec<T> b) {
+    const Vec<T> zero = constant<Vec<T>>(0);
+    return ((rest < zero) ^ (b < zero)) & (rest != zero);
+}
+
+template <class T>
+Vec<T> fmod(Vec<T> a, Vec<T> b) {
+    const auto [quotient, rest] = truncated_division(a, b);
+    if (!divides_exactly(quotient)) return each_lane([](T x, T y) { return std::fmod(x, y); }, a, b);
+    return rest;
+}
+template <class T>
+Vec<T> floored_remainder(Vec<T> a, Vec<T> b) {
+    const auto [quotient, rest] = truncated_division(a, b);
+    if (!divides_exactly(quotient)) return each_lane([](T x, T y) { return floored_remainder(x, y); }, a, b);
+    return select(against_divisor(rest, b), rest + b, rest);
+}
+template <class T>
+Vec<T> floored_quotient(Vec<T> a, Vec<T> b) {
+    const auto [quotient, rest] = truncated_division(a, b);
+    if (!divides_exactly(quotient)) return each_lane([](T x, T y) { return floored_quotient(x, y); }, a, b);
+    return select(against_divisor(rest, b), quotient - constant<Vec<T>>(1), quotient);
 }
 
 void add_one_input(PointwiseTable& table) {
-    scalars<1>(table, Pointwise::neg, Numbers{}, [](auto x) { return wrapping_neg(x); });
-    scalars<1>(table, Pointwise::abs, Types<bool>{}, [](bool x) { return x; });
-    scalars<1>(table, Pointwise::abs, Integers{}, [](auto x) { return x < 0 ? wrapping_neg(x) : x; });
-    scalars<1>(table, Pointwise::abs, Fields{}, [](auto x) { return std::abs(x); });
-    scalars<1>(table, Pointwise::sign, Types<bool>{}, [](bool x) { return x; });
-    scalars<1>(table, Pointwise::sign, RealNumbers{}, [](auto x) { return sign_of(x); });
-    scalars<1>(table, Pointwise::sgn, Types<bool>{}, [](bool x) { return x; });
-    scalars<1>(table, Pointwise::sgn, Numbers{}, [](auto x) { return sign_of(x); });
-    scalars<1>(table, Pointwise::square, Numbers{}, [](auto x) { return wrapping_mul(x, x); });
-    scalars<1>(table, Pointwise::reciprocal, Fields{}, [](auto x) { return divide(decltype(x)(1), x); });
-    scalars<1>(table, Pointwise::sqrt, Fields{}, [](auto x) { return std::sqrt(x); });
-    scalars<1>(table, Pointwise::rsqrt, Fields{},
-               [](auto x) { return divide(decltype(x)(1), std::sqrt(x)); });
+    vectors<1>(table, Pointwise::neg, Numbers{}, [](auto x) { return wrapping_neg(x); });
+    scalars<1>(table, Pointwise::abs, Bool{}, [](bool x) { return x; });
+    vectors<1>(table, Pointwise::abs, Numbers{}, [](auto x) { return magnitude(x); });
+    scalars<1>(table, Pointwise::sign, Bool{}, [](bool x) { return x; });
+    vectors<1>(table, Pointwise::sign, RealNumbers{}, [](auto x) { return sign_of(x); });
+    scalars<1>(table, Pointwise::sgn, Bool{}, [](bool x) { return x; });
+    vectors<1>(table, Pointwise::sgn, Numbers{}, [](auto x) { return sign_of(x); });
+    vectors<1>(table, Pointwise::square, Numbers{}, [](auto x) { return wrapping_mul(x, x); });
+    vectors<1>(table, Pointwise::reciprocal, Fields{},
+               [](auto x) { return divide(constant<decltype(x)>(1), x); });
+    vectors<1>(table, Pointwise::sqrt, Fields{}, [](auto x) { return root(x); });
+    vectors<1>(table, Pointwise::rsqrt, Fields{},
+               [](auto x) { return divide(constant<decltype(x)>(1), root(x)); });
     scalars<1>(table, Pointwise::conj_physical, BoolAndReals{}, [](auto x) { return x; });
     scalars<1>(table, Pointwise::conj_physical, Complexes{}, [](auto x) { return std::conj(x); });
     scalars<1>(table, Pointwise::pow_scalar, Integers{},
                [](auto x, const auto& p) { return integer_power(x, p.v0); });
-    scalars<1>(table, Pointwise::affine, Numbers{},
+    vectors<1>(table, Pointwise::affine, Numbers{},
                [](auto x, const auto& p) { return wrapping_add(wrapping_mul(p.v0, x), p.v1); });
-    scalars<1>(table, Pointwise::scaled_sqrt, Reals{},
-               [](auto x, const auto& p) { return p.v0 * std::sqrt(x) + p.v1; });
-    scalars<1>(table, Pointwise::bitwise_not, Types<bool>{}, [](bool x) { return !x; });
-    scalars<1>(table, Pointwise::bitwise_not, Integers{}, [](auto x) { return ~x; });
+    vectors<1>(table, Pointwise::scaled_sqrt, Reals{},
+               [](auto x, const auto& p) { return p.v0 * root(x) + p.v1; });
+    scalars<1>(table, Pointwise::bitwise_not, Bool{}, [](bool x) { return !x; });
+    vectors<1>(table, Pointwise::bitwise_not, Integers{}, [](auto x) { return ~x; });
 }
 
-void add_two_inputs(PointwiseTable& table) {
-    scalars<2>(table, Pointwise::add, Types<bool>{}, [](bool a, bool b) { return static_cast<bool>(a | b); });
-    scalars<2>(table, Pointwise::add, Numbers{}, [](auto a, auto b) { return wrapping_add(a, b); });
-    scalars<2>(table, Pointwise::sub, Numbers{}, [](auto a, auto b) { return wrapping_sub(a, b); });
-    scalars<2>(table, Pointwise::mul, Types<bool>{}, [](bool a, bool b) { return static_cast<bool>(a & b); });
-    scalars<2>(table, Pointwise::mul, Numbers{}, [](auto a, auto b) { return wrapping_mul(a, b); });
-    scalars<2>(table, Pointwise::div, Fields{}, [](auto a, auto b) { return divide(a, b); });
-    scalars<2>(table, Pointwise::add_scaled, Types<bool>{},
-               [](bool a, bool b, const auto& p) { return static_cast<bool>(a | (b & p.v0)); });
-    scalars<2>(table, Pointwise::add_scaled, Numbers{},
-               [](auto a, auto b, const auto& p) { return wrapping_add(a, wrapping_mul(p.v0, b)); });
-    scalars<2>(table, Pointwise::scaled_sum, Numbers{}, [](auto a, auto b, const auto& p) {
-        return wrapping_add(wrapping_mul(p.v1, a), wrapping_mul(p.v0, b));
-    });
-    scalars<2>(table, Pointwise::lerp_scalar, Fields{},
-               [](auto a, auto b, const auto& p) { return interpolate(a, b, p.v0); });
+// The sign of a half type is a bit of its own.
+void add_half_signs(PointwiseTable& table) {
+    for (BlockFunction& negate : table.halves[static_cast<int>(Pointwise::neg)]) {
+        const auto flip = [](auto x) { return x ^ decltype(x)(int16_t{-0x8000}); };
+        negate = vector_block<1, int16_t, int16_t, decltype(flip)>;
+    }
+    for (BlockFunction& magnitude : table.halves[static_cast<int>(Pointwise::abs)]) {
+        const auto clear = [](auto x) { return x & decltype(x)(int16_t{0x7fff}); };
+        magnitude = vector_block<1, int16_t, int16_t, decltype(clear)>;
+    }
+}
+
+void add_division(PointwiseTable& table) {
+    vectors<2>(table, Pointwise::div, Fields{}, [](auto a, auto b) { return divide(a, b); });
     checked(table, Pointwise::floor_divide, Integers{},
             [](auto a, auto b) { return floored_quotient(a, b); });
-    scalars<2>(table, Pointwise::floor_divide, Reals{},
+    vectors<2>(table, Pointwise::floor_divide, Reals{},
                [](auto a, auto b) { return floored_quotient(a, b); });
     checked(table, Pointwise::trunc_divide, Integers{},
             [](auto a, auto b) { return truncated_quotient(a, b); });
-    scalars<2>(table, Pointwise::trunc_divide, Reals{}, [](auto a, auto b) { return std::trunc(a / b); });
+    vectors<2>(table, Pointwise::trunc_divide, Reals{}, [](auto a, auto b) { return trunc(a / b); });
     checked(table, Pointwise::remainder, Integers{}, [](auto a, auto b) { return floored_remainder(a, b); });
-    scalars<2>(table, Pointwise::remainder, Reals{}, [](auto a, auto b) { return floored_remainder(a, b); });
+    vectors<2>(table, Pointwise::remainder, Reals{}, [](auto a, auto b) { return floored_remainder(a, b); });
     checked(table, Pointwise::fmod, Integers{}, [](auto a, auto b) { return truncated_remainder(a, b); });
-    scalars<2>(table, Pointwise::fmod, Reals{}, [](auto a, auto b) { return std::fmod(a, b); });
-    scalars<2>(table, Pointwise::pow, Integers{}, [](auto a, auto b) { return integer_power(a, b); });
-    scalars<2>(table, Pointwise::maximum, BoolAndReals{},
-               [](auto a, auto b) { return (a < b) | (b != b) ? b : a; });
-    scalars<2>(table, Pointwise::minimum, BoolAndReals{},
-               [](auto a, auto b) { return (a > b) | (b != b) ? b : a; });
-    scalars<2>(table, Pointwise::fmax, BoolAndReals{},
-               [](auto a, auto b) { return (a < b) | (a != a) ? b : a; });
-    scalars<2>(table, Pointwise::fmin, BoolAndReals{},
-               [](auto a, auto b) { return (a > b) | (a != a) ? b : a; });
+    vectors<2>(table, Pointwise::fmod, Reals{}, [](auto a, auto b) { return fmod(a, b); });
     scalars<2>(table, Pointwise::gcd, Integers{},
                [](auto a, auto b) { return greatest_common_divisor(a, b); });
     scalars<2>(table, Pointwise::lcm, Integers{}, [](auto a, auto b) {
         const auto divisor = greatest_common_divisor(a, b);
         const auto multiple = divisor == 0 ? divisor : wrapping_mul(truncated_quotient(a, divisor), b);
-        return multiple < 0 ? wrapping_neg(multiple) : multiple;
+        return is_negative(multiple) ? wrapping_neg(multiple) : multiple;
     });
 }
 
+void add_sums_and_products(PointwiseTable& table) {
+    scalars<2>(table, Pointwise::add, Bool{}, [](bool a, bool b) { return static_cast<bool>(a | b); });
+    vectors<2>(table, Pointwise::add, Numbers{}, [](auto a, auto b) { return wrapping_add(a, b); });
+    vectors<2>(table, Pointwise::sub, Numbers{}, [](auto a, auto b) { return wrapping_sub(a, b); });
+    scalars<2>(table, Pointwise::mul, Bool{}, [](bool a, bool b) { return static_cast<bool>(a & b); });
+    vectors<2>(table, Pointwise::mul, Numbers{}, [](auto a, auto b) { return wrapping_mul(a, b); });
+    scalars<2>(table, Pointwise::add_scaled, Bool{},
+               [](bool a, bool b, const auto& p) { return static_cast<bool>(a | (b & p.v0)); });
+    vectors<2>(table, Pointwise::add_scaled, Numbers{},
+               [](auto a, auto b, const auto& p) { return wrapping_add(a, wrapping_mul(p.v0, b)); });
+    vectors<2>(table, Pointwise::scaled_sum, Numbers{}, [](auto a, auto b, const auto& p) {
+        return wrapping_add(wrapping_mul(p.v1, a), wrapping_mul(p.v0, b));
+    });
+    vectors<2>(table, Pointwise::lerp_scalar, Fields{},
+               [](auto a, auto b, const auto& p) { return interpolate(a, b, p.v0); });
+    scalars<2>(table, Pointwise::pow, Integers{}, [](auto a, auto b) { return integer_power(a, b); });
+}
+
+void add_extrema(PointwiseTable& table) {
+    for (const Pointwise op : {Pointwise::maximum, Pointwise::fmax})
+        scalars<2>(table, op, Bool{}, [](bool a, bool b) { return static_cast<bool>(a | b); });
+    for (const Pointwise op : {Pointwise::minimum, Pointwise::fmin})
+        scalars<2>(table, op, Bool{}, [](bool a, bool b) { return static_cast<bool>(a & b); });
+    // max and min give the second where either is NaN.
+    vectors<2>(table, Pointwise::maximum, RealNumbers{},
+               [](auto a, auto b) { return select(b == b, max(b, a), b); });
+    vectors<2>(table, Pointwise::minimum, RealNumbers{},
+               [](auto a, auto b) { return select(b == b, min(b, a), b); });
+    vectors<2>(table, Pointwise::fmax, RealNumbers{},
+               [](auto a, auto b) { return select(a == a, max(b, a), b); });
+    vectors<2>(table, Pointwise::fmin, RealNumbers{},
+               [](auto a, auto b) { return select(a == a, min(b, a), b); });
+}
+
 void add_bitwise(PointwiseTable& table) {
-    scalars<2>(table, Pointwise::bitwise_and, BoolAndIntegers{},
-               [](auto a, auto b) { return static_cast<decltype(a)>(a & b); });
-    scalars<2>(table, Pointwise::bitwise_or, BoolAndIntegers{},
-               [](auto a, auto b) { return static_cast<decltype(a)>(a | b); });
-    scalars<2>(table, Pointwise::bitwise_xor, BoolAndIntegers{},
-               [](auto a, auto b) { return static_cast<decltype(a)>(a ^ b); });
+    scalars<2>(table, Pointwise::bitwise_and, Bool{},
+               [](bool a, bool b) { return static_cast<bool>(a & b); });
+    scalars<2>(table, Pointwise::bitwise_or, Bool{}, [](bool a, bool b) { return static_cast<bool>(a | b); });
+    scalars<2>(table, Pointwise::bitwise_xor, Bool{}, [](bool a, bool b) { return a != b; });
+    vectors<2>(table, Pointwise::bitwise_and, Integers{}, [](auto a, auto b) { return a & b; });
+    vectors<2>(table, Pointwise::bitwise_or, Integers{}, [](auto a, auto b) { return a | b; });
+    vectors<2>(table, Pointwise::bitwise_xor, Integers{}, [](auto a, auto b) { return a ^ b; });
     // Shifts by a negative count, or by the width or more, leave nothing but the sign.
     scalars<2>(table, Pointwise::bitwise_left_shift, Integers{}, [](auto a, auto b) {
         using T = decltype(a);
         constexpr T bits = 8 * sizeof(T);
-        return b < 0 || b >= bits ? T{0} : static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) << b);
+        return is_negative(b) || b >= bits ? T{0}
+                                           : static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) << b);
     });
     scalars<2>(table, Pointwise::bitwise_right_shift, Integers{}, [](auto a, auto b) {
         using T = decltype(a);
         constexpr T last = 8 * sizeof(T) - 1;
-        return static_cast<T>(a >> (b < 0 || b > last ? last : b));
+        if (std::is_unsigned_v<T> && b > last) return T{0};
+        return static_cast<T>(a >> (is_negative(b) || b > last ? last : b));
     });
 }
 
 void add_three_inputs(PointwiseTable& table) {
     where(table, All{});
     // NaN in any of the three is the result.
-    scalars<3>(table, Pointwise::clamp, RealNumbers{}, [](auto x, auto low, auto high) {
-        const auto above = (x < low) | (low != low) ? low : x;
-        const auto inside = (above > high) | (high != high) ? high : above;
-        return x != x ? x : low != low ? low : inside;
+    vectors<3>(table, Pointwise::clamp, RealNumbers{}, [](auto x, auto low, auto high) {
+        const auto above = select((x < low) | (low != low), low, x);
+        const auto inside = select((above > high) | (high != high), high, above);
+        return select(x != x, x, select(low != low, low, inside));
     });
-    scalars<3>(table, Pointwise::lerp, Fields{}, [](auto a, auto b, auto w) { return interpolate(a, b, w); });
-    scalars<3>(table, Pointwise::addcmul, Numbers{}, [](auto a, auto b, auto c, const auto& p) {
+    vectors<3>(table, Pointwise::lerp, Fields{}, [](auto a, auto b, auto w) { return interpolate(a, b, w); });
+    vectors<3>(table, Pointwise::addcmul, Numbers{}, [](auto a, auto b, auto c, const auto& p) {
         return wrapping_add(a, wrapping_mul(wrapping_mul(p.v0, b), c));
     });
-    scalars<3>(table, Pointwise::scaled_addcmul, Numbers{}, [](auto a, auto b, auto c, const auto& p) {
+    vectors<3>(table, Pointwise::scaled_addcmul, Numbers{}, [](auto a, auto b, auto c, const auto& p) {
         return wrapping_add(wrapping_mul(p.v1, a), wrapping_mul(wrapping_mul(p.v0, b), c));
     });
-    scalars<3>(table, Pointwise::addcdiv, Fields{},
+    vectors<3>(table, Pointwise::addcdiv, Fields{},
                [](auto a, auto b, auto c, const auto& p) { return a + divide(wrapping_mul(p.v0, b), c); });
-    scalars<3>(table, Pointwise::addcdiv_sqrt, Reals{}, [](auto a, auto b, auto c, const auto& p) {
-        return a + p.v0 * b / (p.v1 * std::sqrt(c) + p.v2);
-    });
+    vectors<3>(table, Pointwise::addcdiv_sqrt, Reals{},
+               [](auto a, auto b, auto c, const auto& p) { return a + p.v0 * b / (p.v1 * root(c) + p.v2); });
 }
 
 }  // namespace
 
 void add_arithmetic(PointwiseTable& table) {
     add_one_input(table);
-    add_two_inputs(table);
+    add_half_signs(table);
+    add_sums_and_products(table);
+    add_division(table);
+    add_extrema(table);
     add_bitwise(table);
     add_three_inputs(table);
 }

@@ -1,9 +1,12 @@
 // How scalar functions become block functions: a lambda over scalars or Vec, looped over contiguous memory.
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 
+#include "kernels/cpu/scalar.h"
 #include "kernels/pointwise_table.h"
+#include "kernels/simd/half.h"
 #include "kernels/simd/vec.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
@@ -26,6 +29,46 @@ template <class T>
 struct ElementOf<Vec<T>> {
     using type = T;
 };
+
+// A number as a scalar or as every lane of a Vec, for functions written for both.
+template <class V>
+V constant(double value) {
+    return V(static_cast<typename ElementOf<V>::type>(value));
+}
+
+// What a Vec and a scalar spell differently.
+template <class T>
+T select(bool condition, T if_true, T if_false) {
+    return condition ? if_true : if_false;
+}
+template <class T>
+Vec<T> wrapping_add(Vec<T> a, Vec<T> b) {
+    return a + b;
+}
+template <class T>
+Vec<T> wrapping_sub(Vec<T> a, Vec<T> b) {
+    return a - b;
+}
+template <class T>
+Vec<T> wrapping_mul(Vec<T> a, Vec<T> b) {
+    return a * b;
+}
+template <class T>
+Vec<T> wrapping_neg(Vec<T> a) {
+    return -a;
+}
+template <class T>
+Vec<T> divide(Vec<T> a, Vec<T> b) {
+    return a / b;
+}
+template <class T>
+T root(T x) {
+    return std::sqrt(x);
+}
+template <class T>
+Vec<T> root(Vec<T> x) {
+    return sqrt(x);
+}
 
 // Parameters as numbers of one type, scalar or Vec.
 template <class V>
@@ -60,47 +103,157 @@ auto call(F f, const Values<V>& values, X... x) {
         return f(x...);
 }
 
-template <int arity, class T, class F>
-bool scalar_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters) {
-    const Values<T> values(parameters);
-    const auto* a = static_cast<const T*>(inputs[0]);
-    const auto* b = static_cast<const T*>(inputs[arity > 1 ? 1 : 0]);
-    const auto* c = static_cast<const T*>(inputs[arity > 2 ? 2 : 0]);
-    const auto apply = [&](int64_t i) {
-        if constexpr (arity == 1)
-            return call(F{}, values, a[i]);
-        else if constexpr (arity == 2)
-            return call(F{}, values, a[i], b[i]);
-        else
-            return call(F{}, values, a[i], b[i], c[i]);
-    };
-    auto* out = static_cast<decltype(apply(0))*>(output);
-#pragma GCC ivdep
-    for (int64_t i = 0; i < count; ++i) out[i] = apply(i);
-    return true;
+// Bytes of a boolean array may hold any value when the memory came from elsewhere.
+template <class T>
+using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
+template <class T>
+T as_value(Stored<T> stored) {
+    if constexpr (std::is_same_v<T, bool>)
+        return stored != 0;
+    else
+        return stored;
+}
+
+// An input of a loop over runs of elements: it steps from run to run, and one element for all stays on a run
+// of its repetitions.
+template <class T>
+class Runs {
+  public:
+    static constexpr int64_t length = 64;
+
+    Runs(const void* data, bool constant)
+        : data_(static_cast<const Stored<T>*>(data)), step_(constant ? 0 : length) {
+        if (!constant) return;
+        for (Stored<T>& element : repeated_) element = *data_;
+        data_ = repeated_;
+    }
+    Runs(const Runs&) = delete;
+    Runs& operator=(const Runs&) = delete;
+    const Stored<T>* next() {
+        const Stored<T>* const run = data_;
+        data_ += step_;
+        return run;
+    }
+
+  private:
+    const Stored<T>* data_;
+    int64_t step_;
+    alignas(64) Stored<T> repeated_[length];
+};
+
+// Calls body(i, run of a, run of b, run of c, length) for every run from element i on.
+template <class A, class B, class C, class Body>
+void for_runs(const void* const (&data)[3], unsigned constants, int64_t count, Body body) {
+    Runs<A> a(data[0], (constants & 1) != 0);
+    Runs<B> b(data[1], (constants & 2) != 0);
+    Runs<C> c(data[2], (constants & 4) != 0);
+    constexpr int64_t length = Runs<A>::length;
+    for (int64_t i = 0; i < count; i += length)
+        body(i, a.next(), b.next(), c.next(), std::min(length, count - i));
 }
 
 template <int arity, class T, class F>
-bool vector_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters) {
+bool scalar_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters,
+                  unsigned constants) {
+    const Values<T> values(parameters);
+    const auto apply = [&](const Stored<T>* a, const Stored<T>* b, const Stored<T>* c, int64_t i) {
+        if constexpr (arity == 1)
+            return call(F{}, values, as_value<T>(a[i]));
+        else if constexpr (arity == 2)
+            return call(F{}, values, as_value<T>(a[i]), as_value<T>(b[i]));
+        else
+            return call(F{}, values, as_value<T>(a[i]), as_value<T>(b[i]), as_value<T>(c[i]));
+    };
+    auto* out = static_cast<decltype(apply(nullptr, nullptr, nullptr, 0))*>(output);
+    const void* const data[3] = {inputs[0], inputs[arity > 1 ? 1 : 0], inputs[arity > 2 ? 2 : 0]};
+    const auto run = [&](int64_t from, const Stored<T>* a, const Stored<T>* b, const Stored<T>* c,
+                         int64_t length) {
+#pragma GCC ivdep
+        for (int64_t i = 0; i < length; ++i) out[from + i] = apply(a, b, c, i);
+    };
+    if (arity == 1 || constants == 0)
+        run(0, static_cast<const Stored<T>*>(data[0]), static_cast<const Stored<T>*>(data[1]),
+            static_cast<const Stored<T>*>(data[2]), count);
+    else
+        for_runs<T, T, T>(data, constants, count, run);
+    return true;
+}
+
+// Vectors of T from elements stored as T or, for float, as a half type; `count` of them at the end.
+template <class T, class S>
+Vec<T> load_vector(const S* source) {
+    if constexpr (std::is_same_v<T, S>)
+        return Vec<T>::load(source);
+    else
+        return load_widened(source);
+}
+template <class T, class S>
+Vec<T> load_vector(const S* source, int64_t count) {
+    if constexpr (std::is_same_v<T, S>) {
+        return Vec<T>::load(source, count);
+    } else {
+        S lanes[Vec<T>::size] = {};
+        std::memcpy(lanes, source, static_cast<size_t>(count) * sizeof(S));
+        return load_widened(lanes);
+    }
+}
+template <class T, class S>
+void store_vector(Vec<T> x, S* target) {
+    if constexpr (std::is_same_v<T, S>)
+        x.store(target);
+    else
+        store_narrowed(x, target);
+}
+template <class T, class S>
+void store_vector(Vec<T> x, S* target, int64_t count) {
+    if constexpr (std::is_same_v<T, S>) {
+        x.store(target, count);
+    } else {
+        S lanes[Vec<T>::size];
+        store_narrowed(x, lanes);
+        std::memcpy(target, lanes, static_cast<size_t>(count) * sizeof(S));
+    }
+}
+
+// An input of a loop over vectors: contiguous elements, or one for all.
+template <class T, class S>
+class Source {
+  public:
+    Source(const void* data, bool constant)
+        : data_(static_cast<const S*>(data)),
+          constant_(constant),
+          value_(constant ? *static_cast<const T*>(data) : T{0}) {}
+    Vec<T> load(int64_t i) const { return constant_ ? value_ : load_vector<T>(data_ + i); }
+    Vec<T> load(int64_t i, int64_t count) const {
+        return constant_ ? value_ : load_vector<T>(data_ + i, count);
+    }
+
+  private:
+    const S* data_;
+    bool constant_;
+    Vec<T> value_;
+};
+
+template <int arity, class T, class S, class F>
+bool vector_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters,
+                  unsigned constants) {
     using V = Vec<T>;
     const Values<V> values(parameters);
-    const auto* a = static_cast<const T*>(inputs[0]);
-    const auto* b = static_cast<const T*>(inputs[arity > 1 ? 1 : 0]);
-    const auto* c = static_cast<const T*>(inputs[arity > 2 ? 2 : 0]);
-    auto* out = static_cast<T*>(output);
-    const auto apply = [&](V x, V y, V z) {
+    const Source<T, S> a(inputs[0], arity > 1 && (constants & 1) != 0),
+        b(inputs[arity > 1 ? 1 : 0], arity > 1 && (constants & 2) != 0),
+        c(inputs[arity > 2 ? 2 : 0], arity > 2 && (constants & 4) != 0);
+    auto* out = static_cast<S*>(output);
+    const auto apply = [&](auto... at) {
         if constexpr (arity == 1)
-            return call(F{}, values, x);
+            return call(F{}, values, a.load(at...));
         else if constexpr (arity == 2)
-            return call(F{}, values, x, y);
+            return call(F{}, values, a.load(at...), b.load(at...));
         else
-            return call(F{}, values, x, y, z);
+            return call(F{}, values, a.load(at...), b.load(at...), c.load(at...));
     };
     int64_t i = 0;
-    for (; i + V::size <= count; i += V::size)
-        apply(V::load(a + i), V::load(b + i), V::load(c + i)).store(out + i);
-    if (const int64_t rest = count - i; rest > 0)
-        apply(V::load(a + i, rest), V::load(b + i, rest), V::load(c + i, rest)).store(out + i, rest);
+    for (; i + V::size <= count; i += V::size) store_vector(apply(i), out + i);
+    if (const int64_t rest = count - i; rest > 0) store_vector(apply(i, rest), out + i, rest);
     return true;
 }
 
@@ -108,6 +261,12 @@ template <class T>
 inline constexpr Compute compute_of = Compute::boolean;
 template <>
 inline constexpr Compute compute_of<bool> = Compute::boolean;
+template <>
+inline constexpr Compute compute_of<uint8_t> = Compute::uint8;
+template <>
+inline constexpr Compute compute_of<int8_t> = Compute::int8;
+template <>
+inline constexpr Compute compute_of<int16_t> = Compute::int16;
 template <>
 inline constexpr Compute compute_of<int32_t> = Compute::int32;
 template <>
@@ -124,15 +283,22 @@ inline constexpr Compute compute_of<complex128> = Compute::complex128;
 // A list of types.
 template <class... T>
 struct Types {};
-using Integers = Types<int32_t, int64_t>;
+using Bool = Types<bool>;
+using Integers = Types<uint8_t, int8_t, int16_t, int32_t, int64_t>;
 using Reals = Types<float, double>;
 using Complexes = Types<complex64, complex128>;
-using RealNumbers = Types<int32_t, int64_t, float, double>;
 using Fields = Types<float, double, complex64, complex128>;
-using Numbers = Types<int32_t, int64_t, float, double, complex64, complex128>;
-using BoolAndIntegers = Types<bool, int32_t, int64_t>;
-using BoolAndReals = Types<bool, int32_t, int64_t, float, double>;
-using All = Types<bool, int32_t, int64_t, float, double, complex64, complex128>;
+
+// One list of all types of several.
+template <class... T, class... U>
+constexpr Types<T..., U...> operator+(Types<T...>, Types<U...>) {
+    return {};
+}
+using RealNumbers = decltype(Integers{} + Reals{});
+using Numbers = decltype(Integers{} + Fields{});
+using BoolAndIntegers = decltype(Bool{} + Integers{});
+using BoolAndReals = decltype(Bool{} + RealNumbers{});
+using All = decltype(Bool{} + Numbers{});
 
 inline BlockFunction& entry(PointwiseTable& table, Pointwise op, Compute compute) {
     return table.blocks[static_cast<int>(op)][static_cast<int>(compute)];
@@ -143,10 +309,22 @@ template <int arity, class... T, class F>
 void scalars(PointwiseTable& table, Pointwise op, Types<T...>, F) {
     ((entry(table, op, compute_of<T>) = scalar_block<arity, T, F>), ...);
 }
-// ... or vector by vector.
+// ... or vector by vector: of complex numbers, for which there is no Vec, element by element all the same, of
+// floats also as stored in the half types.
+template <int arity, class T, class F>
+void vectors_of(PointwiseTable& table, Pointwise op) {
+    if constexpr (is_complex_number<T>)
+        entry(table, op, compute_of<T>) = scalar_block<arity, T, F>;
+    else
+        entry(table, op, compute_of<T>) = vector_block<arity, T, T, F>;
+    if constexpr (std::is_same_v<T, float>) {
+        table.halves[static_cast<int>(op)][0] = vector_block<arity, float, Half, F>;
+        table.halves[static_cast<int>(op)][1] = vector_block<arity, float, BFloat16, F>;
+    }
+}
 template <int arity, class... T, class F>
 void vectors(PointwiseTable& table, Pointwise op, Types<T...>, F) {
-    ((entry(table, op, compute_of<T>) = vector_block<arity, T, F>), ...);
+    (vectors_of<arity, T, F>(table, op), ...);
 }
 
 }  // namespace

@@ -45,7 +45,8 @@ void add_comparison(PointwiseTable& table) {
     scalars<1>(table, Pointwise::isneginf, Reals{},
                [](auto x) { return x == -std::numeric_limits<decltype(x)>::infinity(); });
     scalars<1>(table, Pointwise::signbit, Types<bool>{}, [](bool) { return false; });
-    scalars<1>(table, Pointwise::signbit, Integers{}, [](auto x) { return x < 0; });
+    scalars<1>(table, Pointwise::signbit, Integers{},
+               [](auto x) { return std::is_signed_v<decltype(x)> && x < decltype(x)(0); });
     scalars<1>(table, Pointwise::signbit, Reals{}, [](auto x) { return static_cast<bool>(std::signbit(x)); });
 }
 

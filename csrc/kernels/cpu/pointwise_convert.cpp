@@ -7,11 +7,6 @@ namespace {
 
 template <class T>
 inline constexpr bool is_half = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
-template <class T>
-inline constexpr bool is_complex_number = false;
-template <class T>
-inline constexpr bool is_complex_number<std::complex<T>> = true;
-
 // Small integers convert from floating point through int32, so that values out of range wrap as on x86.
 template <class To, class From>
 To convert_value(From x) {
@@ -36,10 +31,6 @@ To convert_value(From x) {
     }
 }
 
-// Bytes of a boolean array may hold any value when the memory came from elsewhere.
-template <class From>
-using Stored = std::conditional_t<std::is_same_v<From, bool>, uint8_t, From>;
-
 template <class To, class From>
 void convert_block(void* output, const void* input, int64_t count) {
     auto* out = static_cast<To*>(output);
@@ -49,7 +40,7 @@ void convert_block(void* output, const void* input, int64_t count) {
 #pragma GCC ivdep
     for (int64_t i = 0; i < count; ++i) {
         if constexpr (std::is_same_v<From, bool>)
-            out[i] = convert_value<To>(in[i] != 0);
+            out[i] = convert_value<To>(std::min<uint8_t>(in[i], 1));
         else
             out[i] = convert_value<To>(in[i]);
     }

@@ -28,10 +28,13 @@ T next_after(T a, T b, int64_t dropped_bits) {
 }
 
 // x^v0, with the common exponents by multiplication and roots.
-template <class T>
-bool pow_scalar_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters) {
+template <class T, class S>
+bool pow_scalar_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters,
+                      unsigned constants) {
     const double exponent = parameters.value[0].real();
-    const auto run = [&]<class F>(F) { return vector_block<1, T, F>(output, inputs, count, parameters); };
+    const auto run = [&]<class F>(F) {
+        return vector_block<1, T, S, F>(output, inputs, count, parameters, constants);
+    };
     if (exponent == 2) return run([](auto x) { return x * x; });
     if (exponent == 3) return run([](auto x) { return x * x * x; });
     if (exponent == 1) return run([](auto x) { return x; });
@@ -40,6 +43,17 @@ bool pow_scalar_block(void* output, const void* const* inputs, int64_t count, co
     if (exponent == 0.5) return run([](auto x) { return sqrt(x); });
     if (exponent == -0.5) return run([](auto x) { return decltype(x)(T(1)) / sqrt(x); });
     return run([](auto x, const auto& p) { return pow(x, p.v0); });
+}
+
+// Directly while the squares keep all their digits.
+template <class T>
+Vec<T> hypot(Vec<T> a, Vec<T> b) {
+    constexpr double limit = sizeof(T) == 4 ? 0x1p50 : 0x1p500;
+    const Vec<T> larger = max(abs(a), abs(b));
+    const auto safe =
+        (larger > constant<Vec<T>>(1 / limit)) & (larger < constant<Vec<T>>(limit)) & (a == a) & (b == b);
+    if (any(~safe)) return each_lane([](T x, T y) { return std::hypot(x, y); }, a, b);
+    return sqrt(fma(a, a, b * b));
 }
 
 void add_transcendental(PointwiseTable& table) {
@@ -62,8 +76,10 @@ void add_transcendental(PointwiseTable& table) {
     vectors<1>(table, Pointwise::asinh, Reals{}, [](auto x) { return asinh(x); });
     vectors<1>(table, Pointwise::acosh, Reals{}, [](auto x) { return acosh(x); });
     vectors<1>(table, Pointwise::atanh, Reals{}, [](auto x) { return atanh(x); });
-    entry(table, Pointwise::pow_scalar, Compute::float32) = pow_scalar_block<float>;
-    entry(table, Pointwise::pow_scalar, Compute::float64) = pow_scalar_block<double>;
+    entry(table, Pointwise::pow_scalar, Compute::float32) = pow_scalar_block<float, float>;
+    entry(table, Pointwise::pow_scalar, Compute::float64) = pow_scalar_block<double, double>;
+    table.halves[static_cast<int>(Pointwise::pow_scalar)][0] = pow_scalar_block<float, Half>;
+    table.halves[static_cast<int>(Pointwise::pow_scalar)][1] = pow_scalar_block<float, BFloat16>;
     vectors<2>(table, Pointwise::pow, Reals{}, [](auto x, auto y) { return pow(x, y); });
 }
 
@@ -84,10 +100,10 @@ void add_rounding(PointwiseTable& table) {
 }
 
 void add_other(PointwiseTable& table) {
-    scalars<1>(table, Pointwise::deg2rad, Reals{},
-               [](auto x) { return x * static_cast<decltype(x)>(std::numbers::pi / 180); });
-    scalars<1>(table, Pointwise::rad2deg, Reals{},
-               [](auto x) { return x * static_cast<decltype(x)>(180 / std::numbers::pi); });
+    vectors<1>(table, Pointwise::deg2rad, Reals{},
+               [](auto x) { return x * constant<decltype(x)>(std::numbers::pi / 180); });
+    vectors<1>(table, Pointwise::rad2deg, Reals{},
+               [](auto x) { return x * constant<decltype(x)>(180 / std::numbers::pi); });
     scalars<1>(table, Pointwise::sinc, Reals{}, [](auto x) {
         using T = decltype(x);
         const T angle = x * std::numbers::pi_v<T>;
@@ -97,31 +113,36 @@ void add_other(PointwiseTable& table) {
         return x < 0 ? std::numbers::pi_v<decltype(x)> : x != x ? x : decltype(x)(0);
     });
     scalars<1>(table, Pointwise::nan_to_num, BoolAndIntegers{}, [](auto x) { return x; });
-    scalars<1>(table, Pointwise::nan_to_num, Reals{}, [](auto x, const auto& p) {
-        constexpr auto infinity = std::numeric_limits<decltype(x)>::infinity();
-        return x != x ? p.v0 : x == infinity ? p.v1 : x == -infinity ? p.v2 : x;
+    vectors<1>(table, Pointwise::nan_to_num, Reals{}, [](auto x, const auto& p) {
+        using V = decltype(x);
+        const V infinity = constant<V>(std::numeric_limits<double>::infinity());
+        return select(x == x, select(x == infinity, p.v1, select(x == -infinity, p.v2, x)), p.v0);
     });
     // NaN bounds are the ops layer's; NaN input stays.
-    scalars<1>(table, Pointwise::clamp_scalar, RealNumbers{}, [](auto x, const auto& p) {
-        const auto raised = (p.i2 & 1) != 0 && x < p.v0 ? p.v0 : x;
-        return (p.i2 & 2) != 0 && raised > p.v1 ? p.v1 : raised;
+    vectors<1>(table, Pointwise::clamp_scalar, RealNumbers{}, [](auto x, const auto& p) {
+        if ((p.i2 & 1) != 0) x = select(x < p.v0, p.v0, x);
+        if ((p.i2 & 2) != 0) x = select(x > p.v1, p.v1, x);
+        return x;
     });
-    scalars<2>(table, Pointwise::atan2, Reals{}, [](auto y, auto x) { return std::atan2(y, x); });
-    scalars<2>(table, Pointwise::hypot, Reals{}, [](auto a, auto b) { return std::hypot(a, b); });
-    scalars<2>(table, Pointwise::copysign, Reals{}, [](auto a, auto b) { return std::copysign(a, b); });
+    vectors<2>(table, Pointwise::atan2, Reals{}, [](auto y, auto x) { return atan2(y, x); });
+    vectors<2>(table, Pointwise::hypot, Reals{}, [](auto a, auto b) { return hypot(a, b); });
+    vectors<2>(table, Pointwise::copysign, Reals{}, [](auto a, auto b) { return with_sign(abs(a), b); });
     scalars<2>(table, Pointwise::nextafter, Reals{},
                [](auto a, auto b, const auto& p) { return next_after(a, b, p.i0); });
     scalars<2>(table, Pointwise::heaviside, Types<bool>{}, [](bool x, bool at_zero) { return x || at_zero; });
-    scalars<2>(table, Pointwise::heaviside, RealNumbers{},
-               [](auto x, auto at_zero) { return x == 0 ? at_zero : static_cast<decltype(x)>(x > 0); });
-    scalars<2>(table, Pointwise::logaddexp, Reals{}, [](auto a, auto b) {
-        return std::isinf(a) && a == b ? a : std::max(a, b) + std::log1p(std::exp(-std::abs(a - b)));
+    vectors<2>(table, Pointwise::heaviside, RealNumbers{}, [](auto x, auto at_zero) {
+        using V = decltype(x);
+        const V zero = constant<V>(0);
+        return select(x == zero, at_zero, select(x > zero, constant<V>(1), zero));
     });
-    scalars<2>(table, Pointwise::logaddexp2, Reals{}, [](auto a, auto b) {
-        using T = decltype(a);
-        return std::isinf(a) && a == b
-                   ? a
-                   : std::max(a, b) + std::log1p(std::exp2(-std::abs(a - b))) * std::numbers::log2e_v<T>;
+    vectors<2>(table, Pointwise::logaddexp, Reals{}, [](auto a, auto b) {
+        return select(a == b, a + constant<decltype(a)>(std::numbers::ln2),
+                      max(a, b) + log1p_exp(-abs(a - b)));
+    });
+    vectors<2>(table, Pointwise::logaddexp2, Reals{}, [](auto a, auto b) {
+        using V = decltype(a);
+        const V ln2 = constant<V>(std::numbers::ln2), log2e = constant<V>(std::numbers::log2e);
+        return select(a == b, a + constant<V>(1), max(a, b) + log1p_exp(-abs(a - b) * ln2) * log2e);
     });
     scalars<2>(table, Pointwise::xlogy, Reals{}, [](auto x, auto y) {
         return y != y ? y : x == 0 ? decltype(x)(0) : x * std::log(y);

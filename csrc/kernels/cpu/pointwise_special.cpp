@@ -267,18 +267,19 @@ void in_double_2(PointwiseTable& table, Pointwise op, F) {
 
 void add_error_functions(PointwiseTable& table) {
     vectors<1>(table, Pointwise::erf, Reals{}, [](auto x) { return erf(x); });
-    in_double_1(table, Pointwise::erfc, [](double x) { return std::erfc(x); });
+    vectors<1>(table, Pointwise::erfc, Reals{}, [](auto x) { return erfc(x); });
     in_double_1(table, Pointwise::erfinv, [](double x) { return inverse_erf(x); });
     in_double_1(table, Pointwise::erfcx, [](double x) { return scaled_erfc(x); });
     in_double_1(table, Pointwise::ndtr, [](double x) { return normal_cumulative(x); });
     in_double_1(table, Pointwise::ndtri, [](double x) { return normal_quantile(x); });
     in_double_1(table, Pointwise::log_ndtr, [](double x) { return log_normal_cumulative(x); });
     in_double_1(table, Pointwise::entr, [](double x) { return entropy(x); });
-    scalars<1>(table, Pointwise::logit, Reals{}, [](auto x, const auto& p) {
-        using T = decltype(x);
-        const T low = p.v0, high = T(1) - p.v0;
-        const T z = p.v0 < 0 ? x : x < low ? low : x > high ? high : x;
-        return std::log(z / (T(1) - z));
+    vectors<1>(table, Pointwise::logit, Reals{}, [](auto x, const auto& p) {
+        using V = decltype(x);
+        const V one = constant<V>(1), low = p.v0, high = one - p.v0;
+        const V inside = select(x < low, low, select(x > high, high, x));
+        const V z = select(low < constant<V>(0), x, inside);
+        return log(z / (one - z));
     });
 }
 

@@ -43,6 +43,27 @@ inline void narrow(const float* x, BFloat16* y, int64_t count) {
     for (int64_t i = 0; i < count; ++i) y[i] = BFloat16(x[i]);
 }
 
+// A vector's worth of them, rounded to nearest, ties to even.
+inline void store_narrowed(Vec<float> x, BFloat16* y) {
+    typedef uint16_t Short __attribute__((vector_size(vector_bytes / 2)));
+    typedef uint32_t Wide __attribute__((vector_size(vector_bytes)));
+    const Wide word = std::bit_cast<Wide>(x.native);
+    const Wide rounded = (word + 0x7fffu + ((word >> 16) & 1u)) >> 16;
+    const Wide bits = x.native == x.native ? rounded : Wide{} + 0x7fc0u;
+    const Short narrow = __builtin_convertvector(bits, Short);
+    std::memcpy(y, &narrow, sizeof narrow);
+}
+inline void store_narrowed(Vec<float> x, Half* y) {
+#if defined(__AVX512F__)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(y),
+                        _mm512_maskz_cvtps_ph(0xffff, x.native, _MM_FROUND_TO_NEAREST_INT));
+#elif defined(__F16C__)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y), _mm256_cvtps_ph(x.native, _MM_FROUND_TO_NEAREST_INT));
+#else
+    for (int lane = 0; lane < Vec<float>::size; ++lane) y[lane] = Half(x[lane]);
+#endif
+}
+
 // A vector's worth of them.
 inline Vec<float> load_widened(const BFloat16* x) {
     typedef uint16_t Short __attribute__((vector_size(vector_bytes / 2)));

@@ -12,6 +12,13 @@
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
+// Whether fma rounds once.
+#if defined(__FMA__)
+inline constexpr bool fuses = true;
+#else
+inline constexpr bool fuses = false;
+#endif
+
 // c[0] + c[1] x + c[2] x^2 + ...
 template <class T, size_t N>
 Vec<T> polynomial(Vec<T> x, const T (&coefficients)[N]) {
@@ -110,6 +117,11 @@ Vec<T> exp2_short(Vec<T> x) {
 inline Vec<float> exp2(Vec<float> x) {
     return exp2_short(clamp(x, -151.0f, 129.0f));
 }
+inline Vec<double> exp2(Vec<double> x) {
+    const Vec<double> bounded = clamp(x, -1080.0, 1030.0), n = round(bounded);
+    const auto [zero, r, quotient] = reduce_exp((bounded - n) * Vec<double>(std::numbers::ln2));
+    return scale(fma(r * r, quotient, r) + Vec<double>(1.0), n + zero);
+}
 
 template <class T>
 Vec<T> expm1(Vec<T> x) {
@@ -122,8 +134,14 @@ Vec<T> expm1(Vec<T> x) {
     return select(x == Vec<T>(T(0)), x, half + half);
 }
 
+// x = 2^exponent (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), and log(1 + f) = f - rest, for positive finite
+// x.
 template <class T>
-Vec<T> log(Vec<T> x) {
+struct LogReduction {
+    Vec<T> exponent, f, half_square, s, quotient;
+};
+template <class T>
+LogReduction<T> reduce_log(Vec<T> x) {
     using Integer = IntegerOf<T>;
     using Limits = std::numeric_limits<T>;
     constexpr int mantissa = Limits::digits - 1;
@@ -132,31 +150,59 @@ Vec<T> log(Vec<T> x) {
     constexpr T lift = sizeof(T) == 4 ? T(0x1p25) : T(0x1p54);
     const auto subnormal = x < Vec<T>(Limits::min());
     const Vec<Integer> bits = reinterpret<Integer>(select(subnormal, x * Vec<T>(lift), x));
-    // x = 2^e m with m in [sqrt(1/2), sqrt(2)).
     const Vec<Integer> e = (bits - Vec<Integer>(root_half)) >> mantissa;
     const Vec<T> f = reinterpret<T>(bits - (e << mantissa)) - Vec<T>(T(1));
-    Vec<T> exponent = reinterpret<T>(e + Vec<Integer>(std::bit_cast<Integer>(magic))) - Vec<T>(magic);
-    exponent = select(subnormal, exponent - Vec<T>(sizeof(T) == 4 ? T(25) : T(54)), exponent);
+    const Vec<T> exponent = reinterpret<T>(e + Vec<Integer>(std::bit_cast<Integer>(magic))) - Vec<T>(magic);
     // log(1 + f) = f - f^2/2 + s (f^2/2 + R), s = f / (2 + f), R = (log((1 + s) / (1 - s)) - 2 s) / s.
     const Vec<T> s = f / (f + Vec<T>(T(2)));
     const Vec<T> z = s * s;
-    Vec<T> quotient, low, high;
-    if constexpr (sizeof(T) == 4) {
+    Vec<T> quotient;
+    if constexpr (sizeof(T) == 4)
         quotient = polynomial<T>(z, {0.666666666f, 0.400001242f, 0.285505712f, 0.233368769f});
-        high = exponent * Vec<T>(0x1.62e4p-1f);
-        low = exponent * Vec<T>(1.42860682e-6f);
-    } else {
+    else
         quotient = polynomial<T>(
             z, {0.666666666666666981, 0.399999999998960081, 0.285714286275011248, 0.222222108936038334,
                 0.181829062316527928, 0.153311658755282799, 0.146231839598591806});
-        high = exponent * Vec<T>(0x1.62e42feep-1);
-        low = exponent * Vec<T>(1.9082149292705877e-10);
-    }
-    const Vec<T> half_square = f * f * Vec<T>(T(0.5));
-    const Vec<T> value = high - ((half_square - fma(s, half_square + z * quotient, low)) - f);
-    const Vec<T> finite = select(x == Vec<T>(T(0)), -Limits::infinity(), value);
-    return select((x >= Vec<T>(T(0))) & (x < Vec<T>(Limits::infinity())), finite,
-                  select(x == Vec<T>(Limits::infinity()), x, Vec<T>(Limits::quiet_NaN())));
+    return {select(subnormal, exponent - Vec<T>(sizeof(T) == 4 ? T(25) : T(54)), exponent), f,
+            f * f * Vec<T>(T(0.5)), s, z * quotient};
+}
+
+// What becomes of a logarithm where x is not positive and finite.
+template <class T>
+Vec<T> complete_log(Vec<T> x, Vec<T> value) {
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    const Vec<T> finite = select(x == Vec<T>(T(0)), -infinity, value);
+    return select((x >= Vec<T>(T(0))) & (x < Vec<T>(infinity)), finite,
+                  select(x == Vec<T>(infinity), x, Vec<T>(std::numeric_limits<T>::quiet_NaN())));
+}
+
+template <class T>
+Vec<T> log(Vec<T> x) {
+    const auto [exponent, f, half_square, s, quotient] = reduce_log(x);
+    constexpr T ln2_high = sizeof(T) == 4 ? T(0x1.62e4p-1) : T(0x1.62e42feep-1);
+    constexpr T ln2_low = sizeof(T) == 4 ? T(1.42860682e-6) : T(1.9082149292705877e-10);
+    const Vec<T> high = exponent * Vec<T>(ln2_high), low = exponent * Vec<T>(ln2_low);
+    return complete_log(x, high - ((half_square - fma(s, half_square + quotient, low)) - f));
+}
+
+// The logarithm to another base, of which `high` has so few digits that its product with an exponent is
+// exact: `high` + `low` is log 2 to it, and `scale` that of e.
+template <class T>
+Vec<T> log_to_base(Vec<T> x, T high, T low, T scale) {
+    const auto [exponent, f, half_square, s, quotient] = reduce_log(x);
+    const Vec<T> rest = half_square - s * (half_square + quotient);
+    const Vec<T> fine = fma(exponent, Vec<T>(low), -rest * Vec<T>(scale));
+    return complete_log(x, fma(f, Vec<T>(scale), fma(exponent, Vec<T>(high), fine)));
+}
+template <class T>
+Vec<T> log2(Vec<T> x) {
+    return log_to_base(x, T(1), T(0), std::numbers::log2e_v<T>);
+}
+template <class T>
+Vec<T> log10(Vec<T> x) {
+    constexpr T high = sizeof(T) == 4 ? T(0x1.34p-2) : T(0x1.34413508p-2);
+    return log_to_base(x, high, static_cast<T>(0.30102999566398119521L - static_cast<long double>(high)),
+                       std::numbers::log10e_v<T>);
 }
 
 template <class T>
@@ -165,9 +211,9 @@ Vec<T> log1p(Vec<T> x) {
     const Vec<T> one(T(1));
     const Vec<T> sum = one + x;
     const Vec<T> lost = select(abs(x) < one, x - (sum - one), one - (sum - x));
-    const Vec<T> value = log(sum) + lost / sum;
+    const Vec<T> value = log(sum);
     const auto plain = (sum > Vec<T>(T(0))) & (sum < Vec<T>(std::numeric_limits<T>::infinity()));
-    return select(x == Vec<T>(T(0)), x, select(plain, value, log(sum)));
+    return select(x == Vec<T>(T(0)), x, select(plain, value + lost / sum, value));
 }
 
 // log(1 + exp(x)), without overflow.
@@ -241,61 +287,122 @@ inline Vec<double> cos(Vec<double> x) {
     return in_quadrant(reduced, reduced.n + Vec<double>(1.0));
 }
 inline Vec<double> tan(Vec<double> x) {
-    return each_lane([](double v) { return std::tan(v); }, x);
-}
-inline Vec<float> sin(Vec<float> x) {
-    return in_double([](Vec<double> v) { return sin(v); }, x);
-}
-inline Vec<float> cos(Vec<float> x) {
-    return in_double([](Vec<double> v) { return cos(v); }, x);
-}
-inline Vec<float> tan(Vec<float> x) {
-    return in_double([](Vec<double> v) { return sin(v) / cos(v); }, x);
+    if (!within_trigonometric_limit(x)) return each_lane([](double v) { return std::tan(v); }, x);
+    const SineCosine reduced = sine_cosine(x);
+    const Vec<double> one(1.0);
+    const Vec<double> value = in_quadrant(reduced, reduced.n) / in_quadrant(reduced, reduced.n + one);
+    return select(x == Vec<double>(0.0), x, value);
 }
 
-// To float accuracy.
-inline Vec<double> atan_short(Vec<double> x) {
-    const Vec<double> one(1.0), magnitude = abs(x);
-    const auto large = magnitude > Vec<double>(2.414213562373095),
-               middle = magnitude > Vec<double>(0.4142135623730951);
-    const Vec<double> reduced = select(large, Vec<double>(-1.0) / magnitude,
-                                       select(middle, (magnitude - one) / (magnitude + one), magnitude));
-    const Vec<double> z = reduced * reduced;
-    const Vec<double> quotient =
-        polynomial<double>(z, {-0.333333332825741761, 0.19999978200733448, -0.142841940555019317,
-                               0.110720485438512179, -0.0862912793332954542, 0.0505828887923344998});
-    const Vec<double> base =
-        select(large, std::numbers::pi / 2, select(middle, Vec<double>(std::numbers::pi / 4), 0.0));
-    return with_sign(abs(base + fma(reduced * z, quotient, reduced)), x);
+// The sine of x + quarters pi/2 in float alone, for |x| up to 2^15: the parts of pi/2 multiply exactly inside
+// fma.
+inline Vec<float> short_sine(Vec<float> x, float quarters) {
+    const Vec<float> n = round(x * Vec<float>(static_cast<float>(2 / std::numbers::pi)));
+    Vec<float> r = fma(n, Vec<float>(-0x1.921fb6p+0f), x);
+    r = fma(n, Vec<float>(0x1.777a5cp-25f), r);
+    r = fma(n, Vec<float>(0x1.ee59dap-50f), r);
+    const Vec<float> z = r * r;
+    const Vec<float> sine =
+        fma(r * z, polynomial<float>(z, {-0.166666554f, 0.008332196f, -0.000195189421f}), r);
+    const Vec<float> cosine =
+        fma(z * z, polynomial<float>(z, {0.0416666521f, -0.00138875808f, 2.44594465e-5f}),
+            fma(Vec<float>(-0.5f), z, Vec<float>(1.0f)));
+    const Vec<int32_t> bits = reinterpret<int32_t>(n + Vec<float>(0x1.8p23f + quarters));
+    const Vec<float> value = select((bits & Vec<int32_t>(1)) != Vec<int32_t>(0), cosine, sine);
+    return reinterpret<float>(reinterpret<int32_t>(value) ^ ((bits & Vec<int32_t>(2)) << 30));
 }
-inline Vec<float> atan(Vec<float> x) {
-    return in_double([](Vec<double> v) { return atan_short(v); }, x);
+inline bool within_short_limit(Vec<float> x) {
+    return fuses && !any(~(abs(x) <= Vec<float>(0x1p15f)));
 }
-inline Vec<float> asin(Vec<float> x) {
-    const Vec<double> one(1.0);
-    return in_double([=](Vec<double> v) { return atan_short(v / sqrt((one - v) * (one + v))); }, x);
+inline Vec<float> sin(Vec<float> x) {
+    if (!within_short_limit(x)) return in_double([](Vec<double> v) { return sin(v); }, x);
+    return select(x == Vec<float>(0.0f), x, short_sine(x, 0.0f));
 }
-inline Vec<float> acos(Vec<float> x) {
-    const Vec<double> one(1.0);
-    return in_double(
-        [=](Vec<double> v) { return Vec<double>(2.0) * atan_short(sqrt((one - v) / (one + v))); }, x);
+inline Vec<float> cos(Vec<float> x) {
+    if (!within_short_limit(x)) return in_double([](Vec<double> v) { return cos(v); }, x);
+    return short_sine(x, 1.0f);
+}
+inline Vec<float> tan(Vec<float> x) {
+    return in_double([](Vec<double> v) { return tan(v); }, x);
+}
+
+// atan(y / x) for 0 <= y <= x, x > 0.
+inline Vec<float> atan_octant(Vec<float> y, Vec<float> x) {
+    const Vec<float> m = y / x, z = m * m;
+    return fma(m * z,
+               long_polynomial<float>(
+                   z, {-0.333333295f, 0.199997602f, -0.142809486f, 0.11065276f, -0.0883675405f, 0.0679864135f,
+                       -0.0454772387f, 0.0231982815f, -0.00762349022f, 0.00117415726f}),
+               m);
+}
+// The same for any y, x >= 0 that are not both 0: beyond pi/8, atan(y / x) = pi/4 + atan((y - x) / (y + x)).
+inline Vec<double> atan_octant(Vec<double> y, Vec<double> x) {
+    const auto steep = y > x * Vec<double>(0.41421356237309503);
+    const Vec<double> m = select(steep, y - x, y) / select(steep, y + x, x), z = m * m;
+    const Vec<double> value = fma(
+        m * z,
+        long_polynomial<double>(z, {-0.333333333333333326, 0.199999999999992792, -0.14285714285566392,
+                                    0.111111110981224133, -0.0909090846907485512, 0.0769228945963472874,
+                                    -0.0666631784615245153, 0.0587784856150056568, -0.0522336684202561169,
+                                    0.0452246236709793187, -0.0338890388418682729, 0.0155932005882826826}),
+        m);
+    return select(steep, value + Vec<double>(3.061616997868383e-17) + Vec<double>(std::numbers::pi / 4),
+                  value);
+}
+template <class T>
+Vec<T> atan2(Vec<T> y, Vec<T> x) {
+    constexpr T pi_low = sizeof(T) == 4 ? T(-8.742277657347586e-8) : T(1.2246467991473532e-16);
+    const Vec<T> a = abs(y), b = abs(x), zero(T(0)), one(T(1));
+    // Equal arguments, infinite ones too, stand for 1; and 0 for 0 whatever x is.
+    const auto equal = a == b;
+    const Vec<T> low = select(a == zero, zero, select(equal, one, min(a, b)));
+    const Vec<T> high = select(equal, one, max(a, b));
+    Vec<T> value = atan_octant(low, high);
+    value = select(a > b, Vec<T>(std::numbers::pi_v<T> / 2) - (value - Vec<T>(pi_low / 2)), value);
+    using Integer = IntegerOf<T>;
+    const auto left = reinterpret<Integer>(x) < Vec<Integer>(Integer{0});
+    value = select(left, Vec<T>(std::numbers::pi_v<T>) - (value - Vec<T>(pi_low)), value);
+    return select((x == x) & (y == y), with_sign(value, y), x + y);
+}
+template <class T>
+Vec<T> atan(Vec<T> x) {
+    return atan2(x, Vec<T>(T(1)));
+}
+template <class T>
+Vec<T> asin(Vec<T> x) {
+    const Vec<T> one(T(1));
+    return atan2(x, sqrt((one - x) * (one + x)));
+}
+template <class T>
+Vec<T> acos(Vec<T> x) {
+    const Vec<T> one(T(1));
+    return Vec<T>(T(2)) * atan2(sqrt(one - x), sqrt(one + x));
+}
+inline Vec<double> sinh(Vec<double> x) {
+    const Vec<double> a = abs(x), half(0.5);
+    if (any(a > Vec<double>(709.0))) return each_lane([](double v) { return std::sinh(v); }, x);
+    const Vec<double> t = expm1(a);
+    return select(x == x, with_sign(half * (t + t / (t + Vec<double>(1.0))), x), x);
+}
+inline Vec<double> cosh(Vec<double> x) {
+    const Vec<double> a = abs(x), half(0.5);
+    if (any(a > Vec<double>(709.0))) return each_lane([](double v) { return std::cosh(v); }, x);
+    const Vec<double> e = exp(a);
+    return select(x == x, half * e + half / e, x);
+}
+inline Vec<double> atanh(Vec<double> x) {
+    const Vec<double> a = abs(x);
+    const Vec<double> value = Vec<double>(0.5) * log1p((a + a) / (Vec<double>(1.0) - a));
+    return select(value == value, with_sign(value, x), value);
 }
 inline Vec<float> sinh(Vec<float> x) {
-    return in_double(
-        [](Vec<double> v) {
-            const Vec<double> t = expm1(min(abs(v), Vec<double>(700.0)));
-            const Vec<double> value = Vec<double>(0.5) * (t + t / (t + Vec<double>(1.0)));
-            return select(v == v, with_sign(value, v), v);
-        },
-        x);
+    return in_double([](Vec<double> v) { return sinh(clamp(v, -700.0, 700.0)); }, x);
 }
 inline Vec<float> cosh(Vec<float> x) {
-    return in_double(
-        [](Vec<double> v) {
-            const Vec<double> e = exp(min(abs(v), Vec<double>(700.0)));
-            return select(v == v, Vec<double>(0.5) * (e + Vec<double>(1.0) / e), v);
-        },
-        x);
+    return in_double([](Vec<double> v) { return cosh(clamp(v, -700.0, 700.0)); }, x);
+}
+inline Vec<float> atanh(Vec<float> x) {
+    return in_double([](Vec<double> v) { return atanh(v); }, x);
 }
 inline Vec<float> asinh(Vec<float> x) {
     return in_double(
@@ -310,22 +417,6 @@ inline Vec<float> acosh(Vec<float> x) {
     const Vec<double> one(1.0);
     return in_double([=](Vec<double> v) { return log(v + sqrt(v - one) * sqrt(v + one)); }, x);
 }
-inline Vec<float> atanh(Vec<float> x) {
-    return in_double(
-        [](Vec<double> v) {
-            const Vec<double> a = abs(v);
-            const Vec<double> value = Vec<double>(0.5) * log1p((a + a) / (Vec<double>(1.0) - a));
-            return select(value == value, with_sign(value, v), value);
-        },
-        x);
-}
-inline Vec<float> log2(Vec<float> x) {
-    return in_double([](Vec<double> v) { return log(v) * Vec<double>(std::numbers::log2e); }, x);
-}
-inline Vec<float> log10(Vec<float> x) {
-    return in_double([](Vec<double> v) { return log(v) * Vec<double>(std::numbers::log10e); }, x);
-}
-
 // What becomes of a power where base or exponent is not an ordinary positive number: `value` is
 // |base|^exponent where both are finite and not zero.
 inline Vec<float> complete_power(Vec<float> base, Vec<float> exponent, Vec<float> value) {
@@ -393,56 +484,82 @@ inline Vec<float> erf(Vec<float> x) {
     const Vec<float> far = with_sign(Vec<float>(1.0f) - exp(exponent), x);
     return select(a < Vec<float>(0.94f), near, select(x == x, far, x));
 }
+
+// erfc(a) exp(a^2) for a >= 0, a polynomial in (a - 3.75) / (a + 3.75) over 1 + 2 a (Shepherd and
+// Laframboise, 1981), up to the end of double's range; with fewer coefficients, and up to the end of float's.
+template <size_t N>
+Vec<double> scaled_tail(Vec<double> a, const double (&coefficients)[N]) {
+    const Vec<double> k(3.75), up = a + k, twice = a + a + Vec<double>(1.0);
+    const Vec<double> inverse = Vec<double>(1.0) / (up * twice);
+    return long_polynomial<double>((a - k) * twice * inverse, coefficients) * up * inverse;
+}
+inline Vec<double> erfc_tail(Vec<double> a) {
+    const Vec<double> bounded = min(a, Vec<double>(27.5));
+    const Vec<double> quotient =
+        scaled_tail(bounded, {1.23751263083782758,      -0.140240598585546681,    0.00358541548546377914,
+                              0.0822767384901120369,    -0.108803930141712359,    0.0923043211615311556,
+                              -0.0586933985903094125,   0.0283622774004577225,    -0.00974657955343187366,
+                              0.00175562601715200385,   0.00029371366631088616,   -0.000290154965295709261,
+                              0.0000516489134695998619, 0.0000223872596382301343, -0.0000114429909268054383,
+                              -9.80166675585857751e-7,  1.74811904683919643e-6,   -4.81583962167284902e-8,
+                              -2.52614652677155047e-7,  1.59963352155737078e-8,   3.28508355623331591e-8,
+                              -8.78212573480352024e-10, -2.41082153654223304e-9});
+    // The square in two parts, the first exact.
+    const Vec<double> head =
+        reinterpret<double>(reinterpret<int64_t>(bounded) & Vec<int64_t>(~int64_t{0x7ffffff}));
+    const Vec<double> low = (bounded - head) * (bounded + head);
+    const Vec<double> correction = fma(low, fma(low, Vec<double>(0.5), Vec<double>(-1.0)), Vec<double>(1.0));
+    return exp(-head * head) * (quotient * correction);
+}
 inline Vec<double> erf(Vec<double> x) {
-    return each_lane([](double v) { return std::erf(v); }, x);
+    const Vec<double> a = abs(x);
+    const Vec<double> near = fma(
+        x,
+        long_polynomial<double>(
+            x * x, {0.128379167095512574, -0.376126389031837482, 0.112837916709548845, -0.026866170645077874,
+                    0.00522397762482842958, -0.000854832698142599634, 0.000120553311329886455,
+                    -0.0000149255957733056568, 1.64610085004636251e-6, -1.63503965049032263e-7,
+                    1.46603308587875479e-8, -1.13749647741952549e-9, 5.96070173955849938e-11}),
+        x);
+    const auto small = a < Vec<double>(1.0);
+    if (!any(~small)) return near;
+    return select(small, near, select(x == x, with_sign(Vec<double>(1.0) - erfc_tail(a), x), x));
+}
+inline Vec<double> erfc(Vec<double> x) {
+    const Vec<double> tail = erfc_tail(abs(x));
+    return select(x < Vec<double>(0.0), Vec<double>(2.0) - tail, select(x == x, tail, x));
+}
+inline Vec<float> erfc(Vec<float> x) {
+    const auto in_halves = [](Vec<double> v) {
+        const Vec<double> a = min(abs(v), Vec<double>(11.0));
+        const Vec<double> quotient =
+            scaled_tail(a, {1.23751263042, -0.140240586459, 0.00358547170347, 0.0822761561206,
+                            -0.108805450948, 0.092311591423, -0.0586763726525, 0.0283308958551,
+                            -0.00983190792742, 0.00178292342482, 0.000458759590411, -0.000217851430704});
+        const Vec<double> tail = exp2_short(a * a * Vec<double>(-std::numbers::log2e)) * quotient;
+        return select(v < Vec<double>(0.0), Vec<double>(2.0) - tail, tail);
+    };
+    return select(x == x, in_double(in_halves, x), x);
 }
 
-// The normal distribution beyond a: erfc(a / sqrt(2)) / 2, for a >= 0; 0 from about 13 on.
+// The normal distribution beyond a: erfc(a / sqrt(2)) / 2, for a from 0 to 20; 0 from about 13 on in float.
 inline Vec<float> normal_tail(Vec<float> a) {
     // Its binary logarithm; a fit on [0, 5.6] that goes on falling to where the tail is far below float's
     // range.
     return exp2(long_polynomial<float>(
-        min(a, Vec<float>(20.0f)),
-        {-0.999999926f, -1.15110778f, -0.459193768f, -0.0525174176f, 0.00705168014f, -7.97760389e-5f,
-         -0.000243970963f, 6.68800784e-5f, -9.45718889e-6f, 7.30284848e-7f, -2.42915674e-8f}));
+        a, {-0.999999926f, -1.15110778f, -0.459193768f, -0.0525174176f, 0.00705168014f, -7.97760389e-5f,
+            -0.000243970963f, 6.68800784e-5f, -9.45718889e-6f, 7.30284848e-7f, -2.42915674e-8f}));
 }
 inline Vec<double> normal_tail(Vec<double> a) {
-    return each_lane([](double v) { return 0.5 * std::erfc(v * (std::numbers::sqrt2 / 2)); }, a);
+    return Vec<double>(0.5) * erfc_tail(a * Vec<double>(std::numbers::sqrt2 / 2));
 }
 
 // Double precision through the C library, lane by lane.
-inline Vec<double> asin(Vec<double> x) {
-    return each_lane([](double v) { return std::asin(v); }, x);
-}
-inline Vec<double> acos(Vec<double> x) {
-    return each_lane([](double v) { return std::acos(v); }, x);
-}
-inline Vec<double> atan(Vec<double> x) {
-    return each_lane([](double v) { return std::atan(v); }, x);
-}
-inline Vec<double> sinh(Vec<double> x) {
-    return each_lane([](double v) { return std::sinh(v); }, x);
-}
-inline Vec<double> cosh(Vec<double> x) {
-    return each_lane([](double v) { return std::cosh(v); }, x);
-}
 inline Vec<double> asinh(Vec<double> x) {
     return each_lane([](double v) { return std::asinh(v); }, x);
 }
 inline Vec<double> acosh(Vec<double> x) {
     return each_lane([](double v) { return std::acosh(v); }, x);
-}
-inline Vec<double> atanh(Vec<double> x) {
-    return each_lane([](double v) { return std::atanh(v); }, x);
-}
-inline Vec<double> exp2(Vec<double> x) {
-    return each_lane([](double v) { return std::exp2(v); }, x);
-}
-inline Vec<double> log2(Vec<double> x) {
-    return each_lane([](double v) { return std::log2(v); }, x);
-}
-inline Vec<double> log10(Vec<double> x) {
-    return each_lane([](double v) { return std::log10(v); }, x);
 }
 inline Vec<double> pow(Vec<double> x, Vec<double> y) {
     return each_lane([](double a, double b) { return std::pow(a, b); }, x, y);

@@ -32,11 +32,12 @@ struct NativeVector {
 
 // The signed integer as wide as T; comparisons of Vec<T> give a Vec of it, each lane 0 or -1.
 template <class T>
-using IntegerOf = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+using IntegerOf = std::conditional_t<
+    sizeof(T) == 8, int64_t,
+    std::conditional_t<sizeof(T) == 4, int32_t, std::conditional_t<sizeof(T) == 2, int16_t, int8_t>>>;
 
 template <class T>
 struct Vec {
-    static_assert(sizeof(T) == 4 || sizeof(T) == 8);
     using Element = T;
     using Native = typename NativeVector<T, vector_bytes>::type;
     static constexpr int size = vector_bytes / static_cast<int>(sizeof(T));
@@ -60,6 +61,12 @@ struct Vec {
         if constexpr (sizeof(T) == 4) {
             const auto mask = static_cast<__mmask16>((1u << count) - 1u);
             return std::bit_cast<Native>(_mm512_maskz_loadu_epi32(mask, source));
+        } else if constexpr (sizeof(T) == 2) {
+            const auto mask = static_cast<__mmask32>((1u << count) - 1u);
+            return std::bit_cast<Native>(_mm512_maskz_loadu_epi16(mask, source));
+        } else if constexpr (sizeof(T) == 1) {
+            const auto mask = static_cast<__mmask64>((uint64_t{1} << count) - 1u);
+            return std::bit_cast<Native>(_mm512_maskz_loadu_epi8(mask, source));
         } else {
             const auto mask = static_cast<__mmask8>((1u << count) - 1u);
             return std::bit_cast<Native>(_mm512_maskz_loadu_epi64(mask, source));
@@ -75,6 +82,12 @@ struct Vec {
         if constexpr (sizeof(T) == 4) {
             _mm512_mask_storeu_epi32(target, static_cast<__mmask16>((1u << count) - 1u),
                                      std::bit_cast<__m512i>(native));
+        } else if constexpr (sizeof(T) == 2) {
+            _mm512_mask_storeu_epi16(target, static_cast<__mmask32>((1u << count) - 1u),
+                                     std::bit_cast<__m512i>(native));
+        } else if constexpr (sizeof(T) == 1) {
+            _mm512_mask_storeu_epi8(target, static_cast<__mmask64>((uint64_t{1} << count) - 1u),
+                                    std::bit_cast<__m512i>(native));
         } else {
             _mm512_mask_storeu_epi64(target, static_cast<__mmask8>((1u << count) - 1u),
                                      std::bit_cast<__m512i>(native));
@@ -87,7 +100,7 @@ struct Vec {
     T operator[](int lane) const { return native[lane]; }
 
     // Integers wrap: they are computed as unsigned ones, whose overflow is defined.
-    using UnsignedElement = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+    using UnsignedElement = std::make_unsigned_t<IntegerOf<T>>;
     using Wrapping = typename NativeVector<std::conditional_t<std::is_integral_v<T>, UnsignedElement, T>,
                                            vector_bytes>::type;
     friend Vec operator+(Vec a, Vec b) {
@@ -174,7 +187,7 @@ Vec<T> abs(Vec<T> x) {
     if constexpr (std::is_integral_v<T>) {
         return select(x < Vec<T>(T{0}), -x, x);
     } else {
-        return reinterpret<T>(reinterpret<Integer>(x) ^ reinterpret<Integer>(sign_bits(x)));
+        return reinterpret<T>(reinterpret<Integer>(x) & Vec<Integer>(std::numeric_limits<Integer>::max()));
     }
 }
 // |magnitude| with the sign of `sign`, for a magnitude that is not negative.
@@ -267,25 +280,45 @@ inline Vec<double> sqrt(Vec<double> x) {
 }
 
 // Rounding to an integral value: to nearest with ties to even, down, up, towards zero.
-template <class T>
-Vec<T> round(Vec<T> x) {
+#if defined(__AVX2__)
+template <int mode, class T>
+Vec<T> round_by(Vec<T> x) {
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4)
-        return _mm512_maskz_roundscale_ps(0xffff, x.native, _MM_FROUND_TO_NEAREST_INT);
+        return _mm512_maskz_roundscale_ps(0xffff, x.native, mode);
     else
-        return _mm512_maskz_roundscale_pd(0xff, x.native, _MM_FROUND_TO_NEAREST_INT);
-#elif defined(__AVX2__)
-    if constexpr (sizeof(T) == 4)
-        return _mm256_round_ps(x.native, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    else
-        return _mm256_round_pd(x.native, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        return _mm512_maskz_roundscale_pd(0xff, x.native, mode);
 #else
+    if constexpr (sizeof(T) == 4)
+        return _mm256_round_ps(x.native, mode | _MM_FROUND_NO_EXC);
+    else
+        return _mm256_round_pd(x.native, mode | _MM_FROUND_NO_EXC);
+#endif
+}
+template <class T>
+Vec<T> round(Vec<T> x) {
+    return round_by<_MM_FROUND_TO_NEAREST_INT>(x);
+}
+template <class T>
+Vec<T> floor(Vec<T> x) {
+    return round_by<_MM_FROUND_TO_NEG_INF>(x);
+}
+template <class T>
+Vec<T> ceil(Vec<T> x) {
+    return round_by<_MM_FROUND_TO_POS_INF>(x);
+}
+template <class T>
+Vec<T> trunc(Vec<T> x) {
+    return round_by<_MM_FROUND_TO_ZERO>(x);
+}
+#else
+template <class T>
+Vec<T> round(Vec<T> x) {
     // Adding and taking away a power of two leaves no room for a fraction.
     constexpr T limit = sizeof(T) == 4 ? T(0x1p23) : T(0x1p52);
     const Vec magnitude = abs(x);
     const Vec rounded = (magnitude + Vec<T>(limit)) - Vec<T>(limit);
     return select(magnitude < Vec<T>(limit), with_sign(rounded, x), x);
-#endif
 }
 template <class T>
 Vec<T> floor(Vec<T> x) {
@@ -300,6 +333,7 @@ template <class T>
 Vec<T> trunc(Vec<T> x) {
     return with_sign(floor(abs(x)), x);
 }
+#endif
 
 // The two halves of a Vec<float> as doubles, and back.
 struct DoublePair {
