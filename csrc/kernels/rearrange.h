@@ -20,9 +20,10 @@ struct RearrangeKernels {
     using Transpose = void (*)(char* to, int64_t to_stride, const char* from, int64_t from_stride,
                                int64_t rows, int64_t columns);
     Transpose transpose[5];
-    // `count` short contiguous lines of `bytes` each.
-    void (*lines)(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes,
-                  int64_t count);
+    // `count` short contiguous lines of `bytes` each, at least one.
+    using Lines = void (*)(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes,
+                           int64_t count);
+    Lines lines;
 };
 const RearrangeKernels& rearrange_kernels();
 

@@ -2,7 +2,9 @@
 #include "kernels/rearrange.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "kernels/simd/vec.h"
@@ -106,25 +108,25 @@ void transpose(char* to, int64_t to_stride, const char* from, int64_t from_strid
         }
 }
 
-template <int64_t Bytes>
-void lines_of(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t count) {
-    for (; count > 0; --count, to += to_stride, from += from_stride) std::memcpy(to, from, Bytes);
+// Lines of at least Word bytes and less than twice as many: their first and their last Word.
+template <int64_t Word>
+void lines_of(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes,
+              int64_t count) {
+    const int64_t rest = bytes - Word;
+    for (; count > 0; --count, to += to_stride, from += from_stride) {
+        std::memcpy(to, from, Word);
+        if (rest > 0) std::memcpy(to + rest, from + rest, Word);
+    }
 }
 
 void lines(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes, int64_t count) {
-    switch (bytes) {
-        case 32:
-            return lines_of<32>(to, to_stride, from, from_stride, count);
-        case 64:
-            return lines_of<64>(to, to_stride, from, from_stride, count);
-        case 128:
-            return lines_of<128>(to, to_stride, from, from_stride, count);
-        case 256:
-            return lines_of<256>(to, to_stride, from, from_stride, count);
-        default:
-            for (; count > 0; --count, to += to_stride, from += from_stride)
-                std::memcpy(to, from, static_cast<size_t>(bytes));
-    }
+    constexpr RearrangeKernels::Lines of_words[] = {lines_of<1>,  lines_of<2>,   lines_of<4>,
+                                                    lines_of<8>,  lines_of<16>,  lines_of<32>,
+                                                    lines_of<64>, lines_of<128>, lines_of<256>};
+    const auto words = static_cast<size_t>(std::bit_width(static_cast<uint64_t>(bytes)) - 1);
+    if (words < std::size(of_words)) return of_words[words](to, to_stride, from, from_stride, bytes, count);
+    for (; count > 0; --count, to += to_stride, from += from_stride)
+        std::memcpy(to, from, static_cast<size_t>(bytes));
 }
 
 }  // namespace
