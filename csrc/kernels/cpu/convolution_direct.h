@@ -15,17 +15,23 @@ constexpr int direct_vectors(int rows) {
     return std::min(4, direct_sums / rows);
 }
 
-// out[r * pitch + lane] = start[r] + sum over k of left[k * rows + r] * data[offset[k] + lane] for lane <
-// columns, which end in the tile's last vector.
+// How far apart the vectors of a tile lie in the patches, its rows and vectors where they go, and how many
+// lanes of its vectors are positions: of all but the last, and of the last.
+struct DirectPlaces {
+    int64_t step, row, vector;
+    int inner, last;
+};
+
+// out[r * row + v * vector + lane] = start[r] + sum over k of left[k * rows + r] * data[offset[k] + v * step
+// + lane].
 template <class T>
 using DirectTile = void (*)(int64_t depth, const T* left, const T* data, const int64_t* offset,
-                            const T* start, T* out, int64_t pitch, int columns);
+                            const T* start, T* out, const DirectPlaces& places);
 
 template <class T, int rows, int vectors>
 void direct_tile(int64_t depth, const T* left, const T* data, const int64_t* offset, const T* start, T* out,
-                 int64_t pitch, int columns) {
+                 const DirectPlaces& places) {
     using Lane = LaneOf<T>;
-    constexpr int width = lanes<T>;
     const Lane* factor = reinterpret_cast<const Lane*>(left);
     Vector<Lane> sum[rows][vectors];
     for (int r = 0; r < rows; ++r)
@@ -34,16 +40,16 @@ void direct_tile(int64_t depth, const T* left, const T* data, const int64_t* off
     for (int64_t k = 0; k < depth; ++k) {
         const Lane* place = reinterpret_cast<const Lane*>(data + offset[k]);
         Vector<Lane> column[vectors];
-        for (int v = 0; v < vectors; ++v) column[v] = load_vector(place + v * width);
+        for (int v = 0; v < vectors; ++v) column[v] = load_vector(place + v * places.step);
         for (int r = 0; r < rows; ++r)
             for (int v = 0; v < vectors; ++v) sum[r][v] += factor[r] * column[v];
         factor += rows;
     }
     for (int r = 0; r < rows; ++r) {
-        Lane* target = reinterpret_cast<Lane*>(out) + r * pitch;
-        for (int v = 0; v + 1 < vectors; ++v) store_vector(target + v * width, sum[r][v]);
-        constexpr int last = (vectors - 1) * width;
-        store_lanes(target + last, sum[r][vectors - 1], columns - last);
+        Lane* target = reinterpret_cast<Lane*>(out) + r * places.row;
+        for (int v = 0; v + 1 < vectors; ++v)
+            store_lanes(target + v * places.vector, sum[r][v], places.inner);
+        store_lanes(target + (vectors - 1) * places.vector, sum[r][vectors - 1], places.last);
     }
 }
 
@@ -116,15 +122,19 @@ class DirectProduct {
     }
 
     // Tiles either start anew at each line or run through the lines of a slice, which makes fewer of them,
-    // but then what they give has to be split: about as much work as some steps of their depth.
+    // but then what they give has to be split: about as much work as some steps of their depth. Lines no
+    // longer than a vector are a tile's vectors.
     static constexpr int64_t split_cost = 16;
     void choose_runs() {
         const auto& grid = patches_.grid;
         const int64_t through = (grid[1] - 1) * patches_.grid_stride[1] + grid[2];
         const int64_t separate = grid[1] * ceil_divide(grid[2], width), joined = ceil_divide(through, width);
-        by_line_ = grid[2] > width ? separate * depth_ <= joined * (depth_ + split_cost) : separate < joined;
-        runs_ = by_line_ ? grid[0] * grid[1] : grid[0];
-        length_ = by_line_ ? grid[2] : through;
+        const bool by_line = separate * depth_ <= joined * (depth_ + split_cost);
+        short_lines_ = by_line && grid[2] <= width;
+        whole_lines_ = by_line && !short_lines_;
+        runs_ = whole_lines_ ? grid[0] * grid[1] : grid[0];
+        line_ = short_lines_ ? width : patches_.grid_stride[1];
+        length_ = whole_lines_ ? grid[2] : (grid[1] - 1) * line_ + grid[2];
         vectors_ = ceil_divide(length_, width);
         tiles_ = ceil_divide(vectors_, direct_vectors(static_cast<int>(ceil_divide(rows_, panels_))));
     }
@@ -132,40 +142,54 @@ class DirectProduct {
     void run_tile(int64_t item, Range panels) const {
         const int64_t image = item / tiles_ / runs_, run = item / tiles_ % runs_;
         const Range vectors = piece(vectors_, tiles_, item % tiles_);
-        const int64_t z = by_line_ ? run / patches_.grid[1] : run, y = by_line_ ? run % patches_.grid[1] : 0;
         const int64_t first = vectors.first * width, count = std::min(vectors.count * width, length_ - first);
+        const int64_t z = whole_lines_ ? run / patches_.grid[1] : run;
+        const int64_t flat = first + (whole_lines_ ? run % patches_.grid[1] * line_ : 0);
+        const int64_t y = flat / line_, x = flat % line_;
         const T* data = patches_.data + image * patches_.image_stride + z * patches_.grid_stride[0] +
-                        y * patches_.grid_stride[1] + first;
+                        y * patches_.grid_stride[1] + x;
         S* place = target_.data + image * target_.image_stride + z * target_.step[0];
-        const int64_t flat = y * patches_.grid_stride[1] + first;
+        const int last = static_cast<int>(count - (vectors.count - 1) * width);
+        const DirectPlaces direct =
+            short_lines_ ? DirectPlaces{patches_.grid_stride[1], target_.row, target_.step[1], last, last}
+                         : DirectPlaces{width, target_.row, width, width, last};
         for (int64_t p = panels.first; p < panels.first + panels.count; ++p) {
             const Range strip = piece(rows_, panels_, p);
             const int rows = static_cast<int>(strip.count);
             const DirectTile<T> tile = direct_tile_function<T>(rows, static_cast<int>(vectors.count));
             const T* left = packed_ + p * panel_pitch();
             S* target = place + strip.first * target_.row;
-            const int64_t x = flat % patches_.grid_stride[1];
             if constexpr (std::is_same_v<S, T>) {
-                if (target_.step[2] == 1 && x + count <= patches_.grid[2]) {
+                if (target_.step[2] == 1 && (short_lines_ || x + count <= patches_.grid[2])) {
                     tile(depth_, left, data, offset_.data(), start_ + strip.first,
-                         target + flat / patches_.grid_stride[1] * target_.step[1] + x, target_.row,
-                         static_cast<int>(count));
+                         target + y * target_.step[1] + x, direct);
                     continue;
                 }
             }
+            fetch_lines(rows, flat, count, target);
             alignas(64) T sums[direct_sums * width];
-            tile(depth_, left, data, offset_.data(), start_ + strip.first, sums, vectors.count * width,
-                 static_cast<int>(count));
-            store(sums, vectors.count * width, rows, flat, count, target);
+            const int64_t pitch = vectors.count * width;
+            tile(depth_, left, data, offset_.data(), start_ + strip.first, sums,
+                 {direct.step, pitch, width, width, last});
+            store(sums, pitch, rows, flat, count, target);
         }
     }
 
+    // What positions flat, flat + 1, ... go to comes while their sums are made.
+    void fetch_lines(int rows, int64_t flat, int64_t count, const S* target) const {
+        for (int64_t at = flat; at < flat + count; at += width) {
+            const S* place = target + at / line_ * target_.step[1] + at % line_ * target_.step[2];
+            for (int r = 0; r < rows; ++r) {
+                __builtin_prefetch(place + r * target_.row, 1);
+                __builtin_prefetch(place + r * target_.row + (width - 1) * target_.step[2], 1);
+            }
+        }
+    }
     // Copies positions flat, flat + 1, ... out, line by line.
     void store(const T* sums, int64_t pitch, int rows, int64_t flat, int64_t count, S* target) const {
-        const int64_t line = patches_.grid_stride[1];
         for (int64_t done = 0; done < count;) {
-            const int64_t y = (flat + done) / line, x = (flat + done) % line;
-            const int64_t here = std::min(count - done, line - x);
+            const int64_t y = (flat + done) / line_, x = (flat + done) % line_;
+            const int64_t here = std::min(count - done, line_ - x);
             const int64_t kept = std::min(here, patches_.grid[2] - x);
             S* place = target + y * target_.step[1] + x * target_.step[2];
             for (int r = 0; r < rows && kept > 0; ++r)
@@ -185,8 +209,8 @@ class DirectProduct {
     std::vector<int64_t> offset_;
     T* packed_ = nullptr;
     T* start_ = nullptr;
-    bool by_line_ = false;
-    int64_t runs_ = 0, length_ = 0, vectors_ = 0, tiles_ = 0;
+    bool short_lines_ = false, whole_lines_ = false;
+    int64_t runs_ = 0, line_ = 0, length_ = 0, vectors_ = 0, tiles_ = 0;
 };
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA

@@ -229,14 +229,18 @@ inline void prefetch(const S* source, Range range) {
 template <class S>
 void fill_boxes(const S* source, int64_t image_stride, int64_t images, int64_t channels,
                 const int64_t (&size)[3], const Box& box, int64_t pitch, Compute<S>* target) {
-    const int64_t plane = volume(size);
     const std::vector<RowCopies> copies = copies_into(box, size);
+    const Range needed = source_range(copies);
+    const auto plane_of = [&](int64_t item) {
+        return source + item / channels * image_stride + item % channels * volume(size);
+    };
     const int64_t chunk = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, pitch));
     parallel_for(0, images * channels, chunk, [&](int64_t begin, int64_t end) {
-        std::fill(target + begin * pitch, target + end * pitch, Compute<S>{});
-        for (int64_t item = begin; item < end; ++item)
-            fill_box(source + item / channels * image_stride + item % channels * plane, copies,
-                     target + item * pitch);
+        for (int64_t item = begin; item < end; ++item) {
+            if (item + 1 < end) prefetch(plane_of(item + 1), needed);
+            std::fill_n(target + item * pitch, pitch, Compute<S>{});
+            fill_box(plane_of(item), copies, target + item * pitch);
+        }
     });
 }
 
