@@ -149,7 +149,8 @@ class DirectProduct {
         const T* data = patches_.data + image * patches_.image_stride + z * patches_.grid_stride[0] +
                         y * patches_.grid_stride[1] + x;
         S* place = target_.data + image * target_.image_stride + z * target_.step[0];
-        const int last = static_cast<int>(count - (vectors.count - 1) * width);
+        const int last =
+            static_cast<int>(short_lines_ ? patches_.grid[2] : count - (vectors.count - 1) * width);
         const DirectPlaces direct =
             short_lines_ ? DirectPlaces{patches_.grid_stride[1], target_.row, target_.step[1], last, last}
                          : DirectPlaces{width, target_.row, width, width, last};
