@@ -25,6 +25,7 @@ constexpr int64_t kept_count(RecurrentCell cell) {
 struct RecurrentProblem {
     DType dtype = DType::float32;  // or float64
     RecurrentCell cell = RecurrentCell::plain_tanh;
+    bool narrow = false;   // states and weight are multiplied as bfloat16, whose numbers the weight has
     bool reverse = false;  // from the last step to the first
     int64_t steps = 0, batch = 0, hidden = 0;
     int64_t state = 0;                   // columns of the weight

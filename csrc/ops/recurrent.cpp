@@ -28,6 +28,7 @@ using kernels::RecurrentCell;
 struct Kind {
     RecurrentCell cell;
     bool reverse;
+    bool narrow = false;  // numbers of bfloat16, held as float32
 };
 
 // The tensors that a sequence is computed from; `cell` is for LSTM alone and `bias` for GRU alone.
@@ -125,6 +126,7 @@ kernels::RecurrentProblem problem_of(const Inputs& in, Kind kind) {
     p.dtype = in.projected.dtype();
     p.cell = kind.cell;
     p.reverse = kind.reverse;
+    p.narrow = kind.narrow;
     p.steps = in.projected.size(0);
     p.batch = in.projected.size(1);
     p.hidden = in.projected.size(2) / kernels::gate_count(kind.cell);
@@ -166,15 +168,21 @@ int64_t work_of(const Inputs& in) {
 
 // The weight's gradient is a sum over all steps: one product of what reached the states' projections with
 // the states before.
-Tensor weight_gradient(const Inputs& in, const Tensor& output, const Tensor& recurrent, bool reverse) {
-    const int64_t steps = output.size(0), rest = steps - 1, first = reverse ? rest : 0;
+Tensor weight_gradient(const Tensor& first_hidden, const Tensor& output, const Tensor& recurrent, Kind kind) {
+    if (kind.narrow) {
+        const auto halved = [](const Tensor& tensor) { return to(tensor, DType::bfloat16); };
+        kind.narrow = false;
+        return to(weight_gradient(halved(first_hidden), halved(output), halved(recurrent), kind),
+                  DType::float32);
+    }
+    const int64_t steps = output.size(0), rest = steps - 1, first = kind.reverse ? rest : 0;
     const auto rows = [](const Tensor& tensor) {
         return view(tensor, Dims{tensor.size(0) * tensor.size(1), tensor.size(2)});
     };
-    const Tensor start = mm(transpose(select(recurrent, 0, first), 0, 1), in.hidden);
+    const Tensor start = mm(transpose(select(recurrent, 0, first), 0, 1), first_hidden);
     if (rest == 0) return start;
-    return addmm(start, transpose(rows(narrow(recurrent, 0, reverse ? 0 : 1, rest)), 0, 1),
-                 rows(narrow(output, 0, reverse ? 1 : 0, rest)));
+    return addmm(start, transpose(rows(narrow(recurrent, 0, kind.reverse ? 0 : 1, rest)), 0, 1),
+                 rows(narrow(output, 0, kind.reverse ? 1 : 0, rest)));
 }
 
 Gradients kernel_gradients(const Inputs& in, Kind kind, const Record& record, const Gradients& gradients,
@@ -195,7 +203,7 @@ Gradients kernel_gradients(const Inputs& in, Kind kind, const Record& record, co
              data_or_null(hidden), data_or_null(cell)});
     }
     Gradients results{projected, hidden, cell, Tensor(), Tensor()};
-    if (needs[3]) results[3] = weight_gradient(in, record.output, recurrent, kind.reverse);
+    if (needs[3]) results[3] = weight_gradient(in.hidden, record.output, recurrent, kind);
     if (in.bias.defined() && needs[4]) results[4] = sum(recurrent, Dims{0, 1});
     return results;
 }
@@ -205,6 +213,7 @@ Outputs run_sequence(const char* name, const Inputs& given, Kind kind) {
     check_inputs(given, kind.cell);
     if (is_reduced_floating(given.projected.dtype())) {  // worked on as float32
         const DType dtype = given.projected.dtype();
+        kind.narrow = dtype == DType::bfloat16;
         const Outputs wide =
             run_sequence(name, each(given, [](const Tensor& t) { return to(t, DType::float32); }), kind);
         return {to(wide.output, dtype), wide.cell.defined() ? to(wide.cell, dtype) : Tensor()};

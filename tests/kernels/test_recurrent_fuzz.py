@@ -137,18 +137,43 @@ def test_gradients(mode: str, steps: int, batch: int, hidden: int, reverse: bool
     assert slope == pytest.approx(difference, rel=1e-5, abs=1e-5)
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    mode=st.sampled_from(["LSTM", "GRU", "RNN_TANH"]),
+    steps=st.integers(1, 5),
+    batch=st.integers(1, 30),
+    hidden=st.integers(1, 70),
+    seed=st.integers(0, 1000),
+)
+def test_gradients_of_bfloat16(mode: str, steps: int, batch: int, hidden: int, seed: int) -> None:
+    """As large as those of float64, and nearly of the same direction."""
+    arrays = draw_arrays(mode, steps, batch, hidden, seed)
+    found = []
+    for dtype in (rushlight.bfloat16, rushlight.float64):
+        tensors = to_tensors(arrays, rushlight.bfloat16)
+        tensors = {name: tensor.to(dtype).requires_grad_() for name, tensor in tensors.items()}
+        (run(mode, tensors, False)[0] * 0.5).square().sum().backward()
+        found.append({name: tensor.grad.double().numpy() for name, tensor in tensors.items()})
+    for name, exact in found[1].items():
+        assert np.linalg.norm(found[0][name] - exact) <= 0.04 * np.linalg.norm(exact) + 1e-6
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("batch", [20, 41])
-def test_same_bits_for_any_number_of_threads(mode: str, batch: int) -> None:
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_same_bits_for_any_number_of_threads(mode: str, batch: int, dtype: str) -> None:
     arrays = draw_arrays(mode, 5, batch, 50, seed=0)
     before = rushlight.get_num_threads()
     found = []
     for threads in (1, 2, 3, 8):
         rushlight.set_num_threads(threads)
-        tensors = {name: t.requires_grad_() for name, t in to_tensors(arrays, rushlight.float32).items()}
+        tensors = {
+            name: t.requires_grad_() for name, t in to_tensors(arrays, getattr(rushlight, dtype)).items()
+        }
         results = run(mode, tensors, False)
         sum(one.sum() for one in results).backward()
-        found.append([one.detach().numpy() for one in results] + [t.grad.numpy() for t in tensors.values()])
+        both = [one.detach() for one in results] + [t.grad for t in tensors.values()]
+        found.append([one.float().numpy() for one in both])
     rushlight.set_num_threads(before)
     for other in found[1:]:
         for one, two in zip(found[0], other, strict=True):

@@ -4,10 +4,9 @@
 
 #include <algorithm>
 
-#include "core/scratch.h"
 #include "core/threads.h"
-#include "kernels/cpu/gemm_pack.h"
 #include "kernels/cpu/lines.h"
+#include "kernels/cpu/recurrent_weight.h"
 #include "kernels/simd/math.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
@@ -152,41 +151,6 @@ struct Plain {
     }
 };
 
-// The weight as the right operand [depth, columns] of every step's product, packed once.
-template <class T>
-struct PackedWeight {
-    static constexpr int64_t width = tile_columns<T>;
-
-    T* data;
-    int64_t depth, columns;
-
-    static int64_t space(int64_t depth, int64_t columns) {
-        return (columns + width - 1) / width * width * depth + lanes<T>;
-    }
-    int64_t panels() const { return (columns + width - 1) / width; }
-    int columns_of(int64_t panel) const { return static_cast<int>(std::min(width, columns - panel * width)); }
-    static int vectors_of(int columns) { return columns > lanes<T> ? 2 : 1; }
-
-    void pack(const StridedSource<T>& source, int64_t panel) const {
-        const int here = columns_of(panel);
-        source.pack_columns(panel * width, here, vectors_of(here), 0, depth, data + panel * width * depth);
-    }
-    // c = left·weight, added to c where `accumulate`, for `rows` rows of `depth` numbers.
-    void multiply(int64_t rows, const T* left, T* c, int64_t pitch, bool accumulate) const {
-        const int64_t strips = (rows + tile_rows<T> - 1) / tile_rows<T>;
-        for (int64_t panel = 0; panel < panels(); ++panel) {
-            const int here = columns_of(panel), vectors = vectors_of(here);
-            const T* const right = data + panel * width * depth;
-            for (int64_t strip = 0; strip < strips; ++strip) {
-                const int64_t first = strip * rows / strips, last = (strip + 1) * rows / strips;
-                tile_kernel<T, false>(static_cast<int>(last - first), vectors)(
-                    {depth, left + first * depth, depth, 1, right, vectors * lanes<T>},
-                    c + first * pitch + panel * width, pitch, here, T(1), accumulate);
-            }
-        }
-    }
-};
-
 template <class T, class Cell>
 class Layer {
   public:
@@ -200,24 +164,15 @@ class Layer {
           every_step_(r.every_step) {}
 
     void forward() {
-        pack({static_cast<const T*>(p_.weight), p_.state, 1, gates_}, p_.state, gates_);
+        weight_ = {static_cast<const T*>(p_.weight), 1, p_.state, p_.state, gates_, p_.narrow};
         over_blocks([&](int64_t first, int64_t rows) { forward_block(first, rows); });
     }
     void backward(const RecurrentGradients& g) {
-        pack({static_cast<const T*>(p_.weight), 1, p_.state, p_.state}, gates_, p_.state);
+        weight_ = {static_cast<const T*>(p_.weight), p_.state, 1, gates_, p_.state, p_.narrow};
         over_blocks([&](int64_t first, int64_t rows) { backward_block(g, first, rows); });
     }
 
   private:
-    void pack(const StridedSource<T>& weight, int64_t depth, int64_t columns) {
-        const auto space = static_cast<size_t>(PackedWeight<T>::space(depth, columns));
-        weight_ = {scratch_array<T>(ScratchUse::shared, space), depth, columns};
-        parallel_for(0, weight_.panels(), std::max<int64_t>(1, 16384 / (depth * weight_.width + 1)),
-                     [&](int64_t begin, int64_t end) {
-                         for (int64_t q = begin; q < end; ++q) weight_.pack(weight, q);
-                     });
-    }
-
     // Blocks of nearly equal size: a tile's rows, or more where the weight outgrows the second cache.
     template <class Body>
     void over_blocks(Body&& body) const {
@@ -295,7 +250,7 @@ class Layer {
     T* kept_;
     T* cells_;
     bool every_step_;
-    PackedWeight<T> weight_{};
+    PackedWeight<T> weight_;
 };
 
 template <class T, class Visit>
