@@ -2,7 +2,7 @@
 // channels are transposed into one box in the first cache, and every position of the output is one vector.
 #pragma once
 
-#include "kernels/cpu/convolution_patches.h"
+#include "kernels/cpu/convolution_depthwise.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
@@ -46,7 +46,7 @@ class LaneDepthwise {
   private:
     using V = Vector<T>;
     static constexpr int width = lanes<T>;
-    static constexpr int positions_at_once = 8, taps_at_once = 9;
+    static constexpr int taps_at_once = 9;
     static constexpr int64_t most = 324;
 
     // Where each element of a source plane goes in the box (or -1), and what each output position reads from
@@ -127,19 +127,22 @@ class LaneDepthwise {
     void run(const Plan& plan, const T* source, const int64_t (&from)[3], const T* weight, const T* bias,
              T* target, const int64_t (&to)[3]) const {
         const int64_t taps = std::ssize(plan.taps), inputs = volume(from), outputs = volume(to);
+        TapColumns runs(plan.taps, 1, 1, 0);
+        for (TapColumn& run : runs.columns) run.offset *= width;
         for_blocks(plan, [&](int64_t first, int count, T* box) {
             T* factors = scratch_array<T>(ScratchUse::vector, static_cast<size_t>((taps + 1) * width));
             T* results = scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(outputs * width));
             std::fill_n(factors, (taps + 1) * width, T{});
             for (int lane = 0; lane < count; ++lane) {
-                for (int64_t tap = 0; tap < taps; ++tap)
-                    factors[tap * width + lane] = weight[(first + lane) * taps + tap];
+                for (int64_t k = 0; k < taps; ++k)
+                    factors[k * width + lane] =
+                        weight[(first + lane) * taps + runs.order[static_cast<size_t>(k)]];
                 if (bias != nullptr) factors[taps * width + lane] = bias[first + lane];
             }
             for (int64_t image = 0; image < s_.batch; ++image) {
                 const int64_t plane = image * s_.groups + first;
                 gather(source + plane * inputs, inputs, count, plan.places.data(), box);
-                sum_positions(plan, box, factors, results);
+                sum_positions(plan, runs, box, factors, results);
                 scatter(results, outputs, count, target + plane * outputs);
             }
         });
@@ -175,32 +178,20 @@ class LaneDepthwise {
         }
     }
 
-    template <int count>
-    static void sum_some(const Plan& plan, const T* source, const T* factors, T* result) {
-        const int64_t taps = std::ssize(plan.taps);
-        V sum[count];
-        for (int i = 0; i < count; ++i) sum[i] = load_vector(factors + taps * width);
-        for (int64_t tap = 0; tap < taps; ++tap) {
-            const V factor = load_vector(factors + tap * width);
-            const T* place = source + plan.taps[static_cast<size_t>(tap)] * width;
-            for (int i = 0; i < count; ++i) sum[i] += factor * load_vector(place + i * width);
-        }
-        for (int i = 0; i < count; ++i) store_vector(result + i * width, sum[i]);
-    }
-    template <int... counts>
-    static auto sum_function(int64_t count, std::integer_sequence<int, counts...>) {
-        static constexpr decltype(&sum_some<1>) functions[] = {&sum_some<counts + 1>...};
-        return functions[count - 1];
-    }
-    static void sum_positions(const Plan& plan, const T* box, const T* factors, T* result) {
-        const int64_t pieces = ceil_divide(plan.grid[2], positions_at_once);
-        for (int64_t line = 0; line < plan.grid[0] * plan.grid[1]; ++line, result += plan.grid[2] * width) {
+    // Neighbours of a line of the box are a vector apart, as lines of a plane are a pitch apart.
+    static void sum_positions(const Plan& plan, const TapColumns& taps, const T* box, const T* factors,
+                              T* result) {
+        const int64_t pieces = ceil_divide(plan.grid[2], plane_rows);
+        PlaneLines<T> line_of{nullptr, width, factors, factors + std::ssize(plan.taps) * width,
+                              result,  width, width};
+        for (int64_t line = 0; line < plan.grid[0] * plan.grid[1]; ++line) {
             const int64_t start = line / plan.grid[1] * plan.stride[0] + line % plan.grid[1] * plan.stride[1];
             for (int64_t index = 0; index < pieces; ++index) {
                 const Range xs = piece(plan.grid[2], pieces, index);
-                const auto function =
-                    sum_function(xs.count, std::make_integer_sequence<int, positions_at_once>());
-                function(plan, box + (start + xs.first) * width, factors, result + xs.first * width);
+                line_of.data = box + (start + xs.first) * width;
+                sum_lines_function<T, V>(xs.count, std::make_integer_sequence<int, plane_rows>())(
+                    taps.columns, line_of);
+                line_of.out += xs.count * width;
             }
         }
     }

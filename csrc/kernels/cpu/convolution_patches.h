@@ -123,6 +123,14 @@ struct Box {
     }
 };
 
+// Planes are walked a few lines at a time, which the processor's own prefetching does not foresee. `write`: 1
+// for memory that will be written.
+template <int write>
+inline void prefetch_ahead(const void* place, int64_t distance = 8192) {
+    const uintptr_t far = reinterpret_cast<uintptr_t>(place) + static_cast<uintptr_t>(distance);
+    __builtin_prefetch(reinterpret_cast<const void*>(far), write);
+}
+
 // Every `step`-th element of a row, `count` in all and at most a vector of them. They lie within the first
 // `parts` vectors of the row, of which nothing past the last one is read.
 template <class T, int step, int parts = step>
@@ -253,10 +261,8 @@ struct Sampling {
     bool joined_lines = false;
 
     int64_t least(int d) const { return *std::min_element(taps[d].begin(), taps[d].end()); }
-    // How many positions further a tap's element is the first tap's.
-    int64_t shift(int d, int64_t tap) const {
-        return d == 2 && joined_lines ? 0 : (tap - least(d)) / step[d];
-    }
+    // How many positions further the element of a tap so far from the first is the first tap's.
+    int64_t shift(int d, int64_t distance) const { return d == 2 && joined_lines ? 0 : distance / step[d]; }
     Box box() const {
         Box result;
         for (int d = 0; d < 3; ++d) {
@@ -265,8 +271,9 @@ struct Sampling {
             axis.step = step[d];
             int64_t reach = 0;
             for (const int64_t tap : taps[d]) {
-                axis.remainders.push_back(tap - least(d) - shift(d, tap) * step[d]);
-                reach = std::max(reach, shift(d, tap));
+                const int64_t moved = shift(d, tap - least(d));
+                axis.remainders.push_back(tap - least(d) - moved * step[d]);
+                reach = std::max(reach, moved);
             }
             std::sort(axis.remainders.begin(), axis.remainders.end());
             axis.remainders.erase(std::unique(axis.remainders.begin(), axis.remainders.end()),
@@ -275,17 +282,18 @@ struct Sampling {
         }
         return result;
     }
-    // Where each tap of the position at the origin lies in the box.
+    // Where each tap of the position at the origin lies in the box, which may hold further taps.
     std::vector<int64_t> tap_offsets(const Box& box) const {
         std::vector<int64_t> offsets{0};
         for (int d = 0; d < 3; ++d) {
             const auto& remainders = box.axis[d].remainders;
+            const int64_t first = box.axis[d].low - origin[d];
             std::vector<int64_t> further;
             for (const int64_t before : offsets) {
                 for (const int64_t tap : taps[d]) {
-                    int64_t moved = shift(d, tap);
+                    int64_t moved = shift(d, tap - first);
                     const auto found =
-                        std::find(remainders.begin(), remainders.end(), tap - least(d) - moved * step[d]);
+                        std::find(remainders.begin(), remainders.end(), tap - first - moved * step[d]);
                     int64_t part = found - remainders.begin();
                     for (int inner = d + 1; inner < 3; ++inner) {
                         part *= static_cast<int64_t>(box.axis[inner].remainders.size());
@@ -299,6 +307,34 @@ struct Sampling {
         return offsets;
     }
 };
+
+// Writes every second element from `target` on; those between keep their values.
+template <class T>
+void store_alternate(Vector<T> value, int64_t count, T* target) {
+    using Index = IntegerOf<T>;
+    constexpr int width = lanes<T>;
+    const auto even = constant_vector<Index>([](int lane) { return lane % 2 - 1; });
+    const auto low = constant_vector<Index>([](int lane) { return lane / 2; });
+    const auto high = constant_vector<Index>([](int lane) { return width / 2 + lane / 2; });
+    const int64_t span = 2 * count - 1, first = std::min<int64_t>(span, width);
+    const auto blend = [&](T* place, int64_t size, Vector<T> spread) {
+        Vec<T>(even ? spread : Vec<T>::load(place, size).native).store(place, size);
+    };
+    blend(target, first, __builtin_shuffle(value, low));
+    if (span > width) blend(target + width, span - width, __builtin_shuffle(value, high));
+}
+
+// Writes up to a vector of sums, `step` apart.
+template <class S>
+void store_spaced(const Compute<S>* source, int64_t count, S* target, int64_t step) {
+    if constexpr (std::is_floating_point_v<S>) {
+        const bool whole = count == lanes<S>;
+        const Vec<S> value = whole ? Vec<S>::load(source) : Vec<S>::load(source, count);
+        if (step == 1) return whole ? value.store(target) : value.store(target, count);
+        if (step == 2) return store_alternate<S>(value.native, count, target);
+    }
+    for (int64_t lane = 0; lane < count; ++lane) target[lane * step] = to_storage<S>(source[lane]);
+}
 
 // Room on both sides, because vectors are fetched from whole runs.
 template <class T>
@@ -372,6 +408,16 @@ struct Phase {
                 for (const int64_t x : used[2]) taps.push_back((z * s.kernel[1] + y) * s.kernel[2] + x);
         if (empty)
             for (auto& list : sampling.taps) list.assign(1, 0);
+    }
+
+    // All phases that have positions, the last dimension's remainders innermost.
+    template <class Body>
+    static void for_each(const ConvolutionShape& s, Body&& body) {
+        int64_t remainder[3];
+        for (remainder[0] = 0; remainder[0] < std::min(s.stride[0], s.input[0]); ++remainder[0])
+            for (remainder[1] = 0; remainder[1] < std::min(s.stride[1], s.input[1]); ++remainder[1])
+                for (remainder[2] = 0; remainder[2] < std::min(s.stride[2], s.input[2]); ++remainder[2])
+                    body(Phase(s, remainder), remainder);
     }
 };
 

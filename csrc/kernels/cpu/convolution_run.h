@@ -92,10 +92,6 @@ void gradient_of_phase(const ConvolutionShape& s, const Phase& phase, const int6
                        const S* grad_output, const S* weight, const S* bias, S* grad_input) {
     using T = Compute<S>;
     const int64_t rows = s.in_channels / s.groups, channels = s.out_channels / s.groups;
-    if constexpr (!is_complex_type<T>) {
-        if (has_few_outputs(rows, s.batch * s.groups, channels * volume(s.output)))
-            return few_inputs_gradient_of_phase(s, phase, remainder, grad_output, weight, bias, grad_input);
-    }
     const int64_t size = volume(s.input), positions = volume(phase.sampling.grid);
     const int64_t depth = phase.empty ? 0 : channels * static_cast<int64_t>(phase.taps.size());
     const auto run = [&](int64_t first, int64_t images, int64_t group) {
@@ -141,6 +137,12 @@ void input_gradient(const ConvolutionShape& s, const void* grad_output, const vo
                 static_cast<const S*>(grad_output), static_cast<const S*>(weight),
                 static_cast<const S*>(bias), static_cast<S*>(grad_input));
     }
+    if constexpr (!is_complex_type<Compute<S>>) {
+        const int64_t channels = s.out_channels / s.groups;
+        if (has_few_outputs(s.in_channels / s.groups, s.batch * s.groups, channels * volume(s.output)))
+            return few_inputs_gradient(s, static_cast<const S*>(grad_output), static_cast<const S*>(weight),
+                                       static_cast<const S*>(bias), static_cast<S*>(grad_input));
+    }
     if constexpr (std::is_same_v<S, float>) {
         const winograd::Problem problem = winograd::gradient_problem(s);
         if (winograd::suits(s, problem, winograd::product_weight_cost)) {
@@ -151,13 +153,11 @@ void input_gradient(const ConvolutionShape& s, const void* grad_output, const vo
                 .run();
         }
     }
-    int64_t remainder[3];
-    for (remainder[0] = 0; remainder[0] < std::min(s.stride[0], s.input[0]); ++remainder[0])
-        for (remainder[1] = 0; remainder[1] < std::min(s.stride[1], s.input[1]); ++remainder[1])
-            for (remainder[2] = 0; remainder[2] < std::min(s.stride[2], s.input[2]); ++remainder[2])
-                gradient_of_phase(s, Phase(s, remainder), remainder, static_cast<const S*>(grad_output),
-                                  static_cast<const S*>(weight), static_cast<const S*>(bias),
-                                  static_cast<S*>(grad_input));
+    Phase::for_each(s, [&](const Phase& phase, const int64_t (&remainder)[3]) {
+        gradient_of_phase(s, phase, remainder, static_cast<const S*>(grad_output),
+                          static_cast<const S*>(weight), static_cast<const S*>(bias),
+                          static_cast<S*>(grad_input));
+    });
 }
 
 // With so few (channel, tap)s panels of patches would cost more to pack than their products.
