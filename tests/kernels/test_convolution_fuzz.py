@@ -72,7 +72,7 @@ def cases(draw: st.DrawFn) -> Case:
     dims = range(spatial)
     kernel = draw(
         st.one_of(
-            st.just([3] * spatial), st.just([5] * spatial), st.tuples(*[st.integers(1, 5) for _ in dims])
+            st.just([3] * spatial), st.just([5] * spatial), st.tuples(*[st.integers(1, 7) for _ in dims])
         )
     )
     stride = draw(
