@@ -156,6 +156,31 @@ def test_batches(batch, shared, m, n, k, dtype, left, right, seed):
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
+    few=st.integers(1, 9),
+    narrow=st.integers(1, 9),
+    depth=st.sampled_from([1, 15, 16, 63, 64, 100, 1000, 9000]),
+    columns=st.sampled_from([0, 63, 64, 200, 1000]),
+    dtype=st.sampled_from(["float32", "float64", "bfloat16", "float16"]),
+    left=st.sampled_from(LAYOUTS[:2]),
+    right=st.sampled_from(LAYOUTS[:2]),
+    turned=st.booleans(),
+    threads=st.sampled_from([1, 2]),
+)
+def test_few_rows_or_columns(few, narrow, depth, columns, dtype, left, right, turned, threads):
+    rushlight.set_num_threads(threads)
+    random = np.random.default_rng(few + depth)
+    columns = columns if columns and depth <= 1000 else narrow
+    a, b = operand(random, (few, depth), dtype, left), operand(random, (depth, columns), dtype, right)
+    if turned:
+        a, b = b.t(), a.t()
+    x, y = exact(a), exact(b)
+    bias = operand(random, (1, y.shape[1]), dtype, "plain")
+    total = exact(bias) + x @ y
+    assert_close(rushlight.addmm(bias, a, b), total, np.abs(exact(bias)) + np.abs(x) @ np.abs(y), dtype)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
     m=SIZES,
     n=SIZES,
     k=SIZES,

@@ -22,6 +22,8 @@ inline void transpose_problem(GemmProblem& p) {
 template <class T>
 bool better_transposed(const GemmProblem& p) {
     if (p.n <= most_vectors || p.m <= most_vectors) return p.n < p.m;
+    if (p.m <= most_dots && p.m < p.n && p.b_row == 1) return false;
+    if (p.n <= most_dots && p.n < p.m && p.a_column == 1) return true;
     const bool rows = p.c_column == 1, columns = p.c_row == 1;
     if (p.a_column == 1 && p.b_row == 1 && p.b_column != 1 && (rows || columns)) {
         const int64_t other = rows ? p.m : p.n;
@@ -49,7 +51,8 @@ void run_matrix(const GemmProblem& p) {
     if constexpr (std::is_floating_point_v<T>) {
         // A small B stays in the first cache, where tiles need no detour.
         const bool worthwhile = p.b_row == 1 || (p.b_column == 1 && (p.m == 1 || p.n * p.k > 8192));
-        if (p.m <= most_vectors && p.k > 0 && worthwhile) return vector_product(p, target);
+        const bool dots = std::is_same_v<S, T> && p.m <= most_dots && p.b_row == 1 && p.n >= 64 && p.k >= 64;
+        if (p.k > 0 && (dots || (p.m <= most_vectors && worthwhile))) return vector_product(p, target);
         if (target.rounds_once && p.k > Blocking<T>::depth) {
             target.block_rows = std::clamp<int64_t>((int64_t{1} << 22) / p.n, 1, target.block_rows);
             const int64_t rows = std::min(p.m, target.block_rows);

@@ -6,6 +6,8 @@
 namespace rl::kernels::RUSHLIGHT_ISA {
 
 inline constexpr int most_vectors = 4;
+// So many where their products with columns that lie contiguous are summed in registers.
+inline constexpr int most_dots = 8;
 
 // Lane j of the first line becomes the sum of line[j]: pairs of lines share a vector, then pairs of pairs.
 template <class T, int step = 1>
@@ -33,6 +35,7 @@ struct VectorProduct {
     int64_t pitch;
     const S* b;
     int64_t b_column, b_row;
+    bool far;  // B exceeds the caches, whose own prefetching then comes late
 
     // sums[i * sums_pitch + j] over a piece of the depth, for columns of B that lie contiguous.
     void dots(Range columns, Range depth, T* sums, int64_t sums_pitch) const {
@@ -58,6 +61,9 @@ struct VectorProduct {
         Vector<T> sum[columns][count] = {};
         for (int64_t k = 0; k < depth.count; k += width) {
             const int here = static_cast<int>(std::min<int64_t>(width, depth.count - k));
+            if (far)
+                for (int c = 0; c < columns; ++c)
+                    __builtin_prefetch(source + (columns + c) * b_column + k, 0, 2);
             Vector<T> left[count];
             for (int i = 0; i < count; ++i) left[i] = load_lanes(x + i * pitch + depth.first + k, here);
             for (int c = 0; c < columns; ++c) {
@@ -71,17 +77,56 @@ struct VectorProduct {
 
     // The same for rows of B that lie contiguous; `sums` has room for whole vectors.
     void combinations(Range columns, Range depth, T* sums, int64_t sums_pitch) const {
+        if constexpr (std::is_same_v<S, T>) {
+            if (b_row == columns.count && b_row == 2) return narrow_rows<2>(depth, sums, sums_pitch);
+            if (b_row == columns.count && b_row == 3) return narrow_rows<3>(depth, sums, sums_pitch);
+            if (b_row == columns.count && b_row == 4) return narrow_rows<4>(depth, sums, sums_pitch);
+            if constexpr (count <= 2) {
+                if (b_row == columns.count && b_row == 8) return narrow_rows<8>(depth, sums, sums_pitch);
+            }
+        }
         for (int i = 0; i < count; ++i) std::fill_n(sums + i * sums_pitch, columns.count, T(0));
         int64_t k = depth.first;
         const int64_t end = depth.first + depth.count;
         for (; k + 8 <= end; k += 8) add_rows<8>(columns, k, sums, sums_pitch);
         for (; k < end; ++k) add_rows<1>(columns, k, sums, sums_pitch);
     }
+    // Rows of a few numbers without gaps are read as one line: a vector's width of rows fills `columns`
+    // vectors, and lane l of vector v belongs to row (v * width + l) / columns of them.
+    template <int columns>
+    void narrow_rows(Range depth, T* sums, int64_t sums_pitch) const {
+        using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+        Vector<Index> row[columns];
+        for (int v = 0; v < columns; ++v)
+            for (int lane = 0; lane < width; ++lane) row[v][lane] = (v * width + lane) / columns;
+        Vector<T> sum[count][columns] = {};
+        const int64_t end = depth.first + depth.count;
+        int64_t k = depth.first;
+        for (; k + width <= end; k += width) {
+            Vector<T> right[columns];
+            for (int v = 0; v < columns; ++v) right[v] = load_vector(b + k * columns + v * width);
+            for (int i = 0; i < count; ++i) {
+                const Vector<T> left = load_vector(x + i * pitch + k);
+                for (int v = 0; v < columns; ++v) sum[i][v] += __builtin_shuffle(left, row[v]) * right[v];
+            }
+        }
+        for (int i = 0; i < count; ++i) {
+            T total[columns] = {};
+            for (int v = 0; v < columns; ++v)
+                for (int lane = 0; lane < width; ++lane)
+                    total[(v * width + lane) % columns] += sum[i][v][lane];
+            for (int64_t rest = k; rest < end; ++rest)
+                for (int c = 0; c < columns; ++c) total[c] += x[i * pitch + rest] * b[rest * columns + c];
+            std::copy_n(total, columns, sums + i * sums_pitch);
+        }
+    }
     template <int rows>
     void add_rows(Range columns, int64_t k, T* sums, int64_t sums_pitch) const {
         const S* source = b + k * b_row + columns.first;
         for (int64_t j = 0; j < columns.count; j += width) {
             const int here = static_cast<int>(std::min<int64_t>(width, columns.count - j));
+            if (far)
+                for (int r = 0; r < rows; ++r) __builtin_prefetch(source + (rows + r) * b_row + j, 0, 2);
             Vector<T> sum[2][count] = {};  // two chains, each half as long
             for (int i = 0; i < count; ++i) sum[0][i] = load_lanes(sums + i * sums_pitch + j, here);
 #pragma GCC unroll 8
@@ -102,10 +147,11 @@ template <class S, int count>
 void multiply_vectors(const GemmProblem& p, const Compute<S>* x, int64_t pitch,
                       const StridedTarget<S>& target) {
     using T = Compute<S>;
-    const VectorProduct<S, count> product{x, pitch, static_cast<const S*>(p.b), p.b_column, p.b_row};
+    const VectorProduct<S, count> product{x,          pitch,   static_cast<const S*>(p.b),
+                                          p.b_column, p.b_row, p.n * p.k >= (int64_t{1} << 23)};
     const bool contiguous_depth = p.b_row == 1;
     // Contiguous columns are read four at a time, contiguous rows eight: the longer the better.
-    const int64_t chunk = contiguous_depth ? std::clamp<int64_t>(p.n / 16, 64, 512) : 2048 / count;
+    const int64_t chunk = contiguous_depth ? std::clamp<int64_t>(p.n / 16, 64, 512) : 4096 / count;
     const int64_t chunks = ceil_divide(p.n, chunk);
     const int64_t pieces = chunks >= 16 ? 1 : std::clamp<int64_t>(p.n * p.k >> 17, 1, 16 / chunks);
     const int64_t columns = piece(p.n, chunks, 0).count, room = (columns + 15) / 16 * 16;
@@ -114,8 +160,8 @@ void multiply_vectors(const GemmProblem& p, const Compute<S>* x, int64_t pitch,
         partial =
             scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(pieces * chunks * count * room));
     const auto finish = [&](const T* sums, Range range) {
-        for (int i = 0; i < count; ++i)
-            target.put_row(sums + i * room, i, range.first, range.count, true, true);
+        target.store(sums, room, 0, range.first, static_cast<int>(p.m), static_cast<int>(range.count), true,
+                     true);
     };
     const int64_t tasks = chunks * pieces;
     const bool small = p.n * p.k * count < parallel_work;
@@ -127,7 +173,7 @@ void multiply_vectors(const GemmProblem& p, const Compute<S>* x, int64_t pitch,
                           : scratch_array<T>(ScratchUse::local, static_cast<size_t>(count * room));
             if (contiguous_depth)
                 product.dots(range, depth, sums, room);
-            else
+            else if constexpr (count <= most_vectors)
                 product.combinations(range, depth, sums, room);
             if (partial == nullptr) finish(sums, range);
         }
@@ -153,23 +199,27 @@ void vector_product(const GemmProblem& p, const StridedTarget<S>& target) {
     if constexpr (std::is_same_v<S, T>) {
         if (p.a_column == 1) x = a;
     }
-    if (x == nullptr) {
-        T* converted = scratch_array<T>(ScratchUse::vector, static_cast<size_t>(p.m * p.k));
+    const int64_t rows = p.m <= most_vectors ? p.m : most_dots;
+    if (x == nullptr || rows != p.m) {
+        T* converted = scratch_array<T>(ScratchUse::vector, static_cast<size_t>(rows * p.k));
+        std::fill(converted + p.m * p.k, converted + rows * p.k, T(0));
         for (int64_t i = 0; i < p.m; ++i)
             for (int64_t k = 0; k < p.k; ++k)
                 converted[i * p.k + k] = static_cast<T>(a[i * p.a_row + k * p.a_column]);
         x = converted;
         pitch = p.k;
     }
-    switch (p.m) {
+    switch (rows) {
         case 1:
             return multiply_vectors<S, 1>(p, x, pitch, target);
         case 2:
             return multiply_vectors<S, 2>(p, x, pitch, target);
         case 3:
             return multiply_vectors<S, 3>(p, x, pitch, target);
-        default:
+        case 4:
             return multiply_vectors<S, 4>(p, x, pitch, target);
+        default:
+            if constexpr (std::is_same_v<S, T>) return multiply_vectors<S, most_dots>(p, x, pitch, target);
     }
 }
 
