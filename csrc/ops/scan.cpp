@@ -32,12 +32,14 @@ kernels::ScanShape scan_shape(const Tensor& self, int64_t dim) {
 Tensor run_scan(Scan scan, const Tensor& self, int64_t dim, DType dtype) {
     const Tensor result = empty(self.sizes(), {dtype, self.device()});
     if (result.is_meta() || result.numel() == 0) return result;
-    const Tensor input = contiguous_data(self, dtype);
+    const bool widens = dtype == DType::int64 && is_integral(self.dtype(), true);
+    const Tensor input = contiguous_data(self, widens ? self.dtype() : dtype);
+    const DType in_dtype = input.dtype();
     const kernels::ScanShape shape = scan_shape(self, dim);
     const void* const from = input.raw_data();
     void* const into = result.raw_data();
     const GilRelease released(self.numel());
-    kernels::scan_kernels().scan(scan, dtype, from, into, shape);
+    kernels::scan_kernels().scan(scan, in_dtype, dtype, from, into, shape);
     return result;
 }
 

@@ -91,6 +91,69 @@ def test_first_extreme(rows: int, columns: int, dim: int, nans: int, seed: int) 
     assert x.argmin().item() == values.argmin()
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    rows=st.integers(1, 70),
+    columns=st.sampled_from([1, 2, 3, 8, 15, 16, 17, 63, 65, 130, 300, 513, 1100]),
+    dim=st.sampled_from([0, 1, None]),
+    dtype=st.sampled_from(["bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64"]),
+    kind=st.sampled_from(["plain", "transposed", "sliced", "flipped"]),
+    seed=st.integers(0, 1000),
+)
+def test_extremes_and_truth_are_exact(
+    rows: int, columns: int, dim: int | None, dtype: str, kind: str, seed: int
+) -> None:
+    values = np.random.default_rng(seed).integers(-100, 100, (rows, columns)).astype(dtype)
+    x = viewed(rushlight.from_numpy(values), kind)
+    wide = x.numpy()
+    dims = () if dim is None else (dim,)
+    assert np.array_equal(x.amax(dims).numpy(), wide.max(dim))
+    assert np.array_equal(x.amin(dims).numpy(), wide.min(dim))
+    assert x.argmax(dim).numpy().tolist() == wide.argmax(dim).tolist()
+    assert x.argmin(dim).numpy().tolist() == wide.argmin(dim).tolist()
+    assert x.any(*dims).numpy().tolist() == wide.any(dim).tolist()
+    assert x.all(*dims).numpy().tolist() == wide.all(dim).tolist()
+    assert rushlight.count_nonzero(x, dim).numpy().tolist() == np.count_nonzero(wide, dim).tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.lists(st.sampled_from([1, 2, 5, 8, 17, 64, 65, 257, 600]), min_size=1, max_size=3),
+    dim=st.integers(0, 2),
+    dtype=st.sampled_from(["int8", "int32", "int64", *sorted(TOLERANCES)]),
+    kind=st.sampled_from(["plain", "transposed", "sliced"]),
+    seed=st.integers(0, 1000),
+)
+def test_scans(shape: list[int], dim: int, dtype: str, kind: str, seed: int) -> None:
+    while np.prod(shape) > 100_000:
+        shape[np.argmax(shape)] //= 2
+    random, dim = np.random.default_rng(seed), min(dim, len(shape) - 1)
+    if dtype.startswith("int"):
+        x = rushlight.from_numpy(random.integers(-3, 4, tuple(shape)).astype(dtype))
+    else:
+        x = draw(random, tuple(shape), dtype)
+    x = viewed(x, kind)
+    wide = x.double().numpy()
+    rounding = {"rtol": TOLERANCES.get(dtype, 0.0), "atol": 40 * TOLERANCES.get(dtype, 0.0)}
+    np.testing.assert_allclose(x.cumsum(dim).double().numpy(), wide.cumsum(dim), **rounding)
+    if not dtype.startswith("int"):
+        small = x / 2
+        expected = small.double().numpy().cumprod(dim)
+        np.testing.assert_allclose(small.cumprod(dim).double().numpy(), expected, rtol=0.3, atol=1e-3)
+    for running, extreme in ((x.cummax(dim), np.maximum), (x.cummin(dim), np.minimum)):
+        assert np.array_equal(running[0].double().numpy(), extreme.accumulate(wide, dim))
+        places = running[1].numpy()
+        assert np.array_equal(np.take_along_axis(wide, places, dim), running[0].double().numpy())
+        assert (places <= np.expand_dims(np.arange(x.size(dim)), tuple(range(1, x.dim() - dim)))).all()
+
+
+def test_running_extremes_keep_nan_and_the_last_of_equals() -> None:
+    x = rushlight.tensor([2.0, 3.0, 3.0, float("nan"), 9.0, float("nan")] + [1.0] * 30)
+    values, places = x.cummax(0)
+    assert values.isnan().tolist() == [False] * 3 + [True] * 33
+    assert places.tolist() == [0, 1, 2, 3, 3] + [5] * 31
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
 @pytest.mark.parametrize("shape", [(300_000,), (90_001, 3), (3, 90_001), (500, 20, 30), (64, 64, 64)])
 def test_equal_bits_for_any_number_of_threads(shape: tuple[int, ...], dtype: str) -> None:
@@ -102,6 +165,7 @@ def test_equal_bits_for_any_number_of_threads(shape: tuple[int, ...], dtype: str
             rushlight.set_num_threads(threads)
             found = [x.sum(), x.var(), x.norm()]
             found += [x.sum(d) for d in range(x.dim())] + [x.var(d) for d in range(x.dim())]
+            found += [x.cumsum(0), x.cumsum(-1), x.amax(0), x.argmax(-1)]
             results.append(b"".join(t.float().numpy().tobytes() for t in found))
     finally:
         rushlight.set_num_threads(before)

@@ -1,17 +1,20 @@
-// Running reductions. Single precision accumulates in double, as the reductions' wide lanes cannot be had
-// here.
+// Running reductions. Single precision accumulates in double. A line is scanned a vector at a time: within
+// the vector in a logarithm of steps, and what came before is added to all of its lanes at once.
 #include "kernels/scan.h"
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "core/threads.h"
-#include "kernels/cpu/convert.h"
+#include "kernels/cpu/reduce_elements.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
-constexpr int64_t tile_size = 64;  // neighbouring lines scanned together
+constexpr int64_t block_size = 256;  // results of a line that are converted at a time
+constexpr int64_t tile_size = 64;    // neighbouring lines scanned together
 constexpr int64_t parallel_grain = 16384;
 
 template <class T>
@@ -19,7 +22,7 @@ using Accumulator =
     std::conditional_t<std::is_same_v<T, float>, double,
                        std::conditional_t<std::is_same_v<T, complex64>, complex128, Compute<T>>>;
 
-struct Sum {
+struct RunningSum {
     template <class C>
     static C start() {
         return C(0);
@@ -29,7 +32,7 @@ struct Sum {
         return add(total, x);
     }
 };
-struct Product {
+struct RunningProduct {
     template <class C>
     static C start() {
         return C(1);
@@ -39,7 +42,7 @@ struct Product {
         return multiply(total, x);
     }
 };
-struct LogSumExp {
+struct RunningLogSumExp {
     template <class C>
     static C start() {
         return C(-INFINITY);
@@ -59,10 +62,120 @@ struct LogSumExp {
     }
 };
 
+// --- Within a vector.
+
+// The lanes moved up by `Step`, those below it from `fill`.
+template <int Step, class C, int... Lane>
+Vec<C> moved_up(Vec<C> x, Vec<C> fill, std::integer_sequence<int, Lane...>) {
+    constexpr int size = Vec<C>::size;
+    return Vec<C>(
+        __builtin_shufflevector(x.native, fill.native, (Lane < Step ? size + Lane : Lane - Step)...));
+}
+template <class C, int... Lane>
+Vec<C> last_lane(Vec<C> x, std::integer_sequence<int, Lane...>) {
+    return Vec<C>(__builtin_shufflevector(x.native, x.native, (Lane * 0 + Vec<C>::size - 1)...));
+}
+template <class C>
+Vec<C> last_lane(Vec<C> x) {
+    return last_lane(x, std::make_integer_sequence<int, Vec<C>::size>{});
+}
+
+// Each lane combined with all before it.
+template <int Step, class C, class Join>
+Vec<C> prefix(Vec<C> x, Vec<C> start, Join&& join) {
+    if constexpr (Step == Vec<C>::size) {
+        return x;
+    } else {
+        const Vec<C> before = moved_up<Step>(x, start, std::make_integer_sequence<int, Vec<C>::size>{});
+        return prefix<2 * Step>(join(before, x), start, join);
+    }
+}
+
+// --- Lines of the last dimension.
+
+// Products of float64 are formed one by one: their parts may overflow where the whole does not.
+template <class T, class Op>
+inline constexpr bool in_vectors = !is_complex_type<T> && !std::is_same_v<Op, RunningLogSumExp> &&
+                                   !(std::is_same_v<T, double> && std::is_same_v<Op, RunningProduct>);
+
+// Calls body(i, vector of the elements from i on, their number).
+template <class R, class Body>
+void for_each_vector(const typename R::Memory* x, int64_t size, Body&& body) {
+    constexpr int64_t width = Vec<typename R::Element>::size;
+    int64_t i = 0;
+    for (; i + width <= size; i += width) body(i, R::vector(x + i), width);
+    if (i < size) body(i, R::vector(x + i, size - i), size - i);
+}
+
+template <class T, class C>
+void store_converted(const C* from, int64_t count, T* to) {
+    if constexpr (is_half_type<T>)
+        narrow(from, to, count);
+    else
+        for (int64_t i = 0; i < count; ++i) to[i] = convert<T>(from[i]);
+}
+
+// Calls scan(begin, count, target) for the blocks of a line; what it leaves at the target goes to `out`.
+template <class T, class C, class Scan>
+void for_each_block(T* out, int64_t size, Scan&& scan) {
+    if constexpr (std::is_same_v<T, C>) {
+        scan(int64_t{0}, size, out);
+    } else {
+        C block[block_size];
+        for (int64_t begin = 0; begin < size; begin += block_size) {
+            const int64_t count = std::min(block_size, size - begin);
+            scan(begin, count, block);
+            store_converted(block, count, out + begin);
+        }
+    }
+}
+
+template <class R, class T, class Op>
+void scan_line(const typename R::Memory* in, T* out, int64_t size) {
+    using C = typename R::Element;
+    const Vec<C> start(Op::template start<C>());
+    const auto join = [](Vec<C> a, Vec<C> b) { return Op::next(a, b); };
+    Vec<C> carry = start;
+    for_each_block<T, C>(out, size, [&](int64_t begin, int64_t size, C* target) {
+        for_each_vector<R>(in + begin, size, [&](int64_t i, Vec<C> x, int64_t count) {
+            const Vec<C> part = prefix<1>(x, start, join);
+            store_lanes(join(carry, part), target, i, count);
+            carry = join(carry, last_lane(part));
+        });
+    });
+}
+
+// A line of a type without vectors.
+template <class S, class T, class Op>
+void scan_elements(const S* in, T* out, int64_t size) {
+    using C = Accumulator<T>;
+    C total = Op::template start<C>();
+    for (int64_t i = 0; i < size; ++i) {
+        total = Op::template next<C>(total, convert<C>(in[i]));
+        out[i] = convert<T>(total);
+    }
+}
+
+template <class S, class T, class Op>
+void scan_lines(const S* in, T* out, int64_t lines, int64_t size) {
+    for (; lines > 0; --lines, in += size, out += size) {
+        if constexpr (in_vectors<T, Op>)
+            scan_line<Reader<S, Accumulator<T>, Value>, T, Op>(in, out, size);
+        else
+            scan_elements<S, T, Op>(in, out, size);
+    }
+}
+
+// Calls body(offset of the first element, number) for runs of lines of the last dimension.
+template <class Body>
+void for_each_run(const ScanShape& shape, Body&& body) {
+    parallel_for(0, shape.outer, std::max<int64_t>(1, parallel_grain / shape.size),
+                 [&](int64_t first, int64_t last) { body(first * shape.size, last - first); });
+}
+
 // Calls body(offset of the first element, width) for every tile of neighbouring lines.
 template <class Body>
 void for_each_tile(const ScanShape& shape, Body&& body) {
-    if (shape.outer == 0 || shape.size == 0 || shape.inner == 0) return;
     const int64_t tiles = (shape.inner + tile_size - 1) / tile_size;
     const int64_t grain =
         std::max<int64_t>(1, parallel_grain / (shape.size * std::min(shape.inner, tile_size)));
@@ -75,35 +188,13 @@ void for_each_tile(const ScanShape& shape, Body&& body) {
     });
 }
 
-// `Width` neighbouring lines of the last dimension at once: each is a chain of dependent steps.
-template <class T, class Op, int Width>
-void scan_together(const T* in, T* out, int64_t size) {
+template <class S, class T, class Op>
+void run_scan(const S* in, T* out, const ScanShape& shape) {
     using C = Accumulator<T>;
-    C total[Width];
-    std::fill_n(total, Width, Op::template start<C>());
-    for (int64_t i = 0; i < size; ++i)
-        for (int j = 0; j < Width; ++j) {
-            total[j] = Op::template next<C>(total[j], convert<C>(in[j * size + i]));
-            out[j * size + i] = convert<T>(total[j]);
-        }
-}
-
-template <class T, class Op>
-void scan_lines(const T* in, T* out, const ScanShape& shape) {
-    constexpr int64_t together = 4;
-    const int64_t grain = together * std::max<int64_t>(1, parallel_grain / (together * shape.size));
-    parallel_for(0, shape.outer, grain, [&](int64_t first, int64_t last) {
-        for (; first + together <= last; first += together)
-            scan_together<T, Op, together>(in + first * shape.size, out + first * shape.size, shape.size);
-        for (; first < last; ++first)
-            scan_together<T, Op, 1>(in + first * shape.size, out + first * shape.size, shape.size);
-    });
-}
-
-template <class T, class Op>
-void run_scan(const T* in, T* out, const ScanShape& shape) {
-    using C = Accumulator<T>;
-    if (shape.inner == 1 && shape.size > 0) return scan_lines<T, Op>(in, out, shape);
+    if (shape.inner == 1)
+        return for_each_run(shape, [&](int64_t at, int64_t lines) {
+            scan_lines<S, T, Op>(in + at, out + at, lines, shape.size);
+        });
     for_each_tile(shape, [&](int64_t offset, int64_t width) {
         C total[tile_size];
         std::fill_n(total, width, Op::template start<C>());
@@ -115,23 +206,72 @@ void run_scan(const T* in, T* out, const ScanShape& shape) {
     });
 }
 
-void scan(Scan kind, DType dtype, const void* in, void* out, const ScanShape& shape) {
-    visit_dtype(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        const T* x = static_cast<const T*>(in);
-        T* y = static_cast<T*>(out);
-        if (kind == Scan::sum)
-            run_scan<T, Sum>(x, y, shape);
-        else if (kind == Scan::product)
-            run_scan<T, Product>(x, y, shape);
-        else if constexpr (!std::is_integral_v<T>)
-            run_scan<T, LogSumExp>(x, y, shape);
+template <class S, class T>
+void run_kind(Scan kind, const void* in, void* out, const ScanShape& shape) {
+    const S* const x = static_cast<const S*>(in);
+    T* const y = static_cast<T*>(out);
+    if (kind == Scan::sum)
+        run_scan<S, T, RunningSum>(x, y, shape);
+    else if (kind == Scan::product)
+        run_scan<S, T, RunningProduct>(x, y, shape);
+    else if constexpr (!std::is_integral_v<T>)
+        run_scan<S, T, RunningLogSumExp>(x, y, shape);
+}
+
+void scan(Scan kind, DType in_dtype, DType dtype, const void* in, void* out, const ScanShape& shape) {
+    if (shape.outer * shape.size * shape.inner == 0) return;
+    visit_dtype(in_dtype, [&](auto tag) {
+        using S = typename decltype(tag)::type;
+        using Memory = std::conditional_t<std::is_same_v<S, bool>, uint8_t, S>;
+        if constexpr (std::is_integral_v<S>)
+            if (dtype == DType::int64) return run_kind<Memory, int64_t>(kind, in, out, shape);
+        run_kind<Memory, Memory>(kind, in, out, shape);
+    });
+}
+
+// --- Extremes and where they were last met.
+
+template <class C, bool Max>
+constexpr C least = std::numeric_limits<C>::has_infinity
+                        ? (Max ? -std::numeric_limits<C>::infinity() : std::numeric_limits<C>::infinity())
+                        : (Max ? std::numeric_limits<C>::lowest() : std::numeric_limits<C>::max());
+
+template <class R, class T, bool Max>
+void scan_extreme_line(const T* in, T* values, int64_t* indices, int64_t size) {
+    using C = typename R::Element;
+    using Integer = IntegerOf<C>;
+    constexpr int width = Vec<C>::size;
+    const auto better = [](Vec<C> a, Vec<C> b) { return Max ? maximum(b, a) : minimum(b, a); };
+    const auto later = [](Vec<Integer> a, Vec<Integer> b) { return max(a, b); };
+    const Vec<Integer> none(Integer(-1));
+    const Vec<C> start(least<C, Max>);
+    typename Vec<Integer>::Native lanes;
+    for (int lane = 0; lane < width; ++lane) lanes[lane] = lane;
+    Vec<C> carry = start;
+    for_each_block<T, C>(values, size, [&](int64_t begin, int64_t size, C* target) {
+        for_each_vector<R>(in + begin, size, [&](int64_t i, Vec<C> x, int64_t count) {
+            const Vec<C> part = prefix<1>(x, start, better), extreme = better(carry, part);
+            // A lane's number where the extreme is met, and from there on to the next.
+            const Vec<Integer> met = select((x == extreme) | (x != x), Vec<Integer>(lanes), none);
+            const Vec<Integer> found = prefix<1>(met, none, later);
+            store_lanes(extreme, target, i, count);
+            const int64_t at = begin + i, before = at == 0 ? 0 : indices[at - 1];
+            for (int lane = 0; lane < count; ++lane)
+                indices[at + lane] = found[lane] < 0 ? before : at + found[lane];
+            carry = better(carry, last_lane(part));
+        });
     });
 }
 
 template <class T, bool Max>
 void run_extreme(const T* in, T* values, int64_t* indices, const ScanShape& shape) {
-    using C = Compute<T>;
+    using C = std::conditional_t<sizeof(T) == 1, int32_t, Ordered<T>>;
+    if (shape.inner == 1)
+        return for_each_run(shape, [&](int64_t at, int64_t lines) {
+            for (; lines > 0; --lines, at += shape.size)
+                scan_extreme_line<Reader<T, C, Value>, T, Max>(in + at, values + at, indices + at,
+                                                               shape.size);
+        });
     for_each_tile(shape, [&](int64_t offset, int64_t width) {
         C best[tile_size];
         int64_t where[tile_size] = {};
@@ -139,8 +279,9 @@ void run_extreme(const T* in, T* values, int64_t* indices, const ScanShape& shap
         for (int64_t i = 0; i < shape.size; ++i, offset += shape.inner)
             for (int64_t j = 0; j < width; ++j) {
                 const C x = convert<C>(in[offset + j]);
-                const bool better = x != x || (best[j] == best[j] && (Max ? x >= best[j] : x <= best[j]));
-                if (better) best[j] = x, where[j] = i;
+                const bool better = (x != x) | ((best[j] == best[j]) & (Max ? x >= best[j] : x <= best[j]));
+                best[j] = better ? x : best[j];
+                where[j] = better ? i : where[j];
                 values[offset + j] = convert<T>(best[j]);
                 indices[offset + j] = where[j];
             }
@@ -149,8 +290,10 @@ void run_extreme(const T* in, T* values, int64_t* indices, const ScanShape& shap
 
 void scan_extreme(bool maximum, DType dtype, const void* in, void* values, int64_t* indices,
                   const ScanShape& shape) {
+    if (shape.outer * shape.size * shape.inner == 0) return;
     visit_dtype(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
+        using S = typename decltype(tag)::type;
+        using T = std::conditional_t<std::is_same_v<S, bool>, uint8_t, S>;
         if constexpr (!is_complex_type<T>) {
             const auto run = maximum ? run_extreme<T, true> : run_extreme<T, false>;
             run(static_cast<const T*>(in), static_cast<T*>(values), indices, shape);
