@@ -148,6 +148,43 @@ def test_winograd_keeps_the_numbers(batch: int, channels: int, size: int) -> Non
             assert np.abs(mine - right).max() <= 1e-5 * np.abs(right).max()
 
 
+@pytest.mark.parametrize(
+    ("batch", "channels", "sizes", "kernel", "stride"),
+    [
+        (40, (2, 7), (9, 11), 3, 1),  # several small images at a time
+        (20, (12, 20), (100,), 5, 1),
+        (3, (8, 13), (6, 16, 16), 3, 1),  # lines as long as a vector
+        (2, (24, 11), (5, 9, 16), 2, 1),
+        (1, (3, 12), (70, 150), 7, 2),  # an image in bands
+        (2, (3, 9), (131, 64), 3, 2),
+        (17, (6, 40), (14, 14), 4, 2),
+    ],
+)
+def test_shapes_that_are_cut(
+    batch: int, channels: tuple[int, int], sizes: tuple[int, ...], kernel: int, stride: int
+) -> None:
+    random = np.random.default_rng(0)
+    entering, leaving = channels
+    spatial = len(sizes)
+    x = random.standard_normal((batch, entering, *sizes))
+    w = random.standard_normal((leaving, entering, *[kernel] * spatial)) / np.sqrt(entering * kernel**spatial)
+    options = {"stride": [stride] * spatial, "padding": [kernel // 2] * spatial, "dilation": [1] * spatial}
+    case = (x, w, random.standard_normal(leaving), options | {"groups": 1})
+    before = rushlight.get_num_threads()
+    for dtype in ("float64", "float32"):
+        try:
+            for threads in (1, 3):
+                rushlight.set_num_threads(threads)
+                results, grad, rounded = run(case, dtype)
+                if threads == 1:
+                    first = results
+        finally:
+            rushlight.set_num_threads(before)
+        assert all(np.array_equal(a, b) for a, b in zip(first, results))
+        for mine, right in zip(results, reference(rounded) + reference(rounded, grad)):
+            assert np.abs(mine - right).max() <= TOLERANCES[dtype] * np.abs(right).max()
+
+
 def test_nan_and_infinity_stay_where_they_are() -> None:
     for channels, groups in ((4, 1), (16, 16)):
         x = rushlight.zeros(1, channels, 9, 40)

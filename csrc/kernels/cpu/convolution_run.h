@@ -160,9 +160,6 @@ void input_gradient(const ConvolutionShape& s, const void* grad_output, const vo
     });
 }
 
-// With so few (channel, tap)s panels of patches would cost more to pack than their products.
-inline constexpr int64_t few_columns = 160;
-
 // One group; the sums of several parts of the batch go into `sums`, which is the gradient itself for full
 // types.
 template <class S>
@@ -171,6 +168,11 @@ void weight_gradient_of_group(const ConvolutionShape& s, int64_t group, const S*
     using T = Compute<S>;
     const int64_t channels = s.in_channels / s.groups, rows = s.out_channels / s.groups;
     const int64_t columns = channels * volume(s.kernel), positions = volume(s.output), size = volume(s.input);
+    if constexpr (std::is_floating_point_v<S>) {
+        if (suits_correlation(rows, columns))
+            return Correlation<T>(s, input + group * channels * size, grad_output + group * rows * positions)
+                .run(sums);
+    }
     const Sampling sampling = forward_sampling(s);
     const int64_t at_once = images_at_once(s.batch, channels * sampling.box().volume());
     for (int64_t first = 0; first < s.batch; first += at_once) {
@@ -178,16 +180,6 @@ void weight_gradient_of_group(const ConvolutionShape& s, int64_t group, const S*
         const S* source = input + (first * s.in_channels + group * channels) * size;
         const Patches<T> patches =
             make_patches(source, s.in_channels * size, images, channels, s.input, sampling);
-        if constexpr (std::is_floating_point_v<S>) {
-            if (columns <= few_columns) {
-                if (first == 0) std::fill_n(sums, rows * columns, T{});
-                const S* grad = grad_output + (first * s.out_channels + group * rows) * positions;
-                const Patches<T> grads =
-                    gradient_boxes(grad, s.out_channels * positions, images, rows, s.output, sampling.box());
-                correlate(patches, grads, images, rows, columns, sums);
-                continue;
-            }
-        }
         const ImageRows<S> left{grad_output + (first * s.out_channels + group * rows) * positions,
                                 s.out_channels * positions, positions, rows};
         StridedTarget<T> target{sums, columns, 1, first == 0 ? nullptr : sums, columns, 1, T(1), T(1)};
