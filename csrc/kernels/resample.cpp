@@ -10,9 +10,9 @@ const ResampleKernels& resample_kernels() {
     return table;
 }
 
-void resample(DType dtype, int64_t planes, const AxisMap (&maps)[3], int64_t divisor, const void* input,
-              void* output) {
-    resample_kernels().resample(dtype, planes, maps, divisor, input, output);
+void resample(DType dtype, int64_t planes, int64_t inner, const AxisMap (&maps)[3], int64_t divisor,
+              const void* input, void* output) {
+    resample_kernels().resample(dtype, planes, inner, maps, divisor, input, output);
 }
 
 AxisMap AxisMap::transposed() const {
@@ -36,6 +36,13 @@ AxisMap AxisMap::transposed() const {
         }
     }
     return result;
+}
+
+bool AxisMap::takes_all() const {
+    if (output != 1 || !weight.empty() || static_cast<int64_t>(index.size()) != input) return false;
+    for (int64_t i = 0; i < input; ++i)
+        if (index[static_cast<size_t>(i)] != i) return false;
+    return true;
 }
 
 }  // namespace rl::kernels

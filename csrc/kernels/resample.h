@@ -20,15 +20,20 @@ struct AxisMap {
     std::vector<int64_t> divisor;
 
     AxisMap transposed() const;
+    // Whether one output is the plain sum of all inputs, divided perhaps.
+    bool takes_all() const;
+    int64_t divisor_at(int64_t i) const { return divisor.empty() ? 1 : divisor[static_cast<size_t>(i)]; }
 };
 
-// For contiguous (planes, depth, height, width): every dimension by its own map, then divided by `divisor`.
-// Sums in float for 16-bit types and in 64 bits for integers, whose division truncates.
-void resample(DType dtype, int64_t planes, const AxisMap (&maps)[3], int64_t divisor, const void* input,
-              void* output);
+// For contiguous (planes, depth, height, width, inner), where inner > 1 only for real floating-point types:
+// every dimension between by its own map, then divided by `divisor`. Sums in float for 16-bit types; the
+// division of integers truncates.
+void resample(DType dtype, int64_t planes, int64_t inner, const AxisMap (&maps)[3], int64_t divisor,
+              const void* input, void* output);
 
 struct ResampleKernels {
-    void (*resample)(DType, int64_t planes, const AxisMap (&)[3], int64_t divisor, const void*, void*);
+    void (*resample)(DType, int64_t planes, int64_t inner, const AxisMap (&)[3], int64_t divisor, const void*,
+                     void*);
 };
 const ResampleKernels& resample_kernels();
 

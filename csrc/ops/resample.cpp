@@ -3,7 +3,9 @@
 
 #include "autograd/record.h"
 #include "core/gil.h"
+#include "ops/arithmetic.h"
 #include "ops/pointwise.h"
+#include "ops/views.h"
 
 namespace rl::ops {
 
@@ -22,20 +24,50 @@ void check_memory(const Tensor& self, const Dims& last) {
     empty(sizes, {self.dtype(), {}});
 }
 
+PlaneLayout::PlaneLayout(const Tensor& self, int64_t spatial) {
+    channels_last = is_floating(self.dtype()) && self.dim() == spatial + 2 && !self.is_contiguous() &&
+                    is_channels_last(self.sizes(), self.strides());
+    planes = inner = 1;
+    for (int64_t d = 0; d < self.dim() - spatial; ++d)
+        (channels_last && d == 1 ? inner : planes) *= self.size(d);
+}
+
+Tensor PlaneLayout::arranged(const Tensor& self) const {
+    if (!channels_last) return contiguous_data(self);
+    if (is_channels_last(self.sizes(), self.strides())) return self;
+    const Tensor copy = empty(self.sizes(), options_of(self));
+    copy_data(copy, self);
+    return copy;
+}
+
+Tensor PlaneLayout::empty(const Dims& sizes, TensorOptions options) const {
+    if (!channels_last) return rl::empty(sizes, options);
+    const bool plane = sizes.size() == 4;
+    return empty_strided(
+        sizes, strides_for(sizes, plane ? MemoryFormat::channels_last : MemoryFormat::channels_last_3d),
+        options);
+}
+
 Tensor resample(const char* node, const Tensor& self, int64_t spatial, AxisMaps maps, int64_t divisor) {
-    const size_t outer = self.sizes().size() - static_cast<size_t>(spatial);
-    Dims sizes(self.sizes().begin(), self.sizes().begin() + static_cast<std::ptrdiff_t>(outer));
-    const int64_t planes = count_elements(sizes);
+    const PlaneLayout layout(self, spatial);
+    Dims sizes(self.sizes().begin(), self.sizes().end() - spatial);
     for (int64_t d = 3 - spatial; d < 3; ++d) sizes.push_back(maps[static_cast<size_t>(d)].output);
-    const Tensor result = empty(sizes, options_of(self));
+    const Tensor result = layout.empty(sizes, options_of(self));
     if (!result.is_meta() && result.numel() > 0) {
-        const Tensor source = contiguous_data(self);
+        const Tensor source = layout.arranged(self);
         const kernels::AxisMap axes[3] = {maps[0], maps[1], maps[2]};
         const GilRelease released(result.numel() + source.numel());
-        kernels::resample(self.dtype(), planes, axes, divisor, source.raw_data(), result.raw_data());
+        kernels::resample(self.dtype(), layout.planes, layout.inner, axes, divisor, source.raw_data(),
+                          result.raw_data());
     }
     return record(node, {self}, result, [&] {
-        return [node, spatial, maps = std::move(maps), divisor](const Tensor& grad) -> Gradients {
+        return [node, spatial, maps = std::move(maps), divisor,
+                sizes = self.sizes()](const Tensor& grad) -> Gradients {
+            if (maps[0].takes_all() && maps[1].takes_all() && maps[2].takes_all()) {
+                int64_t whole = divisor;
+                for (const kernels::AxisMap& map : maps) whole *= map.divisor_at(0);
+                return {expand(grad / Scalar(whole), sizes)};
+            }
             return {resample(node, grad, spatial,
                              {maps[0].transposed(), maps[1].transposed(), maps[2].transposed()}, divisor)};
         };

@@ -1,5 +1,5 @@
 // Separable linear maps: rows of the input are combined first, a whole row at a time, then the elements of a
-// row.
+// row, a vector of neighbours at a time.
 #include "kernels/resample.h"
 
 #include <algorithm>
@@ -22,82 +22,260 @@ std::vector<Weight<T>> weights_of(const AxisMap& map) {
     return weights;
 }
 
+// The terms of one output of a map.
+struct Terms {
+    size_t begin, end;
+};
+Terms terms_of(const AxisMap& map, int64_t i) {
+    return {static_cast<size_t>(map.first[static_cast<size_t>(i)]),
+            static_cast<size_t>(map.first[static_cast<size_t>(i) + 1])};
+}
+
+// Some elements, at most a vector of them, as a vector that they begin.
 template <class S>
-class Resampler {
+Vector<Compute<S>> load_some(const S* source, int64_t count) {
     using T = Compute<S>;
+    if (count == lanes<T>) return load_converted(source);
+    if constexpr (std::is_same_v<S, T>) {
+        return load_lanes(source, static_cast<int>(count));
+    } else {
+        S values[lanes<T>] = {};
+#if defined(__AVX512BW__)
+        const auto mask = static_cast<__mmask16>((1u << count) - 1u);
+        const __m256i bits = _mm256_maskz_loadu_epi16(mask, source);
+        std::memcpy(values, &bits, sizeof(values));
+#else
+        for (int64_t i = 0; i < count; ++i) values[i] = source[i];
+#endif
+        return load_converted(values);
+    }
+}
+template <class S>
+void store_some(S* target, Vector<Compute<S>> value, int64_t count) {
+    using T = Compute<S>;
+    if (count == lanes<T>) return store_converted(target, value);
+    if constexpr (std::is_same_v<S, T>) {
+        store_lanes(target, value, static_cast<int>(count));
+    } else {
+        S values[lanes<T>];
+        store_converted(values, value);
+#if defined(__AVX512BW__)
+        __m256i bits;
+        std::memcpy(&bits, values, sizeof(values));
+        _mm256_mask_storeu_epi16(target, static_cast<__mmask16>((1u << count) - 1u), bits);
+#else
+        std::copy_n(values, count, target);
+#endif
+    }
+}
+
+// The map of a line in vectors of outputs: the j-th terms of some neighbours are a permutation of two vectors
+// of the line, or of one, or lie side by side.
+template <class T>
+class LineMap {
+    using Index = Vector<IntegerOf<T>>;
+    static constexpr int width = lanes<T>;
 
   public:
-    Resampler(int64_t planes, const AxisMap (&maps)[3], int64_t divisor, const S* input, S* output)
-        : planes_(planes), maps_(maps), divisor_(divisor), input_(input), output_(output) {
-        for (int d = 0; d < 3; ++d) weights_[d] = weights_of<T>(maps[d]);
+    explicit LineMap(const AxisMap& map) {
+        const std::vector<T> weights = weights_of<T>(map);
+        for (int64_t start = 0; start < map.output;) {
+            int64_t count = std::min<int64_t>(width, map.output - start);
+            while (!reaches(map, start, count)) --count;
+            add_block(map, weights, start, count);
+            start += count;
+        }
+        weighted_ = !map.weight.empty();
+        divided_ = !map.divisor.empty();
     }
 
-    void run() {
-        const int64_t rows = maps_[0].output * maps_[1].output;
-        const int64_t work = std::max<int64_t>(1, maps_[2].output + maps_[2].input);
-        parallel_for(0, planes_ * rows, std::max<int64_t>(1, 32768 / work), [&](int64_t begin, int64_t end) {
-            T* line = scratch_array<T>(ScratchUse::staging, static_cast<size_t>(maps_[2].input));
-            for (int64_t item = begin; item < end; ++item)
-                make_row(item / rows, item % rows / maps_[1].output, item % maps_[1].output, line);
-        });
+    // How far beyond the end of a line it is read.
+    static constexpr int64_t margin = 2 * width;
+
+    template <class S>
+    void apply(const T* line, T divisor, S* target) const {
+        const Block* last = blocks_.data() + blocks_.size();
+        for (const Block* block = blocks_.data(); block != last; ++block) {
+            Vector<T> sum{};
+            const Term* term = terms_.data() + block->terms.begin;
+            const Term* end = terms_.data() + block->terms.end;
+            if (term != end) sum = value_of(*term++, line);
+            for (; term != end; ++term) sum += value_of(*term, line);
+            if (divided_ || divisor != T(1)) sum /= block->divisor * divisor;
+            store_some(target + block->start, sum, block->count);
+        }
     }
 
   private:
-    static int64_t divisor_at(const AxisMap& map, int64_t i) {
-        return map.divisor.empty() ? 1 : map.divisor[static_cast<size_t>(i)];
+    enum class Reach { adjacent, one, two };
+    struct Term {
+        int64_t base;
+        Reach reach;
+        Index lane, present;
+        Vector<T> weight;
+    };
+    struct Block {
+        Terms terms;
+        int64_t start, count;
+        Vector<T> divisor;
+    };
+
+    Vector<T> value_of(const Term& term, const T* line) const {
+        Vector<T> value = load_vector(line + term.base);
+        if (term.reach == Reach::one) value = __builtin_shuffle(value, term.lane);
+        if (term.reach == Reach::two)
+            value = __builtin_shuffle(value, load_vector(line + term.base + width), term.lane);
+        value = std::bit_cast<Vector<T>>(std::bit_cast<Index>(value) & term.present);
+        return weighted_ ? value * term.weight : value;
     }
 
-    void make_row(int64_t plane, int64_t z, int64_t y, T* line) {
+    // The least and the largest index among the j-th terms of some outputs.
+    static std::pair<int64_t, int64_t> range(const AxisMap& map, int64_t start, int64_t count, size_t j) {
+        int64_t least = map.input, most = -1;
+        for (int64_t i = start; i < start + count; ++i) {
+            const Terms terms = terms_of(map, i);
+            if (j >= terms.end - terms.begin) continue;
+            least = std::min(least, map.index[terms.begin + j]);
+            most = std::max(most, map.index[terms.begin + j]);
+        }
+        return {least, most};
+    }
+    static size_t most_terms(const AxisMap& map, int64_t start, int64_t count) {
+        size_t most = 0;
+        for (int64_t i = start; i < start + count; ++i) {
+            const Terms terms = terms_of(map, i);
+            most = std::max(most, terms.end - terms.begin);
+        }
+        return most;
+    }
+    static bool reaches(const AxisMap& map, int64_t start, int64_t count) {
+        for (size_t j = 0; j < most_terms(map, start, count); ++j) {
+            const auto [least, most] = range(map, start, count, j);
+            if (most - least >= 2 * width) return false;
+        }
+        return true;
+    }
+    void add_block(const AxisMap& map, const std::vector<T>& weights, int64_t start, int64_t count) {
+        Block block{{terms_.size(), 0}, start, count, Vector<T>{} + T(1)};
+        for (int64_t i = 0; i < count; ++i) block.divisor[i] = static_cast<T>(map.divisor_at(start + i));
+        for (size_t j = 0; j < most_terms(map, start, count); ++j) {
+            const auto [least, most] = range(map, start, count, j);
+            Term term{least, Reach::adjacent, {}, {}, {}};
+            for (int64_t i = 0; i < count; ++i) {
+                const Terms terms = terms_of(map, start + i);
+                if (j >= terms.end - terms.begin) continue;
+                const int64_t lane = map.index[terms.begin + j] - least;
+                term.lane[i] = static_cast<IntegerOf<T>>(lane);
+                term.present[i] = -1;
+                term.weight[i] = weights[terms.begin + j];
+                if (lane != i) term.reach = Reach::one;
+            }
+            if (term.reach == Reach::one && most - least >= width) term.reach = Reach::two;
+            terms_.push_back(term);
+        }
+        block.terms.end = terms_.size();
+        blocks_.push_back(block);
+    }
+
+    std::vector<Term> terms_;
+    std::vector<Block> blocks_;
+    bool weighted_ = false, divided_ = false;
+};
+
+// The map of a line, output by output, for numbers that vectors do not hold.
+template <class T>
+class ScalarLineMap {
+  public:
+    explicit ScalarLineMap(const AxisMap& map) : map_(map), weights_(weights_of<T>(map)) {}
+
+    static constexpr int64_t margin = 0;
+
+    template <class S>
+    void apply(const T* line, int64_t divisor, S* target) const {
+        for (int64_t x = 0; x < map_.output; ++x) {
+            const Terms terms = terms_of(map_, x);
+            T sum{};
+            for (size_t i = terms.begin; i < terms.end; ++i)
+                sum += map_.weight.empty() ? line[map_.index[i]] : line[map_.index[i]] * weights_[i];
+            const int64_t whole = divisor * map_.divisor_at(x);
+            if (whole != 1) sum /= static_cast<Weight<T>>(whole);
+            target[x] = to_storage<S>(sum);
+        }
+    }
+
+  private:
+    const AxisMap& map_;
+    std::vector<Weight<T>> weights_;
+};
+
+template <class S>
+class Resampler {
+    using T = Compute<S>;
+    static constexpr bool in_vectors = std::is_floating_point_v<T>;
+    using Line = std::conditional_t<in_vectors, LineMap<T>, ScalarLineMap<T>>;
+    using Divisor = std::conditional_t<in_vectors, T, int64_t>;
+
+  public:
+    Resampler(int64_t planes, const AxisMap (&maps)[3], int64_t divisor, const S* input, S* output)
+        : planes_(planes),
+          maps_(maps),
+          divisor_(divisor),
+          input_(input),
+          output_(output),
+          line_(maps[2]),
+          weights_{weights_of<T>(maps[0]), weights_of<T>(maps[1])} {}
+
+    void run() const {
+        const int64_t slices = maps_[0].output, rows = maps_[1].output;
+        const int64_t work = std::max<int64_t>(1, maps_[2].output + maps_[2].input);
+        parallel_for(
+            0, planes_ * slices * rows, std::max<int64_t>(1, 32768 / work), [&](int64_t begin, int64_t end) {
+                T* line =
+                    scratch_array<T>(ScratchUse::staging, static_cast<size_t>(maps_[2].input + Line::margin));
+                std::fill_n(line, maps_[2].input + Line::margin, T{});
+                int64_t plane = begin / (slices * rows), z = begin / rows % slices, y = begin % rows;
+                for (int64_t item = begin; item < end; ++item) {
+                    make_row(plane, z, y, line);
+                    if (++y < rows) continue;
+                    y = 0;
+                    if (++z < slices) continue;
+                    z = 0;
+                    ++plane;
+                }
+            });
+    }
+
+  private:
+    void make_row(int64_t plane, int64_t z, int64_t y, T* line) const {
         const int64_t width = maps_[2].input;
         const S* source = input_ + plane * maps_[0].input * maps_[1].input * width;
+        const Terms slices = terms_of(maps_[0], z), rows = terms_of(maps_[1], y);
         bool started = false;
-        for (int64_t i = maps_[0].first[static_cast<size_t>(z)];
-             i < maps_[0].first[static_cast<size_t>(z) + 1]; ++i) {
-            for (int64_t j = maps_[1].first[static_cast<size_t>(y)];
-                 j < maps_[1].first[static_cast<size_t>(y) + 1]; ++j) {
-                const int64_t row = maps_[0].index[static_cast<size_t>(i)] * maps_[1].input +
-                                    maps_[1].index[static_cast<size_t>(j)];
-                const Weight<T> weight =
-                    weights_[0][static_cast<size_t>(i)] * weights_[1][static_cast<size_t>(j)];
-                add_row(source + row * width, weight, line, started);
-                started = true;
+        for (size_t i = slices.begin; i < slices.end; ++i) {
+            for (size_t j = rows.begin; j < rows.end; ++j, started = true) {
+                const S* row = source + (maps_[0].index[i] * maps_[1].input + maps_[1].index[j]) * width;
+                const Weight<T> weight = weights_[0][i] * weights_[1][j];
+                started ? add_row<false>(row, weight, line) : add_row<true>(row, weight, line);
             }
         }
         if (!started) std::fill_n(line, width, T{});
-        S* target = output_ + ((plane * maps_[0].output + z) * maps_[1].output + y) * maps_[2].output;
-        combine(line, divisor_at(maps_[0], z) * divisor_at(maps_[1], y) * divisor_, target);
+        const int64_t divisor = maps_[0].divisor_at(z) * maps_[1].divisor_at(y) * divisor_;
+        const int64_t place = ((plane * maps_[0].output + z) * maps_[1].output + y) * maps_[2].output;
+        line_.apply(line, static_cast<Divisor>(divisor), output_ + place);
     }
 
-    void add_row(const S* source, Weight<T> weight, T* line, bool started) const {
-        const int64_t width = maps_[2].input;
-        if (started) {
-            for (int64_t x = 0; x < width; ++x) line[x] += static_cast<T>(source[x]) * weight;
-        } else if (weight == Weight<T>(1)) {
-            for (int64_t x = 0; x < width; ++x) line[x] = static_cast<T>(source[x]);
-        } else {
-            for (int64_t x = 0; x < width; ++x) line[x] = static_cast<T>(source[x]) * weight;
-        }
-    }
-
-    void combine(const T* line, int64_t divisor, S* target) const {
-        const AxisMap& map = maps_[2];
-        const int64_t* index = map.index.data();
-        const Weight<T>* weight = weights_[2].data();
-        const bool weighted = !map.weight.empty();
-        for (int64_t x = 0; x < map.output; ++x) {
-            const int64_t first = map.first[static_cast<size_t>(x)],
-                          last = map.first[static_cast<size_t>(x) + 1];
-            T sum{};
-            if (weighted) {
-                for (int64_t i = first; i < last; ++i) sum += line[index[i]] * weight[i];
-            } else if (last - first == 1) {
-                sum = line[index[first]];
-            } else {
-                for (int64_t i = first; i < last; ++i) sum += line[index[i]];
+    template <bool first>
+    void add_row(const S* source, Weight<T> weight, T* line) const {
+        const int64_t count = maps_[2].input;
+        if constexpr (in_vectors) {
+            for (int64_t x = 0; x < count; x += lanes<T>) {
+                Vector<T> value = load_some(source + x, std::min<int64_t>(lanes<T>, count - x)) * weight;
+                if constexpr (!first) value += load_vector(line + x);
+                store_vector(line + x, value);
             }
-            const int64_t whole = divisor * divisor_at(map, x);
-            if (whole != 1) sum /= static_cast<Weight<T>>(whole);
-            target[x] = to_storage<S>(sum);
+        } else {
+            for (int64_t x = 0; x < count; ++x)
+                line[x] = (first ? T{} : line[x]) + static_cast<T>(source[x]) * weight;
         }
     }
 
@@ -106,14 +284,129 @@ class Resampler {
     int64_t divisor_;
     const S* input_;
     S* output_;
-    std::vector<Weight<T>> weights_[3];
+    Line line_;
+    std::vector<Weight<T>> weights_[2];
 };
 
-void run_resample(DType dtype, int64_t planes, const AxisMap (&maps)[3], int64_t divisor, const void* input,
-                  void* output) {
+// Means of whole planes.
+template <class S>
+void average_planes(int64_t planes, int64_t size, int64_t divisor, const S* input, S* output) {
+    using T = Compute<S>;
+    constexpr int width = lanes<T>, sums = 4;
+    parallel_for(0, planes, std::max<int64_t>(1, 32768 / size), [&](int64_t begin, int64_t end) {
+        for (int64_t plane = begin; plane < end; ++plane) {
+            const S* source = input + plane * size;
+            Vector<T> sum[sums] = {};
+            int64_t i = 0;
+            for (; i + sums * width <= size; i += sums * width)
+#pragma GCC unroll 4
+                for (int k = 0; k < sums; ++k) sum[k] += load_converted(source + i + k * width);
+#pragma GCC unroll 4
+            for (int k = 0; k < sums; ++k, i += width)
+                if (i < size) sum[k] += load_some(source + i, std::min<int64_t>(width, size - i));
+            const T total = sum_lanes<T>(Vec<T>((sum[0] + sum[1]) + (sum[2] + sum[3])));
+            output[plane] = to_storage<S>(total / static_cast<T>(divisor));
+        }
+    });
+}
+
+// Maps over (planes, depth, height, width, inner): every output is a weighted sum of runs of `inner`
+// elements.
+template <class S>
+class InnerResampler {
+    using T = Compute<S>;
+    static constexpr int width = lanes<T>, at_once = 4;
+
+  public:
+    InnerResampler(const AxisMap (&maps)[3], int64_t divisor, int64_t inner)
+        : maps_(maps),
+          divisor_(divisor),
+          inner_(inner),
+          weights_{weights_of<T>(maps[0]), weights_of<T>(maps[1]), weights_of<T>(maps[2])} {}
+
+    void run(int64_t planes, const S* input, S* output) const {
+        const int64_t lines = maps_[0].output * maps_[1].output, line = maps_[2].output * inner_;
+        const int64_t size = maps_[0].input * maps_[1].input * maps_[2].input * inner_;
+        const int64_t work = std::max<int64_t>(1, line + size / lines);
+        parallel_for(0, planes * lines, std::max<int64_t>(1, 32768 / work), [&](int64_t begin, int64_t end) {
+            for (int64_t item = begin; item < end; ++item)
+                make_line(item % lines, input + item / lines * size, output + item * line);
+        });
+    }
+
+  private:
+    // Which inputs an output sums, and what is done with the sum.
+    struct Sum {
+        Terms slices, rows, columns;
+        T divisor, factor;
+    };
+
+    void make_line(int64_t line, const S* source, S* target) const {
+        const int64_t z = line / maps_[1].output, y = line % maps_[1].output;
+        const int64_t divisor = divisor_ * maps_[0].divisor_at(z) * maps_[1].divisor_at(y);
+        for (int64_t x = 0; x < maps_[2].output; ++x, target += inner_) {
+            const int64_t whole = divisor * maps_[2].divisor_at(x);
+            Sum sum{terms_of(maps_[0], z), terms_of(maps_[1], y), terms_of(maps_[2], x), T(1), T(1)};
+            // The quotient by a power of two is a product as well.
+            (whole > 0 && (whole & (whole - 1)) == 0 ? sum.factor : sum.divisor) =
+                whole > 0 && (whole & (whole - 1)) == 0 ? 1 / static_cast<T>(whole) : static_cast<T>(whole);
+            int64_t c = 0;
+            for (; c + at_once * width <= inner_; c += at_once * width)
+                sum_runs<at_once>(sum, source + c, target + c, width);
+            for (; c < inner_; c += width)
+                sum_runs<1>(sum, source + c, target + c, std::min<int64_t>(width, inner_ - c));
+        }
+    }
+    // Some vectors of an output, of which the last has `count` elements.
+    template <int vectors>
+    void sum_runs(const Sum& sum, const S* source, S* target, int64_t count) const {
+        Vector<T> total[vectors] = {};
+        for (size_t i = sum.slices.begin; i < sum.slices.end; ++i) {
+            for (size_t j = sum.rows.begin; j < sum.rows.end; ++j) {
+                const int64_t row = maps_[0].index[i] * maps_[1].input + maps_[1].index[j];
+                const S* line = source + row * maps_[2].input * inner_;
+                const T weight = weights_[0][i] * weights_[1][j] * sum.factor;
+                for (size_t k = sum.columns.begin; k < sum.columns.end; ++k) {
+                    const S* run = line + maps_[2].index[k] * inner_;
+                    const T factor = weight * weights_[2][k];
+#pragma GCC unroll 4
+                    for (int v = 0; v + 1 < vectors; ++v)
+                        total[v] += load_converted(run + v * width) * factor;
+                    total[vectors - 1] += load_some(run + (vectors - 1) * width, count) * factor;
+                }
+            }
+        }
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) {
+            if (sum.divisor != T(1)) total[v] /= sum.divisor;
+            store_some(target + v * width, total[v], v + 1 < vectors ? width : count);
+        }
+    }
+
+    const AxisMap (&maps_)[3];
+    int64_t divisor_, inner_;
+    std::vector<T> weights_[3];
+};
+
+template <class S>
+void run_one(int64_t planes, int64_t inner, const AxisMap (&maps)[3], int64_t divisor, const S* input,
+             S* output) {
+    if constexpr (std::is_floating_point_v<Compute<S>>) {
+        if (inner > 1) return InnerResampler<S>(maps, divisor, inner).run(planes, input, output);
+        if (maps[0].takes_all() && maps[1].takes_all() && maps[2].takes_all()) {
+            const int64_t size = maps[0].input * maps[1].input * maps[2].input;
+            for (const AxisMap& map : maps) divisor *= map.divisor_at(0);
+            return average_planes(planes, size, divisor, input, output);
+        }
+    }
+    Resampler<S>(planes, maps, divisor, input, output).run();
+}
+
+void run_resample(DType dtype, int64_t planes, int64_t inner, const AxisMap (&maps)[3], int64_t divisor,
+                  const void* input, void* output) {
     visit_dtype(dtype, [&](auto tag) {
         using S = typename decltype(tag)::type;
-        Resampler<S>(planes, maps, divisor, static_cast<const S*>(input), static_cast<S*>(output)).run();
+        run_one<S>(planes, inner, maps, divisor, static_cast<const S*>(input), static_cast<S*>(output));
     });
 }
 
