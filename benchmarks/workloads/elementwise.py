@@ -15,6 +15,8 @@ _BYTES = {
     "float16": 2,
     "int64": 8,
     "int32": 4,
+    "int16": 2,
+    "int8": 1,
     "uint8": 1,
     "bool": 1,
 }
@@ -97,18 +99,43 @@ _operator("clone", lambda torch, x, y: x.clone())
 _operator("cat", lambda torch, x, y: torch.cat([x, y]), 2, 2)
 _operator("to-float64", lambda torch, x, y: x.to(torch.float64), result="float64")
 _operator("to-bfloat16", lambda torch, x, y: x.to(torch.bfloat16), result="bfloat16")
-for _dtype in ("float64", "bfloat16", "float16", "int64", "int32", "uint8"):
-    _operator("add", lambda torch, x, y: x + y, 2, dtype=_dtype)
+_operator("add-number", lambda torch, x, y: x + 0.5)
+_operator("minimum", lambda torch, x, y: torch.minimum(x, y), 2, sizes=("1m",))
+_operator("remainder", lambda torch, x, y: x % y, 2, sizes=("1m",))
+_operator("floor-divide", lambda torch, x, y: x // y, 2, sizes=("1m",))
+_operator("hypot", lambda torch, x, y: torch.hypot(x, y), 2, sizes=("1m",))
+_operator("atan2", lambda torch, x, y: torch.atan2(x, y), 2, sizes=("1m",))
+_operator("logaddexp", lambda torch, x, y: torch.logaddexp(x, y), 2, sizes=("1m",))
+_operator("erfc", lambda torch, x, y: x.erfc(), sizes=("1m",))
+_operator("erfinv", lambda torch, x, y: (x * 0.9).erfinv(), sizes=("1m",))
+_operator("log1p", lambda torch, x, y: x.log1p(), sizes=("1m",))
+_operator("log2", lambda torch, x, y: x.log2(), sizes=("1m",))
+_operator("expm1", lambda torch, x, y: x.expm1(), sizes=("1m",))
+_operator("cos", lambda torch, x, y: x.cos(), sizes=("1m",))
+_operator("atan", lambda torch, x, y: x.atan(), sizes=("1m",))
+_operator("elu-both-signs", lambda torch, x, y: torch.nn.functional.elu(x - 0.5), 1, sizes=("1m",))
+for _dtype in ("float64", "bfloat16", "float16", "int64", "int32", "int16", "int8", "uint8"):
+    _sizes = ("1m",) if _dtype in ("int16", "int8") else ("1m", "16m")
+    _operator("add", lambda torch, x, y: x + y, 2, dtype=_dtype, sizes=_sizes)
     _operator("multiply", lambda torch, x, y: x * y, 2, dtype=_dtype, sizes=("1m",))
+    _operator("scale", lambda torch, x, y: x * 2, dtype=_dtype, sizes=("1m",))
     _operator("compare", lambda torch, x, y: x > y, 2, dtype=_dtype, result="bool", sizes=("1m",))
-    _operator("to-float32", lambda torch, x, y: x.to(torch.float32), dtype=_dtype, result="float32")
+    _operator(
+        "to-float32", lambda torch, x, y: x.to(torch.float32), dtype=_dtype, result="float32", sizes=_sizes
+    )
 for _dtype in ("float64", "bfloat16", "float16"):
     _operator("exp", lambda torch, x, y: x.exp(), dtype=_dtype, sizes=("1m",))
+    _operator("log2", lambda torch, x, y: x.log2(), dtype=_dtype, sizes=("1m",))
     _operator("sigmoid", lambda torch, x, y: x.sigmoid(), dtype=_dtype, sizes=("1m",))
     _operator("gelu", lambda torch, x, y: torch.nn.functional.gelu(x), dtype=_dtype, sizes=("1m",))
+    _operator("erf", lambda torch, x, y: x.erf(), dtype=_dtype, sizes=("1m",))
     _operator("relu", lambda torch, x, y: x.relu(), dtype=_dtype)
+    _operator("negative", lambda torch, x, y: -x, dtype=_dtype, sizes=("1m",))
+_operator("maximum", lambda torch, x, y: torch.maximum(x, y), 2, dtype="uint8", sizes=("1m",))
+_operator("bits-not", lambda torch, x, y: ~x, dtype="uint8", sizes=("1m",))
 _operator("and", lambda torch, x, y: x & y, 2, dtype="bool")
 _operator("not", lambda torch, x, y: ~x, dtype="bool", sizes=("1m",))
+_operator("to-float32", lambda torch, x, y: x.float(), dtype="bool", result="float32", sizes=("1m",))
 _operator("bits-and", lambda torch, x, y: x & y, 2, dtype="int64", sizes=("1m",))
 
 

@@ -29,16 +29,66 @@ const PointwiseTable& pointwise_table() {
 namespace {
 
 constexpr int max_dims = 64;
-constexpr int64_t block_size = 1024;      // elements staged at a time
-constexpr int64_t parallel_size = 32768;  // elements that are worth a thread
-constexpr int64_t min_row = 64;           // rows shorter than this are gathered into blocks
-constexpr int64_t register_bytes = 4096;  // of the widest elements a block has fewer
+constexpr int64_t block_size = 1024;         // elements staged at a time
+constexpr int64_t parallel_size = 32768;     // elements that are worth a thread
+constexpr int64_t parallel_bytes = 1 << 20;  // bytes that are, where moving them is all there is to do
+constexpr int64_t stream_bytes = 32 << 20;   // results as large as the caches go past them
+constexpr int64_t min_row = 64;              // rows shorter than this are gathered into blocks
+constexpr int64_t register_bytes = 4096;     // of the widest elements a block has fewer
 
 BlockFunction block_function(Pointwise op, Compute compute) {
     return pointwise_table().blocks[static_cast<int>(op)][static_cast<int>(compute)];
 }
 ConvertFunction convert_function(DType to, DType from) {
     return pointwise_table().converts[static_cast<int>(to)][static_cast<int>(from)];
+}
+
+// Whether a function takes no longer than its memory does.
+bool is_light(Pointwise op) {
+    switch (op) {
+        case Pointwise::pow_scalar:
+        case Pointwise::pow:
+        case Pointwise::floor_divide:
+        case Pointwise::trunc_divide:
+        case Pointwise::remainder:
+        case Pointwise::fmod:
+        case Pointwise::gcd:
+        case Pointwise::lcm:
+        case Pointwise::round_decimals:
+            return false;
+        default:
+            return op < Pointwise::exp || (op >= Pointwise::ceil && op <= Pointwise::rad2deg) ||
+                   op == Pointwise::nan_to_num || op == Pointwise::clamp_scalar || op == Pointwise::relu ||
+                   op == Pointwise::leaky_relu ||
+                   (op >= Pointwise::hardsigmoid && op <= Pointwise::softshrink) ||
+                   op == Pointwise::threshold || op == Pointwise::prelu ||
+                   op == Pointwise::threshold_backward || op == Pointwise::leaky_relu_backward;
+    }
+}
+
+// The elements of a piece of memory-bound work, of so many bytes each.
+int64_t light_piece(int64_t bytes) {
+    return std::max(parallel_size, (parallel_bytes / bytes + 63) / 64 * 64);
+}
+
+// Whether contiguous results are written past the caches; what is read from the same place is in them.
+bool goes_past_caches(const void* target, int64_t bytes) {
+    return bytes >= stream_bytes && reinterpret_cast<uintptr_t>(target) % 64 == 0;
+}
+
+// Writes items first to last of `size` bytes past the caches, by blocks that make(block, first, count)
+// computes.
+template <class Make>
+void stream_blocks(char* target, int size, int64_t first, int64_t last, Make&& make) {
+    alignas(64) char block[4096];
+    const int64_t most = static_cast<int64_t>(sizeof block) / size;
+    const RearrangeKernels& kernels = rearrange_kernels();
+    for (int64_t count; first < last; first += count) {
+        count = std::min(most, last - first);
+        make(block, first, count);
+        kernels.stream(target + first * size, block, count * size);
+    }
+    kernels.finish_streams();
 }
 
 // An array inside a loop: its address and strides in the loop's order of dimensions.
@@ -455,9 +505,11 @@ bool is_contiguous(int ndim, const int64_t* sizes, const int64_t* strides) {
 }
 
 // One function over arrays whose rows it takes as they lie in memory.
-struct RowFunction {
+class RowFunction {
+  public:
     BlockFunction block;
     const Parameters& parameters;
+    bool light;
     DType output;     // as the function stores it
     DType inputs[3];  // as it loads them
     DType constants[3];
@@ -467,6 +519,7 @@ struct RowFunction {
     RowFunction(Pointwise op, Compute compute, const Parameters& given, const Operand& target, int count)
         : block(block_function(op, compute)),
           parameters(given),
+          light(is_light(op)),
           output(dtype_of_compute(result_compute(op, compute))),
           n_inputs(count) {
         for (int i = 0; i < count; ++i)
@@ -490,13 +543,36 @@ struct RowFunction {
                     (numel == 1 || is_contiguous(ndim, sizes, sources[i].strides));
         return whole;
     }
-    bool run_whole(const Operand& target, const Operand* sources, int64_t begin, int64_t end) const {
-        const auto from = [=](const Operand& operand) {
-            return static_cast<char*>(operand.data) + begin * item_size(operand.dtype);
+    bool run_whole(const Operand& target, const Operand* sources, int64_t numel) const {
+        const auto compute = [&](void* result, int64_t first, int64_t count) {
+            const void* data[3];
+            for (int i = 0; i < n_inputs; ++i)
+                data[i] = static_cast<const char*>(sources[i].data) + first * item_size(sources[i].dtype);
+            return block(result, data, count, parameters, 0);
         };
-        const void* data[3];
-        for (int i = 0; i < n_inputs; ++i) data[i] = from(sources[i]);
-        return block(from(target), data, end - begin, parameters, 0);
+        bool streams = goes_past_caches(target.data, numel * item_size(target.dtype));
+        for (int i = 0; i < n_inputs; ++i) streams = streams && sources[i].data != target.data;
+        char* const results = static_cast<char*>(target.data);
+        const int size = item_size(target.dtype);
+        std::atomic<bool> defined{true};
+        parallel_for(0, numel, piece(target, sources), [&](int64_t begin, int64_t end) {
+            bool fine = true;
+            if (streams)
+                stream_blocks(results, size, begin, end, [&](void* result, int64_t first, int64_t count) {
+                    fine &= compute(result, first, count);
+                });
+            else
+                fine = compute(results + begin * size, begin, end - begin);
+            if (!fine) defined = false;
+        });
+        return defined;
+    }
+    // How many elements are worth a thread.
+    int64_t piece(const Operand& target, const Operand* sources) const {
+        if (!light) return parallel_size;
+        int64_t bytes = item_size(target.dtype);
+        for (int i = 0; i < n_inputs; ++i) bytes += item_size(sources[i].dtype);
+        return light_piece(bytes);
     }
 
     // Whether it can go along the rows of a loop: each input contiguous there, or one element.
@@ -505,42 +581,126 @@ struct RowFunction {
         const Array& out = loop.arrays[0];
         bool rows = out.dtype == output && out.strides[inner] == 1 &&
                     (loop.ndim == 1 || loop.sizes[inner] >= min_row);
-        for (int i = 0; i < n_inputs && rows; ++i) {
-            const Array& array = loop.arrays[i + 1];
-            const int64_t stride = array.strides[inner];
-            rows = (stride == 1 && array.dtype == inputs[i]) || (stride == 0 && n_inputs > 1);
-        }
+        for (int i = 0; i < n_inputs && rows; ++i) rows = takes_row(loop, i);
         return rows;
     }
 
     bool run_rows(const Loop& loop, int64_t begin, int64_t end) const {
-        const int inner = loop.ndim - 1;
-        alignas(16) char elements[3][16];
         bool defined = true;
         for (Position position(loop, begin); begin < end;) {
             const int64_t count = std::min(end - begin, position.left_in_row(loop));
             const void* data[3];
-            unsigned repeated = 0;
-            for (int i = 0; i < n_inputs; ++i) {
-                const Array& array = loop.arrays[i + 1];
-                data[i] = position.address(loop, array);
-                if (array.strides[inner] != 0) continue;
-                repeated |= 1u << i;
-                if (array.dtype == constants[i]) continue;
-                convert_function(constants[i], array.dtype)(elements[i], data[i], 1);
-                data[i] = elements[i];
-            }
-            defined &= block(position.address(loop, loop.arrays[0]), data, count, parameters, repeated);
+            for (int i = 0; i < n_inputs; ++i) data[i] = position.address(loop, loop.arrays[i + 1]);
+            defined &= run_row(loop, position.address(loop, loop.arrays[0]), data, count);
             begin += count;
             if (begin < end) position.advance(loop, count);
         }
         return defined;
     }
+
+    // A dimension along which inputs lie that are far apart along the rows, or -1 if the rows cannot be
+    // gathered by turning tiles.
+    int turned_dimension(const Loop& loop) const {
+        const int inner = loop.ndim - 1;
+        const Array& out = loop.arrays[0];
+        if (loop.ndim == 1 || out.dtype != output || out.strides[inner] != 1) return -1;
+        for (int near = 0; near < inner; ++near) {
+            bool turns = loop.sizes[near] >= 8 && loop.sizes[inner] >= 8;
+            for (int i = 0; i < n_inputs && turns; ++i)
+                turns = takes_row(loop, i) || is_turned(loop, i, near);
+            if (turns) return near;
+        }
+        return -1;
+    }
+
+    // The tiles of one band of rows along dimension `near`, which starts at `row`, at a place of the other
+    // dimensions that `index` counts.
+    bool run_tiles(const Loop& loop, int near, int64_t index, int64_t row) const {
+        const int inner = loop.ndim - 1;
+        int64_t offsets[4] = {};
+        for (int d = inner - 1; d >= 0; --d) {
+            const int64_t at = d == near ? row : index % loop.sizes[d];
+            if (d != near) index /= loop.sizes[d];
+            for (int k = 0; k <= n_inputs; ++k) offsets[k] += at * loop.arrays[k].strides[d];
+        }
+        alignas(64) char turned[3][tile * tile * 8];
+        bool defined = true;
+        const int64_t rows = std::min(tile, loop.sizes[near] - row);
+        for (int64_t column = 0; column < loop.sizes[inner]; column += tile) {
+            const int64_t columns = std::min(tile, loop.sizes[inner] - column);
+            const auto address = [&](int k, int64_t line) {
+                const Array& array = loop.arrays[k];
+                return array.data +
+                       (offsets[k] + line * array.strides[near] + column * array.strides[inner]) * array.size;
+            };
+            for (int i = 0; i < n_inputs; ++i) {
+                const Array& array = loop.arrays[i + 1];
+                if (takes_row(loop, i)) continue;
+                rearrange_kernels().transpose[std::countr_zero(static_cast<unsigned>(array.size))](
+                    turned[i], tile * array.size, address(i + 1, 0), array.strides[inner] * array.size,
+                    columns, rows);
+            }
+            for (int64_t line = 0; line < rows; ++line) {
+                const void* data[3];
+                for (int i = 0; i < n_inputs; ++i)
+                    data[i] = takes_row(loop, i) ? address(i + 1, line)
+                                                 : turned[i] + line * tile * loop.arrays[i + 1].size;
+                defined &= run_row(loop, address(0, line), data, columns);
+            }
+        }
+        return defined;
+    }
+    bool run_turned(const Loop& loop, int near) const {
+        const int64_t bands = (loop.sizes[near] + tile - 1) / tile;
+        const int64_t band = std::min(tile, loop.sizes[near]) * loop.sizes[loop.ndim - 1];
+        const int64_t outer = loop.numel / (loop.sizes[near] * loop.sizes[loop.ndim - 1]);
+        std::atomic<bool> defined{true};
+        parallel_for(0, outer * bands, std::max<int64_t>(1, parallel_size / band),
+                     [&](int64_t begin, int64_t end) {
+                         for (int64_t item = begin; item < end; ++item)
+                             if (!run_tiles(loop, near, item / bands, item % bands * tile)) defined = false;
+                     });
+        return defined;
+    }
+
+  private:
+    static constexpr int64_t tile = 64;
+
+    bool takes_row(const Loop& loop, int input) const {
+        const Array& array = loop.arrays[input + 1];
+        const int64_t stride = array.strides[loop.ndim - 1];
+        return (stride == 1 && array.dtype == inputs[input]) || (stride == 0 && n_inputs > 1);
+    }
+    bool is_turned(const Loop& loop, int input, int near) const {
+        const Array& array = loop.arrays[input + 1];
+        return array.strides[near] == 1 && array.dtype == inputs[input] && array.size <= 8;
+    }
+
+    // One row or part of one, from the inputs' places; an input that is one element there becomes a constant.
+    bool run_row(const Loop& loop, char* target, const void** data, int64_t count) const {
+        alignas(16) char elements[3][16];
+        unsigned repeated = 0;
+        for (int i = 0; i < n_inputs; ++i) {
+            const Array& array = loop.arrays[i + 1];
+            if (array.strides[loop.ndim - 1] != 0) continue;
+            repeated |= 1u << i;
+            if (array.dtype == constants[i]) continue;
+            convert_function(constants[i], array.dtype)(elements[i], data[i], 1);
+            data[i] = elements[i];
+        }
+        return block(target, data, count, parameters, repeated);
+    }
 };
 
 void copy_bytes(char* to, const char* from, int64_t bytes) {
-    parallel_for(0, bytes, parallel_size * 4, [&](int64_t begin, int64_t end) {
-        std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
+    const bool streams = goes_past_caches(to, bytes) && to != from;
+    parallel_for(0, bytes, light_piece(2), [&](int64_t begin, int64_t end) {
+        if (!streams) {
+            std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
+            return;
+        }
+        rearrange_kernels().stream(to + begin, from + begin, end - begin);
+        rearrange_kernels().finish_streams();
     });
 }
 
@@ -732,22 +892,19 @@ bool run_one(Pointwise op, Compute compute, const Parameters& parameters, int nd
     for (int d = 0; d < ndim; ++d) count *= sizes[d];
     if (count == 0) return true;
     const RowFunction function(op, compute, parameters, output, n_inputs);
-    std::atomic<bool> defined{true};
-    if (function.takes_whole(ndim, sizes, output, inputs, count)) {
-        parallel_for(0, count, parallel_size, [&](int64_t begin, int64_t end) {
-            if (!function.run_whole(output, inputs, begin, end)) defined = false;
-        });
-        return defined;
-    }
+    if (function.takes_whole(ndim, sizes, output, inputs, count))
+        return function.run_whole(output, inputs, count);
     Operand operands[4] = {output};
     std::copy_n(inputs, n_inputs, operands + 1);
     const Loop loop(ndim, sizes, operands, n_inputs + 1);
     if (function.takes_rows(loop)) {
-        parallel_for(0, count, parallel_size, [&](int64_t begin, int64_t end) {
+        std::atomic<bool> defined{true};
+        parallel_for(0, count, function.piece(output, inputs), [&](int64_t begin, int64_t end) {
             if (!function.run_rows(loop, begin, end)) defined = false;
         });
         return defined;
     }
+    if (const int near = function.turned_dimension(loop); near >= 0) return function.run_turned(loop, near);
     Instruction instruction{op, compute, {0, 1, 2}, static_cast<uint8_t>(n_inputs), parameters};
     for (int i = n_inputs; i < 3; ++i) instruction.inputs[i] = 0;
     Compute types[3];
@@ -764,8 +921,15 @@ void convert_contiguous(int64_t count, void* output, DType output_dtype, const v
     if (output_dtype == input_dtype) return copy_bytes(to, from, count * item_size(input_dtype));
     const ConvertFunction convert = convert_function(output_dtype, input_dtype);
     const int to_size = item_size(output_dtype), from_size = item_size(input_dtype);
-    parallel_for(0, count, parallel_size, [&](int64_t begin, int64_t end) {
-        convert(to + begin * to_size, from + begin * from_size, end - begin);
+    const bool streams = goes_past_caches(to, count * to_size) && to != from;
+    parallel_for(0, count, light_piece(to_size + from_size), [&](int64_t begin, int64_t end) {
+        const auto part = [&](void* result, int64_t first, int64_t length) {
+            convert(result, from + first * from_size, length);
+        };
+        if (streams)
+            stream_blocks(to, to_size, begin, end, part);
+        else
+            part(to + begin * to_size, begin, end - begin);
     });
 }
 
@@ -803,8 +967,15 @@ void fill(int ndim, const int64_t* sizes, const Operand& output, const void* val
     if (loop.numel == 0) return;
     const Array& out = loop.arrays[0];
     if (!out.linear) return copy_rows(loop);
-    parallel_for(0, loop.numel, parallel_size, [&](int64_t begin, int64_t end) {
-        move(out, out.data + begin * out.size, 1, element, 0, end - begin);
+    const bool streams = goes_past_caches(out.data, loop.numel * out.size);
+    parallel_for(0, loop.numel, light_piece(out.size), [&](int64_t begin, int64_t end) {
+        const auto part = [&](char* result, int64_t, int64_t count) {
+            move(out, result, 1, element, 0, count);
+        };
+        if (streams)
+            stream_blocks(out.data, out.size, begin, end, part);
+        else
+            part(out.data + begin * out.size, begin, end - begin);
     });
 }
 

@@ -24,6 +24,10 @@ struct RearrangeKernels {
     using Lines = void (*)(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes,
                            int64_t count);
     Lines lines;
+    // Copies contiguous bytes past the caches; `to` is a multiple of 64. Other threads see them after
+    // `finish_streams`.
+    void (*stream)(char* to, const char* from, int64_t bytes);
+    void (*finish_streams)();
 };
 const RearrangeKernels& rearrange_kernels();
 

@@ -172,7 +172,9 @@ def _with_safe_weights(program: Any) -> Any:
 
 
 def _in_computing_type(value: numpy.ndarray, dtype: Any) -> numpy.ndarray:
-    return value.astype(numpy.float64 if dtype.is_floating_point else numpy.int64)
+    return value.astype(
+        numpy.float64 if dtype.is_floating_point else str(dtype).removeprefix("torch.")  # which wraps
+    )
 
 
 def _assert_close(ours: Any, wanted: numpy.ndarray) -> None:

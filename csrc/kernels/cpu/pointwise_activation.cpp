@@ -8,7 +8,7 @@ namespace {
 // Beyond this the normal distribution's tail, of which functions below take products, is 0 or negligible.
 template <class V>
 V normal_bound() {
-    return constant<V>(sizeof(typename V::Element) == 4 ? 20 : 40);
+    return constant<V>(sizeof(typename V::Element) == 4 ? 12 : 40);
 }
 
 // x times the normal distribution up to x: for x > 0 that is x less x times the distribution beyond.
@@ -94,6 +94,12 @@ void add_smooth(PointwiseTable& table) {
         return select(positive, x, expm1(x / p.v0) * p.v0);
     });
     vectors<1>(table, Pointwise::gelu, Reals{}, [](auto x) { return gelu(x); });
+    const auto rough_gelu = [](Vec<float> x) {
+        const Vec<float> a = min(abs(x), constant<Vec<float>>(14));
+        return max(constant<Vec<float>>(0), x) - a * rough_normal_tail(a);
+    };
+    table.halves[static_cast<int>(Pointwise::gelu)][1] =
+        vector_block<1, float, BFloat16, decltype(rough_gelu)>;
     vectors<1>(table, Pointwise::gelu_tanh, Reals{}, [](auto x) {
         using V = decltype(x);
         return x / (constant<V>(1) + exp(constant<V>(-2) * gelu_tanh_inner(x)));

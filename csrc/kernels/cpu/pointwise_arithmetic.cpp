@@ -303,7 +303,11 @@ void add_sums_and_products(PointwiseTable& table) {
     vectors<2>(table, Pointwise::scaled_sum, Numbers{}, [](auto a, auto b, const auto& p) {
         return wrapping_add(wrapping_mul(p.v1, a), wrapping_mul(p.v0, b));
     });
-    vectors<2>(table, Pointwise::lerp_scalar, Fields{},
+    vectors<2>(table, Pointwise::lerp_scalar, Reals{}, [](auto a, auto b, const auto& p) {
+        const auto one = constant<decltype(a)>(1);
+        return magnitude(p.v0[0]) < 0.5f ? a + p.v0 * (b - a) : b - (b - a) * (one - p.v0);
+    });
+    scalars<2>(table, Pointwise::lerp_scalar, Complexes{},
                [](auto a, auto b, const auto& p) { return interpolate(a, b, p.v0); });
     scalars<2>(table, Pointwise::pow, Integers{}, [](auto a, auto b) { return integer_power(a, b); });
 }

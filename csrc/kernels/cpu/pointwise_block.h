@@ -119,12 +119,12 @@ T as_value(Stored<T> stored) {
 template <class T>
 class Runs {
   public:
-    static constexpr int64_t length = 64;
+    static constexpr int64_t length = 256;
 
-    Runs(const void* data, bool constant)
+    Runs(const void* data, bool constant, int64_t count)
         : data_(static_cast<const Stored<T>*>(data)), step_(constant ? 0 : length) {
         if (!constant) return;
-        for (Stored<T>& element : repeated_) element = *data_;
+        std::fill_n(repeated_, std::min(count, length), *data_);
         data_ = repeated_;
     }
     Runs(const Runs&) = delete;
@@ -144,9 +144,9 @@ class Runs {
 // Calls body(i, run of a, run of b, run of c, length) for every run from element i on.
 template <class A, class B, class C, class Body>
 void for_runs(const void* const (&data)[3], unsigned constants, int64_t count, Body body) {
-    Runs<A> a(data[0], (constants & 1) != 0);
-    Runs<B> b(data[1], (constants & 2) != 0);
-    Runs<C> c(data[2], (constants & 4) != 0);
+    Runs<A> a(data[0], (constants & 1) != 0, count);
+    Runs<B> b(data[1], (constants & 2) != 0, count);
+    Runs<C> c(data[2], (constants & 4) != 0, count);
     constexpr int64_t length = Runs<A>::length;
     for (int64_t i = 0; i < count; i += length)
         body(i, a.next(), b.next(), c.next(), std::min(length, count - i));

@@ -32,11 +32,7 @@ To convert_value(From x) {
 }
 
 template <class To, class From>
-void convert_block(void* output, const void* input, int64_t count) {
-    auto* out = static_cast<To*>(output);
-    const auto* in = static_cast<const Stored<From>*>(input);
-    if constexpr (is_half<From> && std::is_same_v<To, float>) return widen(in, out, count);
-    if constexpr (is_half<To> && std::is_same_v<From, float>) return narrow(in, out, count);
+void convert_each(To* out, const Stored<From>* in, int64_t count) {
 #pragma GCC ivdep
     for (int64_t i = 0; i < count; ++i) {
         if constexpr (std::is_same_v<From, bool>)
@@ -44,6 +40,33 @@ void convert_block(void* output, const void* input, int64_t count) {
         else
             out[i] = convert_value<To>(in[i]);
     }
+}
+
+// Between a half type and another than float: those convert in runs.
+template <class To, class From>
+void convert_through_float(To* out, const Stored<From>* in, int64_t count) {
+    constexpr int64_t length = 256;
+    float run[length];
+    for (int64_t i = 0; i < count; i += length) {
+        const int64_t part = std::min(length, count - i);
+        if constexpr (is_half<To>) {
+            convert_each<float, From>(run, in + i, part);
+            narrow(run, out + i, part);
+        } else {
+            widen(in + i, run, part);
+            convert_each<To, float>(out + i, run, part);
+        }
+    }
+}
+
+template <class To, class From>
+void convert_block(void* output, const void* input, int64_t count) {
+    auto* out = static_cast<To*>(output);
+    const auto* in = static_cast<const Stored<From>*>(input);
+    if constexpr (is_half<From> && std::is_same_v<To, float>) return widen(in, out, count);
+    if constexpr (is_half<To> && std::is_same_v<From, float>) return narrow(in, out, count);
+    if constexpr (is_half<To> != is_half<From>) return convert_through_float<To, From>(out, in, count);
+    convert_each<To, From>(out, in, count);
 }
 
 template <class To>

@@ -27,6 +27,18 @@ T next_after(T a, T b, int64_t dropped_bits) {
     return std::copysign(half && next > T(65504) ? std::numeric_limits<T>::infinity() : next, a);
 }
 
+// The next number of T itself is the next pattern of bits.
+template <class T>
+Vec<T> next_after(Vec<T> a, Vec<T> b, int64_t dropped_bits) {
+    using Integer = IntegerOf<T>;
+    if (dropped_bits != 0) return each_lane([=](T x, T y) { return next_after(x, y, dropped_bits); }, a, b);
+    const Vec<T> zero(T(0)), smallest(std::numeric_limits<T>::denorm_min());
+    const Vec<Integer> outward = (b > a) ^ (a < zero), one(Integer{1});
+    const Vec<T> next = reinterpret<T>(reinterpret<Integer>(a) + select(outward, one, -one));
+    const Vec<T> moved = select(a == zero, with_sign(smallest, b), next);
+    return select((a == a) & (b == b), select(a == b, b, moved), a + b);
+}
+
 // x^v0, with the common exponents by multiplication and roots.
 template <class T, class S>
 bool pow_scalar_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters,
@@ -104,10 +116,10 @@ void add_other(PointwiseTable& table) {
                [](auto x) { return x * constant<decltype(x)>(std::numbers::pi / 180); });
     vectors<1>(table, Pointwise::rad2deg, Reals{},
                [](auto x) { return x * constant<decltype(x)>(180 / std::numbers::pi); });
-    scalars<1>(table, Pointwise::sinc, Reals{}, [](auto x) {
-        using T = decltype(x);
-        const T angle = x * std::numbers::pi_v<T>;
-        return x == 0 ? T(1) : std::sin(angle) / angle;
+    vectors<1>(table, Pointwise::sinc, Reals{}, [](auto x) {
+        using V = decltype(x);
+        const V angle = x * constant<V>(std::numbers::pi);
+        return select(x == constant<V>(0), constant<V>(1), sin(angle) / angle);
     });
     scalars<1>(table, Pointwise::angle, Reals{}, [](auto x) {
         return x < 0 ? std::numbers::pi_v<decltype(x)> : x != x ? x : decltype(x)(0);
@@ -127,7 +139,7 @@ void add_other(PointwiseTable& table) {
     vectors<2>(table, Pointwise::atan2, Reals{}, [](auto y, auto x) { return atan2(y, x); });
     vectors<2>(table, Pointwise::hypot, Reals{}, [](auto a, auto b) { return hypot(a, b); });
     vectors<2>(table, Pointwise::copysign, Reals{}, [](auto a, auto b) { return with_sign(abs(a), b); });
-    scalars<2>(table, Pointwise::nextafter, Reals{},
+    vectors<2>(table, Pointwise::nextafter, Reals{},
                [](auto a, auto b, const auto& p) { return next_after(a, b, p.i0); });
     scalars<2>(table, Pointwise::heaviside, Types<bool>{}, [](bool x, bool at_zero) { return x || at_zero; });
     vectors<2>(table, Pointwise::heaviside, RealNumbers{}, [](auto x, auto at_zero) {
@@ -144,11 +156,13 @@ void add_other(PointwiseTable& table) {
         const V ln2 = constant<V>(std::numbers::ln2), log2e = constant<V>(std::numbers::log2e);
         return select(a == b, a + constant<V>(1), max(a, b) + log1p_exp(-abs(a - b) * ln2) * log2e);
     });
-    scalars<2>(table, Pointwise::xlogy, Reals{}, [](auto x, auto y) {
-        return y != y ? y : x == 0 ? decltype(x)(0) : x * std::log(y);
+    vectors<2>(table, Pointwise::xlogy, Reals{}, [](auto x, auto y) {
+        const auto zero = constant<decltype(x)>(0);
+        return select(y == y, select(x == zero, zero, x * log(y)), y);
     });
-    scalars<2>(table, Pointwise::xlog1py, Reals{}, [](auto x, auto y) {
-        return y != y ? y : x == 0 ? decltype(x)(0) : x * std::log1p(y);
+    vectors<2>(table, Pointwise::xlog1py, Reals{}, [](auto x, auto y) {
+        const auto zero = constant<decltype(x)>(0);
+        return select(y == y, select(x == zero, zero, x * log1p(y)), y);
     });
     scalars<2>(table, Pointwise::complex, Reals{}, [](auto re, auto im) { return std::complex(re, im); });
     scalars<2>(table, Pointwise::polar, Reals{}, [](auto modulus, auto angle) {

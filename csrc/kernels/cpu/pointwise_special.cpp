@@ -126,24 +126,6 @@ double normal_quantile(double p) {
     return p < 0.5 ? lower_normal_quantile(p) : -lower_normal_quantile(1 - p);
 }
 
-double inverse_erf(double y) {
-    const double magnitude = std::abs(y);
-    if (magnitude == 1) return std::copysign(infinity, y);
-    if (!(magnitude < 1)) return not_a_number;
-    double x;
-    if (magnitude < 0.5) {  // Newton from the series' first terms
-        x = magnitude * std::numbers::inv_sqrtpi * pi / 2 * (1 + pi / 12 * magnitude * magnitude);
-        for (int step = 0; step < 4; ++step) {
-            const double newton =
-                (std::erf(x) - magnitude) * std::exp(x * x) / (2 * std::numbers::inv_sqrtpi);
-            x -= newton / (1 + x * newton);
-        }
-    } else {
-        x = -lower_normal_quantile((1 - magnitude) / 2) / std::numbers::sqrt2;
-    }
-    return std::copysign(x, y);
-}
-
 // exp(-|x|) I_order(x) for order 0 and 1: the power series, or for large x Abramowitz and Stegun 9.7.1.
 double scaled_bessel_i(int order, double x) {
     const double magnitude = std::abs(x);
@@ -268,7 +250,7 @@ void in_double_2(PointwiseTable& table, Pointwise op, F) {
 void add_error_functions(PointwiseTable& table) {
     vectors<1>(table, Pointwise::erf, Reals{}, [](auto x) { return erf(x); });
     vectors<1>(table, Pointwise::erfc, Reals{}, [](auto x) { return erfc(x); });
-    in_double_1(table, Pointwise::erfinv, [](double x) { return inverse_erf(x); });
+    vectors<1>(table, Pointwise::erfinv, Reals{}, [](auto x) { return erfinv(x); });
     in_double_1(table, Pointwise::erfcx, [](double x) { return scaled_erfc(x); });
     in_double_1(table, Pointwise::ndtr, [](double x) { return normal_cumulative(x); });
     in_double_1(table, Pointwise::ndtri, [](double x) { return normal_quantile(x); });
@@ -285,6 +267,13 @@ void add_error_functions(PointwiseTable& table) {
 
 void add_gamma_functions(PointwiseTable& table) {
     in_double_1(table, Pointwise::lgamma, [](double x) { return log_gamma(x); });
+    vectors<1>(table, Pointwise::lgamma, Types<float>{}, [](auto x) {
+        using V = decltype(x);
+        const auto ordinary =
+            (x > constant<V>(0)) & (x < constant<V>(std::numeric_limits<float>::infinity()));
+        if (any(~ordinary)) return each_lane([](float v) { return static_cast<float>(log_gamma(v)); }, x);
+        return in_double([](Vec<double> v) { return short_lgamma(v); }, x);
+    });
     in_double_1(table, Pointwise::digamma, [](double x) { return digamma(x); });
     scalars<1>(table, Pointwise::polygamma, Reals{}, [](auto x, const auto& p) {
         return static_cast<decltype(x)>(polygamma(p.i0, static_cast<double>(x)));

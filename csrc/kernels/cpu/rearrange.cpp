@@ -129,6 +129,28 @@ void lines(char* to, int64_t to_stride, const char* from, int64_t from_stride, i
         std::memcpy(to, from, static_cast<size_t>(bytes));
 }
 
+void stream(char* to, const char* from, int64_t bytes) {
+    int64_t i = 0;
+#if defined(__x86_64__)
+    for (; i + 64 <= bytes; i += 64) {
+#if defined(__AVX512F__)
+        _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_loadu_si512(from + i));
+#else
+        for (int64_t part = i; part < i + 64; part += 16)
+            _mm_stream_si128(reinterpret_cast<__m128i*>(to + part),
+                             _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + part)));
+#endif
+    }
+#endif
+    std::memcpy(to + i, from + i, static_cast<size_t>(bytes - i));
+}
+
+void finish_streams() {
+#if defined(__x86_64__)
+    _mm_sfence();
+#endif
+}
+
 }  // namespace
 
 extern const RearrangeKernels rearrange_table;
@@ -137,6 +159,8 @@ const RearrangeKernels rearrange_table = {
     {transpose<uint8_t, 16>, transpose < uint16_t, vector_bytes >= 32 ? 16 : 8 >,
      transpose<uint32_t, vector_bytes / 4>, transpose<uint64_t, vector_bytes / 8>, transpose_plain<Sixteen>},
     lines,
+    stream,
+    finish_streams,
 };
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA

@@ -45,13 +45,23 @@ inline void narrow(const float* x, BFloat16* y, int64_t count) {
 
 // A vector's worth of them, rounded to nearest, ties to even.
 inline void store_narrowed(Vec<float> x, BFloat16* y) {
-    typedef uint16_t Short __attribute__((vector_size(vector_bytes / 2)));
+#if defined(__AVX512F__)
+    const __m512i word = std::bit_cast<__m512i>(x.native), one = _mm512_set1_epi32(1);
+    const __mmask16 odd = _mm512_test_epi32_mask(word, _mm512_set1_epi32(0x10000));
+    const __m512i raised = _mm512_add_epi32(word, _mm512_set1_epi32(0x7fff));
+    const __m512i rounded = _mm512_mask_add_epi32(raised, odd, raised, one);
+    const __mmask16 ordered = _mm512_cmp_ps_mask(x.native, x.native, _CMP_ORD_Q);
+    const __m512i bits = _mm512_mask_srli_epi32(_mm512_set1_epi32(0x7fc0), ordered, rounded, 16);
+    _mm512_mask_cvtepi32_storeu_epi16(y, 0xffff, bits);
+#else
     typedef uint32_t Wide __attribute__((vector_size(vector_bytes)));
+    typedef uint16_t Short __attribute__((vector_size(vector_bytes / 2)));
     const Wide word = std::bit_cast<Wide>(x.native);
     const Wide rounded = (word + 0x7fffu + ((word >> 16) & 1u)) >> 16;
     const Wide bits = x.native == x.native ? rounded : Wide{} + 0x7fc0u;
     const Short narrow = __builtin_convertvector(bits, Short);
     std::memcpy(y, &narrow, sizeof narrow);
+#endif
 }
 inline void store_narrowed(Vec<float> x, Half* y) {
 #if defined(__AVX512F__)
@@ -66,11 +76,20 @@ inline void store_narrowed(Vec<float> x, Half* y) {
 
 // A vector's worth of them.
 inline Vec<float> load_widened(const BFloat16* x) {
+#if defined(__AVX512F__)
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
+    return std::bit_cast<Vec<float>::Native>(
+        _mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, bits), 16));
+#elif defined(__AVX2__)
+    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x));
+    return std::bit_cast<Vec<float>::Native>(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+#else
     typedef uint16_t Short __attribute__((vector_size(vector_bytes / 2)));
     typedef uint32_t Wide __attribute__((vector_size(vector_bytes)));
     Short bits;
     std::memcpy(&bits, x, sizeof bits);
     return std::bit_cast<Vec<float>::Native>(__builtin_convertvector(bits, Wide) << 16);
+#endif
 }
 inline Vec<float> load_widened(const Half* x) {
 #if defined(__AVX512F__)

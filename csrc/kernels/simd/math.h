@@ -74,27 +74,29 @@ Vec<T> scale(Vec<T> x, Vec<T> n) {
 #endif
 }
 
-// x = n ln 2 + r, and (exp(r) - 1 - r) / r^2.
+// (exp(r) - 1 - r) / r^2 for |r| up to ln(2) / 2.
+template <class T>
+Vec<T> exp_quotient(Vec<T> r) {
+    if constexpr (sizeof(T) == 4)
+        return polynomial<T>(r, {0.500000003f, 0.166665766f, 0.0416663741f, 0.00836323573f, 0.00139412165f});
+    else
+        return polynomial<T>(r, {0.5, 0.16666666666666671, 0.041666666666666684, 0.00833333333332608251,
+                                 0.00138888888888742891, 0.000198412698750038683, 0.0000248015873475910233,
+                                 2.7557255168336001e-6, 2.75572526737880537e-7, 2.51053133360436133e-8,
+                                 2.09216687476612665e-9});
+}
+// x = n ln 2 + r, and that quotient.
 template <class T>
 struct ExpReduction {
     Vec<T> n, r, quotient;
 };
 template <class T>
 ExpReduction<T> reduce_exp(Vec<T> x) {
+    constexpr T ln2_high = sizeof(T) == 4 ? T(0x1.62e4p-1) : T(0x1.62e42feep-1);
+    constexpr T ln2_low = sizeof(T) == 4 ? T(1.42860682e-6) : T(1.9082149292705877e-10);
     const Vec<T> n = round(x * Vec<T>(std::numbers::log2e_v<T>));
-    if constexpr (sizeof(T) == 4) {
-        const Vec<T> r = fma(n, Vec<T>(-1.42860682e-6f), fma(n, Vec<T>(-0x1.62e4p-1f), x));
-        return {
-            n, r,
-            polynomial<T>(r, {0.500000003f, 0.166665766f, 0.0416663741f, 0.00836323573f, 0.00139412165f})};
-    } else {
-        const Vec<T> r = fma(n, Vec<T>(-1.9082149292705877e-10), fma(n, Vec<T>(-0x1.62e42feep-1), x));
-        return {n, r,
-                polynomial<T>(r, {0.5, 0.16666666666666671, 0.041666666666666684, 0.00833333333332608251,
-                                  0.00138888888888742891, 0.000198412698750038683, 0.0000248015873475910233,
-                                  2.7557255168336001e-6, 2.75572526737880537e-7, 2.51053133360436133e-8,
-                                  2.09216687476612665e-9})};
-    }
+    const Vec<T> r = fma(n, Vec<T>(-ln2_low), fma(n, Vec<T>(-ln2_high), x));
+    return {n, r, exp_quotient(r)};
 }
 
 template <class T>
@@ -119,8 +121,8 @@ inline Vec<float> exp2(Vec<float> x) {
 }
 inline Vec<double> exp2(Vec<double> x) {
     const Vec<double> bounded = clamp(x, -1080.0, 1030.0), n = round(bounded);
-    const auto [zero, r, quotient] = reduce_exp((bounded - n) * Vec<double>(std::numbers::ln2));
-    return scale(fma(r * r, quotient, r) + Vec<double>(1.0), n + zero);
+    const Vec<double> r = (bounded - n) * Vec<double>(std::numbers::ln2);
+    return scale(fma(r * r, exp_quotient(r), r) + Vec<double>(1.0), n);
 }
 
 template <class T>
@@ -378,31 +380,30 @@ Vec<T> acos(Vec<T> x) {
     const Vec<T> one(T(1));
     return Vec<T>(T(2)) * atan2(sqrt(one - x), sqrt(one + x));
 }
-inline Vec<double> sinh(Vec<double> x) {
-    const Vec<double> a = abs(x), half(0.5);
-    if (any(a > Vec<double>(709.0))) return each_lane([](double v) { return std::sinh(v); }, x);
-    const Vec<double> t = expm1(a);
-    return select(x == x, with_sign(half * (t + t / (t + Vec<double>(1.0))), x), x);
+// Where e^|x| itself comes near to overflowing, the result need not.
+template <class T>
+bool exp_overflows(Vec<T> magnitude) {
+    return any(magnitude > Vec<T>(sizeof(T) == 4 ? T(88) : T(709)));
 }
-inline Vec<double> cosh(Vec<double> x) {
-    const Vec<double> a = abs(x), half(0.5);
-    if (any(a > Vec<double>(709.0))) return each_lane([](double v) { return std::cosh(v); }, x);
-    const Vec<double> e = exp(a);
-    return select(x == x, half * e + half / e, x);
+template <class T>
+Vec<T> sinh(Vec<T> x) {
+    const Vec<T> a = abs(x);
+    if (exp_overflows(a)) return each_lane([](T v) { return std::sinh(v); }, x);
+    const Vec<T> t = expm1(a), one(T(1)), half(T(0.5));
+    return select(x == x, with_sign(half * (t + t / (t + one)), x), x);
 }
-inline Vec<double> atanh(Vec<double> x) {
-    const Vec<double> a = abs(x);
-    const Vec<double> value = Vec<double>(0.5) * log1p((a + a) / (Vec<double>(1.0) - a));
+template <class T>
+Vec<T> cosh(Vec<T> x) {
+    const Vec<T> a = abs(x);
+    if (exp_overflows(a)) return each_lane([](T v) { return std::cosh(v); }, x);
+    const Vec<T> e = exp(a), half(T(0.5));
+    return fma(half, e, half / e);
+}
+template <class T>
+Vec<T> atanh(Vec<T> x) {
+    const Vec<T> a = abs(x), one(T(1));
+    const Vec<T> value = Vec<T>(T(0.5)) * log1p((a + a) / (one - a));
     return select(value == value, with_sign(value, x), value);
-}
-inline Vec<float> sinh(Vec<float> x) {
-    return in_double([](Vec<double> v) { return sinh(clamp(v, -700.0, 700.0)); }, x);
-}
-inline Vec<float> cosh(Vec<float> x) {
-    return in_double([](Vec<double> v) { return cosh(clamp(v, -700.0, 700.0)); }, x);
-}
-inline Vec<float> atanh(Vec<float> x) {
-    return in_double([](Vec<double> v) { return atanh(v); }, x);
 }
 inline Vec<float> asinh(Vec<float> x) {
     return in_double(
@@ -542,13 +543,72 @@ inline Vec<float> erfc(Vec<float> x) {
     return select(x == x, in_double(in_halves, x), x);
 }
 
-// The normal distribution beyond a: erfc(a / sqrt(2)) / 2, for a from 0 to 20; 0 from about 13 on in float.
+// A start for erf's inverse, by fits of erfinv(y) / y in w = -log(1 - y^2) and, from w = 5 on, its root: to
+// float accuracy up to float's last number below 1, to 3e-7 up to double's.
+template <class T>
+Vec<T> erfinv_start(Vec<T> y) {
+    const Vec<T> one(T(1)), w = -log((one - y) * (one + y)), s = sqrt(w);
+    const Vec<T> near = polynomial<T>(
+        w - Vec<T>(T(2.5)),
+        {T(1.501409362), T(0.2466402834), T(-0.004177401542), T(-0.001252737741), T(0.0002183574425),
+         T(-4.964728968e-6), T(-3.466323453e-6), T(4.662541737e-7), T(2.354417912e-8), T(-8.78228528e-9)});
+    Vec<T> far;
+    if constexpr (sizeof(T) == 4)
+        far = polynomial<T>(s - Vec<T>(3.0f), {2.832976807f, 1.001674912f, 0.009444992114f, -0.007636489637f,
+                                               0.005689216294f, -0.003600900331f, 0.001479703953f,
+                                               -5.04588529e-5f, -0.0003055250512f, 0.0001115385808f});
+    else
+        far = polynomial<T>(s - Vec<T>(4.0),
+                            {3.839784047, 1.009495856, 0.001254086022, -0.0008843413463, 0.0003427050334,
+                             -9.397925937e-5, 2.547494128e-5, -4.540492935e-5, 3.747473046e-5,
+                             -7.974918597e-6, -2.060066053e-6, 7.325156823e-7});
+    return y * select(w < Vec<T>(T(5)), near, far);
+}
+template <class T>
+Vec<T> erfinv(Vec<T> y) {
+    const Vec<T> one(T(1)), a = abs(y);
+    Vec<T> x = erfinv_start(a);
+    if constexpr (sizeof(T) == 8) {
+        // One step of Halley's.
+        const Vec<T> excess = select(a < Vec<T>(0.5), erf(x) - a, (one - a) - erfc_tail(x));
+        const Vec<T> newton = excess * exp(x * x) * Vec<T>(0.5 / std::numbers::inv_sqrtpi);
+        x = x - newton / fma(x, newton, one);
+    }
+    const Vec<T> infinity(std::numeric_limits<T>::infinity()), nan(std::numeric_limits<T>::quiet_NaN());
+    return select(a < one, with_sign(x, y), select(a == one, with_sign(infinity, y), nan));
+}
+
+// The logarithm of the gamma function of x > 0 in float accuracy: Stirling's series, for small x of x + 10.
+inline Vec<double> short_lgamma(Vec<double> x) {
+    const auto small = x < Vec<double>(10.0);
+    Vec<double> product = x;
+    for (int k = 1; k < 10; ++k) product = product * (x + Vec<double>(double(k)));
+    const Vec<double> z = select(small, x + Vec<double>(10.0), x), inverse = Vec<double>(1.0) / z;
+    const Vec<double> series =
+        inverse * polynomial<double>(inverse * inverse, {1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680,
+                                                         1.0 / 1188, -691.0 / 360360, 1.0 / 156});
+    const Vec<double> half_log_two_pi(0.91893853320467274178), half(0.5);
+    const Vec<double> value = fma(z - half, log(z), series - z) + half_log_two_pi;
+    const auto root = (x == Vec<double>(1.0)) | (x == Vec<double>(2.0));
+    return select(root, 0.0, select(small, value - log(product), value));
+}
+
+// The normal distribution beyond a: erfc(a / sqrt(2)) / 2, for a up to 12 in float, where it is 0 already.
 inline Vec<float> normal_tail(Vec<float> a) {
     // Its binary logarithm; a fit on [0, 5.6] that goes on falling to where the tail is far below float's
     // range.
-    return exp2(long_polynomial<float>(
+    return exp2_short(long_polynomial<float>(
         a, {-0.999999926f, -1.15110778f, -0.459193768f, -0.0525174176f, 0.00705168014f, -7.97760389e-5f,
             -0.000243970963f, 6.68800784e-5f, -9.45718889e-6f, 7.30284848e-7f, -2.42915674e-8f}));
+}
+// The same to 4e-4 of itself, for bfloat16, and for a up to 14.
+inline Vec<float> rough_normal_tail(Vec<float> a) {
+    const Vec<float> exponent = long_polynomial<float>(
+        a, {-1.00053168f, -1.14439991f, -0.472785802f, -0.0428326051f, 0.00446757501f, -0.000201682089f});
+    const Vec<float> n = round(exponent);
+    const Vec<float> power =
+        polynomial<float>(exponent - n, {0.999928059f, 0.693261007f, 0.242611217f, 0.055171607f});
+    return scale(power, n);
 }
 inline Vec<double> normal_tail(Vec<double> a) {
     return Vec<double>(0.5) * erfc_tail(a * Vec<double>(std::numbers::sqrt2 / 2));
@@ -561,8 +621,62 @@ inline Vec<double> asinh(Vec<double> x) {
 inline Vec<double> acosh(Vec<double> x) {
     return each_lane([](double v) { return std::acosh(v); }, x);
 }
+// A number as the sum of two.
+struct DoubleDouble {
+    Vec<double> high, low;
+};
+// The sum and product of two doubles, the first part that which a double has; of sums |a| >= |b|, or a is 0.
+inline DoubleDouble exact_sum(Vec<double> a, Vec<double> b) {
+    const Vec<double> sum = a + b;
+    return {sum, (a - sum) + b};
+}
+inline DoubleDouble exact_product(Vec<double> a, Vec<double> b) {
+    const Vec<double> product = a * b;
+    return {product, fma(a, b, -product)};
+}
+inline DoubleDouble product(DoubleDouble a, DoubleDouble b) {
+    const DoubleDouble result = exact_product(a.high, b.high);
+    return {result.high, result.low + fma(a.high, b.low, a.low * b.high)};
+}
+inline DoubleDouble sum(Vec<double> a, DoubleDouble b) {
+    const DoubleDouble result = exact_sum(a, b.high);
+    return {result.high, result.low + b.low};
+}
+
+// log2 of positive finite normal x to about 2^-64 of itself: 2 s (1 + s^2/3 + ...), s = f / (2 + f), as `log`
+// has it, with the first terms in two parts.
+inline DoubleDouble exact_log2(Vec<double> x) {
+    constexpr int64_t root_half = std::bit_cast<int64_t>(std::numbers::sqrt2 / 2);
+    const Vec<int64_t> bits = reinterpret<int64_t>(x), e = (bits - Vec<int64_t>(root_half)) >> 52;
+    const Vec<double> magic(0x1.8p52), two(2.0);
+    const Vec<double> f = reinterpret<double>(bits - (e << 52)) - Vec<double>(1.0);
+    const Vec<double> exponent = reinterpret<double>(e + reinterpret<int64_t>(magic)) - magic;
+    const DoubleDouble divisor = exact_sum(two, f);
+    const Vec<double> inverse = Vec<double>(1.0) / divisor.high, s_high = f * inverse;
+    const DoubleDouble s{s_high, (fma(-s_high, divisor.high, f) - s_high * divisor.low) * inverse};
+    const DoubleDouble z = product(s, s);
+    const Vec<double> rest = polynomial<double>(
+        z.high, {0.399999999999999998, 0.285714285714293752, 0.222222222216509799, 0.181818183364014188,
+                 0.153845948637973572, 0.133348096529262058, 0.117061128349100446, 0.117243868177118962});
+    const DoubleDouble third =
+        sum(Vec<double>(2.0 / 3), {z.high * rest, Vec<double>(3.7007434154171885e-17)});
+    const DoubleDouble log = product(s, sum(two, product(z, third)));
+    const DoubleDouble log2 =
+        product(log, {Vec<double>(std::numbers::log2e), Vec<double>(2.0355273740931033e-17)});
+    return sum(exponent, log2);
+}
 inline Vec<double> pow(Vec<double> x, Vec<double> y) {
-    return each_lane([](double a, double b) { return std::pow(a, b); }, x, y);
+    constexpr double limit = std::numeric_limits<double>::infinity();
+    const auto ordinary = (x >= Vec<double>(std::numeric_limits<double>::min())) & (x < Vec<double>(limit)) &
+                          (abs(y) < Vec<double>(0x1p60));
+    if (!fuses || any(~ordinary)) return each_lane([](double a, double b) { return std::pow(a, b); }, x, y);
+    const DoubleDouble log = exact_log2(x), exponent = exact_product(y, log.high);
+    const Vec<double> bounded = clamp(exponent.high, -1100.0, 1100.0), n = round(bounded);
+    const Vec<double> low = fma(y, log.low, exponent.low);
+    const auto within = bounded == exponent.high;
+    const Vec<double> r =
+        ((bounded - n) + select(within, low, Vec<double>(0.0))) * Vec<double>(std::numbers::ln2);
+    return scale(fma(r * r, exp_quotient(r), r) + Vec<double>(1.0), n);
 }
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA
