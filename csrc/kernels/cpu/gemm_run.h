@@ -16,11 +16,17 @@ inline void transpose_problem(GemmProblem& p) {
     for (int d = 0; d < p.batch_rank; ++d) std::swap(p.batch[d].a, p.batch[d].b);
 }
 
+// Tiles read both operands where they lie before any other path has started.
+inline bool is_tiny(const GemmProblem& p) {
+    return p.b_column == 1 && p.m * p.n * p.k <= 512;
+}
+
 // Tiles are wide and written along rows, so rows of C should be contiguous and columns many. But where depth
 // is contiguous in both operands, the smaller should be the right one, which has to be transposed to be
 // packed.
 template <class T>
 bool better_transposed(const GemmProblem& p) {
+    if (is_tiny(p)) return false;
     if (p.n <= most_vectors || p.m <= most_vectors) return p.n < p.m;
     if (p.m <= most_dots && p.m < p.n && p.b_row == 1) return false;
     if (p.n <= most_dots && p.n < p.m && p.a_column == 1) return true;
@@ -50,7 +56,8 @@ void run_matrix(const GemmProblem& p) {
                             factor_value<T>(p.beta)};
     if constexpr (std::is_floating_point_v<T>) {
         // A small B stays in the first cache, where tiles need no detour.
-        const bool worthwhile = p.b_row == 1 || (p.b_column == 1 && (p.m == 1 || p.n * p.k > 8192));
+        const bool worthwhile =
+            (p.b_row == 1 && !is_tiny(p)) || (p.b_column == 1 && (p.m == 1 || p.n * p.k > 8192));
         const bool dots = std::is_same_v<S, T> && p.m <= most_dots && p.b_row == 1 && p.n >= 64 && p.k >= 64;
         if (p.k > 0 && (dots || (p.m <= most_vectors && worthwhile))) return vector_product(p, target);
         if (target.rounds_once && p.k > Blocking<T>::depth) {

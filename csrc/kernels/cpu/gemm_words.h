@@ -22,7 +22,7 @@ struct PairsOfBFloat16 {
 };
 
 // The instruction takes unsigned bytes from the left and signed ones from the right. Signed bytes from the
-// left are raised by 128, and 128 times the right column's sum is taken off again.
+// left are raised by 128; who wants that takes 128 times the right column's sum off again.
 template <bool signed_left>
 struct QuadsOfBytes {
     using Element = uint8_t;
@@ -80,7 +80,7 @@ __attribute__((target("avx512bf16,avx512vnni"))) void multiply_word_tile(
     for (int i = 0; i < pointers; ++i)
         left[i] = reinterpret_cast<const Element*>(operands.a) + i * rows_a_pointer * row;
     const Words raised = Words{} + 0x80808080u;
-    Sums<P> sum[rows][vectors] = {}, excess[vectors] = {};
+    Sums<P> sum[rows][vectors] = {};
     for (int64_t k = 0; k < operands.depth; ++k) {
         Words column[vectors];
         for (int v = 0; v < vectors; ++v) {
@@ -89,7 +89,6 @@ __attribute__((target("avx512bf16,avx512vnni"))) void multiply_word_tile(
             else
                 column[v] = interleave_rows(right + v * width, b_step, v + 1 < vectors ? width : last_lanes,
                                             elements);
-            if constexpr (P::raises_left) excess[v] = add_products<P>(excess[v], raised, column[v]);
         }
         for (int r = 0; r < rows; ++r) {
             uint32_t word;
@@ -100,12 +99,6 @@ __attribute__((target("avx512bf16,avx512vnni"))) void multiply_word_tile(
         }
         for (int i = 0; i < pointers; ++i) left[i] += step;
         right += right_packed ? vectors * width * elements : elements * b_step;
-    }
-    if constexpr (P::raises_left) {
-#pragma GCC unroll 16
-        for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; ++v) sum[r][v] -= excess[v];
     }
     store_sums<Sum>(sum, out, pitch, last_lanes, alpha, accumulate);
 }
