@@ -10,14 +10,14 @@ const PoolKernels& pool_kernels() {
     return table;
 }
 
-void max_pool(DType dtype, int64_t planes, const AxisWindows* windows, const void* input, void* output,
-              int64_t* indices) {
-    pool_kernels().max_pool(dtype, planes, windows, input, output, indices);
+void max_pool(DType dtype, int64_t planes, int64_t inner, const AxisWindows* windows, const void* input,
+              void* output, int64_t* indices) {
+    pool_kernels().max_pool(dtype, planes, inner, windows, input, output, indices);
 }
 
-void max_pool_gradient(DType dtype, int64_t planes, int64_t count, int64_t size, const void* grad,
-                       const int64_t* indices, void* grad_input) {
-    pool_kernels().max_pool_gradient(dtype, planes, count, size, grad, indices, grad_input);
+void max_pool_gradient(DType dtype, int64_t planes, int64_t inner, int64_t count, int64_t size,
+                       const void* grad, const int64_t* indices, void* grad_input) {
+    pool_kernels().max_pool_gradient(dtype, planes, inner, count, size, grad, indices, grad_input);
 }
 
 }  // namespace rl::kernels

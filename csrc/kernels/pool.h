@@ -19,22 +19,23 @@ struct AxisWindows {
     int64_t output() const { return static_cast<int64_t>(first.size()); }
 };
 
-// For contiguous (planes, depth, height, width), the first largest element (NaN counts as larger, the last
-// NaN wins) of every window (one set of windows for each of the three dimensions) and, unless `indices` is
-// null, its index in the plane. An empty window gives the type's lowest value and index 0.
-void max_pool(DType dtype, int64_t planes, const AxisWindows* windows, const void* input, void* output,
-              int64_t* indices);
+// For contiguous (planes, depth, height, width, inner), where inner > 1 only for real floating-point types,
+// the first largest element (NaN counts as larger, the last NaN wins) of every window (one set of windows for
+// each of the three dimensions) and, unless `indices` is null, its index in the plane. An empty window gives
+// the type's lowest value and index 0.
+void max_pool(DType dtype, int64_t planes, int64_t inner, const AxisWindows* windows, const void* input,
+              void* output, int64_t* indices);
 
-// Adds each of the `count` elements of a plane to the element of a plane of `size` zeros that its index
-// names.
-void max_pool_gradient(DType dtype, int64_t planes, int64_t count, int64_t size, const void* grad,
-                       const int64_t* indices, void* grad_input);
+// Adds each of the `count` elements of a plane (or runs of `inner`, each element by its own index) to the
+// element of a plane of `size` zeros that its index names.
+void max_pool_gradient(DType dtype, int64_t planes, int64_t inner, int64_t count, int64_t size,
+                       const void* grad, const int64_t* indices, void* grad_input);
 
 struct PoolKernels {
-    void (*max_pool)(DType, int64_t planes, const AxisWindows* windows, const void* input, void* output,
-                     int64_t* indices);
-    void (*max_pool_gradient)(DType, int64_t planes, int64_t count, int64_t size, const void* grad,
-                              const int64_t* indices, void* grad_input);
+    void (*max_pool)(DType, int64_t planes, int64_t inner, const AxisWindows* windows, const void* input,
+                     void* output, int64_t* indices);
+    void (*max_pool_gradient)(DType, int64_t planes, int64_t inner, int64_t count, int64_t size,
+                              const void* grad, const int64_t* indices, void* grad_input);
 };
 const PoolKernels& pool_kernels();
 

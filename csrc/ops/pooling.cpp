@@ -269,22 +269,18 @@ Tensor as_planes(const Tensor& self, int64_t spatial) {
     return reshape(self, {planes, size});
 }
 
-int64_t outer_count(const Dims& sizes, int64_t spatial) {
-    int64_t count = 1;
-    for (size_t d = 0; d + static_cast<size_t>(spatial) < sizes.size(); ++d) count *= sizes[d];
-    return count;
-}
-
 // Each gradient added to zeros of `sizes` where its maximum came from.
 Tensor maxima_gradient(const char* node, const Tensor& grad, const Tensor& indices, const Dims& sizes,
                        int64_t spatial) {
-    const Tensor result = empty(sizes, options_of(grad));
+    const PlaneLayout layout(indices, spatial, grad.dtype());
+    const Tensor result = layout.empty(sizes, options_of(grad));
     if (!result.is_meta() && result.numel() > 0) {
-        const Tensor source = contiguous_data(grad);
-        const int64_t planes = outer_count(sizes, spatial);
+        const Tensor source = layout.arranged(grad);
+        const int64_t outer = layout.planes * layout.inner;
         const GilRelease released(result.numel());
-        kernels::max_pool_gradient(grad.dtype(), planes, grad.numel() / planes, result.numel() / planes,
-                                   source.raw_data(), indices.data<int64_t>(), result.raw_data());
+        kernels::max_pool_gradient(grad.dtype(), layout.planes, layout.inner, grad.numel() / outer,
+                                   result.numel() / outer, source.raw_data(), indices.data<int64_t>(),
+                                   result.raw_data());
     }
     return record(node, {grad}, result, [&] {
         return [indices = Saved(indices), spatial](const Tensor& second) -> Gradients {
@@ -297,15 +293,15 @@ Tensor maxima_gradient(const char* node, const Tensor& grad, const Tensor& indic
 // Values at windows' maxima and, if wanted, their indices; the gradient goes to where they came from.
 std::tuple<Tensor, Tensor> pool_maxima(const char* node, const Tensor& self, int64_t spatial,
                                        const std::vector<AxisWindows>& windows, bool indices_wanted = true) {
-    const size_t outer = self.sizes().size() - static_cast<size_t>(spatial);
-    Dims sizes(self.sizes().begin(), self.sizes().begin() + static_cast<std::ptrdiff_t>(outer));
+    const PlaneLayout layout(self, spatial, self.dtype());
+    Dims sizes(self.sizes().begin(), self.sizes().end() - spatial);
     for (size_t d = static_cast<size_t>(3 - spatial); d < 3; ++d) sizes.push_back(windows[d].output());
-    const Tensor values = empty(sizes, options_of(self));
-    const Tensor indices = indices_wanted ? empty(sizes, {DType::int64, self.device()}) : Tensor();
+    const Tensor values = layout.empty(sizes, options_of(self));
+    const Tensor indices = indices_wanted ? layout.empty(sizes, {DType::int64, self.device()}) : Tensor();
     if (!values.is_meta() && values.numel() > 0) {
-        const Tensor source = contiguous_data(self);
+        const Tensor source = layout.arranged(self);
         const GilRelease released(source.numel());
-        kernels::max_pool(self.dtype(), outer_count(sizes, spatial), windows.data(), source.raw_data(),
+        kernels::max_pool(self.dtype(), layout.planes, layout.inner, windows.data(), source.raw_data(),
                           values.raw_data(), indices_wanted ? indices.data<int64_t>() : nullptr);
     }
     record(node, {self}, values, [&] {
@@ -377,6 +373,7 @@ std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& self, const Dims& out
     for (size_t d = 0; d < spatial; ++d) {
         AxisWindows& axis = axes[3 - spatial + d];
         axis.input = self.size(static_cast<int64_t>(d) - spatial);
+        if (sizes[d] > 0 && axis.input % sizes[d] == 0) axis.stride = axis.width = axis.input / sizes[d];
         axis.first.clear();
         axis.last.clear();
         for (int64_t i = 0; i < sizes[d]; ++i) {

@@ -24,8 +24,8 @@ void check_memory(const Tensor& self, const Dims& last) {
     empty(sizes, {self.dtype(), {}});
 }
 
-PlaneLayout::PlaneLayout(const Tensor& self, int64_t spatial) {
-    channels_last = is_floating(self.dtype()) && self.dim() == spatial + 2 && !self.is_contiguous() &&
+PlaneLayout::PlaneLayout(const Tensor& self, int64_t spatial, DType dtype) {
+    channels_last = is_floating(dtype) && self.dim() == spatial + 2 && !self.is_contiguous() &&
                     is_channels_last(self.sizes(), self.strides());
     planes = inner = 1;
     for (int64_t d = 0; d < self.dim() - spatial; ++d)
@@ -49,7 +49,7 @@ Tensor PlaneLayout::empty(const Dims& sizes, TensorOptions options) const {
 }
 
 Tensor resample(const char* node, const Tensor& self, int64_t spatial, AxisMaps maps, int64_t divisor) {
-    const PlaneLayout layout(self, spatial);
+    const PlaneLayout layout(self, spatial, self.dtype());
     Dims sizes(self.sizes().begin(), self.sizes().end() - spatial);
     for (int64_t d = 3 - spatial; d < 3; ++d) sizes.push_back(maps[static_cast<size_t>(d)].output);
     const Tensor result = layout.empty(sizes, options_of(self));

@@ -20,7 +20,7 @@ struct PlaneLayout {
     bool channels_last;
     int64_t planes, inner;
 
-    PlaneLayout(const Tensor& self, int64_t spatial);
+    PlaneLayout(const Tensor& self, int64_t spatial, DType dtype);
     // The memory of `self`, or a copy, in this layout.
     Tensor arranged(const Tensor& self) const;
     Tensor empty(const Dims& sizes, TensorOptions options) const;

@@ -221,9 +221,10 @@ def maxima(x: np.ndarray, kernel: list[int], stride: list[int], padding: list[in
 @given(
     sizes=st.lists(st.integers(5, 45), min_size=1, max_size=2),
     kernel=st.integers(1, 4),
-    stride=st.integers(1, 3),
+    stride=st.integers(1, 5),
     dilation=st.integers(1, 2),
     padded=st.booleans(),
+    last=st.booleans(),
     dtype=st.sampled_from(["float32", "float64", "bfloat16", "int64"]),
     threads=st.sampled_from([1, 2, 3, 8]),
     seed=st.integers(0, 1000),
@@ -234,19 +235,22 @@ def test_maxima_of_windows(
     stride: int,
     dilation: int,
     padded: bool,
+    last: bool,
     dtype: str,
     threads: int,
     seed: int,
 ) -> None:
     spatial = len(sizes)
     kernel = min(kernel, (min(sizes) - 1) // dilation + 1)
-    x = np.random.default_rng(seed).integers(-20, 20, (3, 5, *sizes)).astype("float64")
+    x = np.random.default_rng(seed).integers(-20, 20, (3, 21, *sizes)).astype("float64")
     form = [[n] * spatial for n in (kernel, stride, kernel // 2 if padded else 0, dilation)]
     expected, places = maxima(x, *form)
     before = rushlight.get_num_threads()
     rushlight.set_num_threads(threads)
     try:
         tensor = rushlight.from_numpy(x).to(getattr(rushlight, dtype))
+        if last and spatial == 2:
+            tensor = tensor.to(memory_format=rushlight.channels_last)
         tensor.requires_grad_(dtype != "int64")
         pool = getattr(F, f"max_pool{spatial}d")
         y, indices = pool(tensor, *form, return_indices=True)
@@ -259,7 +263,7 @@ def test_maxima_of_windows(
     assert np.array_equal(y.detach().double().numpy(), expected)
     assert np.array_equal(indices.numpy(), places)
     if dtype != "int64":
-        counts = np.zeros((15, int(np.prod(sizes))))
-        for plane, chosen in zip(counts, places.reshape(15, -1)):
+        counts = np.zeros((63, int(np.prod(sizes))))
+        for plane, chosen in zip(counts, places.reshape(63, -1)):
             np.add.at(plane, chosen, 1)
         assert np.array_equal(tensor.grad.double().numpy(), counts.reshape(x.shape))

@@ -6,6 +6,8 @@
 
 #include "core/threads.h"
 #include "kernels/cpu/convolution_patches.h"
+#include "kernels/cpu/partial_vectors.h"
+#include "kernels/simd/half.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
@@ -43,53 +45,79 @@ void pool_window(const AxisWindows* w, const S* plane, size_t z, size_t y, size_
     if (index != nullptr) *index = std::max<int64_t>(place, 0);
 }
 
-// A vector of neighbouring windows, none of them clipped in the last dimension, `stride` (1 or 2) apart.
-template <class T, int stride>
+// Elements `stride` apart, `count` of them; a stride of 1 or 2 is known where this is compiled.
+template <class T, int known>
+Vec<T> load_strided(const T* source, int64_t stride, int64_t count) {
+    if constexpr (known > 0) {
+        return load_every<T, known>(source, count);
+    } else {
+        T values[lanes<T>] = {};
+        for (int64_t lane = 0; lane < count; ++lane) values[lane] = source[lane * stride];
+        return Vec<T>::load(values);
+    }
+}
+
+// The largest elements so far, lane by lane, and where they are.
+template <class T>
+struct Best {
+    using Index = IntegerOf<T>;
+    Vec<T> value;
+    Vec<Index> place;
+
+    void take(Vec<T> other, Vec<Index> where) {
+        const auto better = (other > value) | (other != other);
+        value = select(better, other, value);
+        place = select(better, where, place);
+    }
+    void store_places(int64_t* indices, int64_t count) const {
+        alignas(vector_bytes) Index places[lanes<T>];
+        place.store(places);
+        for (int64_t lane = 0; lane < count; ++lane) indices[lane] = places[lane];
+    }
+};
+
+// A vector of neighbouring windows, none of them clipped in the last dimension.
+template <class T, int known_stride>
 void pool_windows(const AxisWindows* w, const T* plane, size_t z, size_t y, int64_t x, int64_t count,
                   T* output, int64_t* indices) {
     using Index = IntegerOf<T>;
+    const int64_t stride = w[2].stride;
+    const auto lane = Vec<Index>(constant_vector<Index>([](int j) { return j; }));
+    const Vec<Index> steps = lane * Vec<Index>(static_cast<Index>(stride));
     const int64_t corner =
         (w[0].first[z] * w[1].input + w[1].first[y]) * w[2].input + w[2].origin + x * stride;
-    const auto steps = Vec<Index>(constant_vector<Index>([](int lane) { return lane * stride; }));
-    Vec<T> best(lowest<T>());
-    Vec<Index> place = steps + Vec<Index>(static_cast<Index>(corner));
+    Best<T> best{Vec<T>(lowest<T>()), steps + Vec<Index>(static_cast<Index>(corner))};
     for (int64_t i = w[0].first[z]; i < w[0].last[z]; i += w[0].step) {
         for (int64_t j = w[1].first[y]; j < w[1].last[y]; j += w[1].step) {
             const int64_t row = (i * w[1].input + j) * w[2].input + w[2].origin + x * stride;
-            for (int64_t k = row; k < row + w[2].width; k += w[2].step) {
-                const Vec<T> value = load_every<T, stride>(plane + k, count);
-                const auto better = (value > best) | (value != value);
-                best = select(better, value, best);
-                place = select(better, steps + Vec<Index>(static_cast<Index>(k)), place);
-            }
+            for (int64_t k = row; k < row + w[2].width; k += w[2].step)
+                best.take(load_strided<T, known_stride>(plane + k, stride, count),
+                          steps + Vec<Index>(static_cast<Index>(k)));
         }
     }
-    best.store(output, count);
-    if (indices == nullptr) return;
-    for (int64_t lane = 0; lane < count; ++lane) indices[lane] = place.native[lane];
+    best.value.store(output, count);
+    if (indices != nullptr) best.store_places(indices, count);
 }
 
 // One line of outputs: the unclipped windows as vectors, the rest one by one.
-template <class S>
-void pool_line(const AxisWindows* w, const S* plane, size_t z, size_t y, S* output, int64_t* indices) {
+template <class T>
+void pool_line(const AxisWindows* w, const T* plane, size_t z, size_t y, T* output, int64_t* indices) {
     const auto& axis = w[2];
     int64_t begin = 0, end = 0;
-    if constexpr (std::is_floating_point_v<S>) {
+    if constexpr (std::is_floating_point_v<T>) {
         const bool filled = w[0].first[z] < w[0].last[z] && w[1].first[y] < w[1].last[y];
         const bool narrow = w[0].input * w[1].input * axis.input <= std::numeric_limits<int32_t>::max();
-        if (filled && narrow && (axis.stride == 1 || axis.stride == 2)) {
+        if (filled && narrow && axis.stride > 0) {
             begin = std::min(axis.output(), ceil_divide(std::max<int64_t>(0, -axis.origin), axis.stride));
             const int64_t room = axis.input - axis.origin - axis.width;
             end = std::clamp<int64_t>(room < 0 ? 0 : room / axis.stride + 1, begin, axis.output());
         }
-        for (int64_t x = begin; x < end; x += lanes<S>) {
-            const int64_t count = std::min<int64_t>(lanes<S>, end - x);
-            int64_t* place = indices != nullptr ? indices + x : nullptr;
-            if (axis.stride == 1)
-                pool_windows<S, 1>(w, plane, z, y, x, count, output + x, place);
-            else
-                pool_windows<S, 2>(w, plane, z, y, x, count, output + x, place);
-        }
+        const auto function = axis.stride == 1   ? &pool_windows<T, 1>
+                              : axis.stride == 2 ? &pool_windows<T, 2>
+                                                 : &pool_windows<T, 0>;
+        for (int64_t x = begin; x < end; x += lanes<T>)
+            function(w, plane, z, y, x, std::min<int64_t>(lanes<T>, end - x), output + x,
+                     indices != nullptr ? indices + x : nullptr);
     }
     for (int64_t x = 0; x < axis.output(); ++x) {
         if (x == begin) x = end;
@@ -99,31 +127,120 @@ void pool_line(const AxisWindows* w, const S* plane, size_t z, size_t y, S* outp
     }
 }
 
+// A plane in the type that it is compared in.
 template <class S>
-void pool_all(int64_t planes, const AxisWindows* windows, const S* input, S* output, int64_t* indices) {
+const Compared<S>* compared_plane(const S* plane, int64_t size) {
+    if constexpr (std::is_same_v<S, Compared<S>>) {
+        return plane;
+    } else {
+        float* wide = scratch_array<float>(ScratchUse::local, static_cast<size_t>(size));
+        widen(plane, wide, size);
+        return wide;
+    }
+}
+
+template <class S>
+void pool_planes(int64_t planes, const AxisWindows* windows, const S* input, S* output, int64_t* indices) {
+    using T = Compared<S>;
     const int64_t size = windows[0].input * windows[1].input * windows[2].input;
-    const int64_t lines = windows[0].output() * windows[1].output(), length = windows[2].output();
+    const int64_t rows = windows[1].output(), lines = windows[0].output() * rows,
+                  length = windows[2].output();
     const int64_t chunk = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size));
     parallel_for(0, planes, chunk, [&](int64_t begin, int64_t end) {
-        for (int64_t line = begin * lines; line < end * lines; ++line) {
-            const int64_t y = line % lines % windows[1].output(), z = line % lines / windows[1].output();
-            pool_line(windows, input + line / lines * size, static_cast<size_t>(z), static_cast<size_t>(y),
-                      output + line * length, indices != nullptr ? indices + line * length : nullptr);
+        T* wide = nullptr;
+        if constexpr (!std::is_same_v<S, T>)
+            wide = scratch_array<T>(ScratchUse::staging, static_cast<size_t>(length));
+        for (int64_t p = begin; p < end; ++p) {
+            const T* plane = compared_plane(input + p * size, size);
+            for (int64_t line = 0; line < lines; ++line) {
+                const size_t z = static_cast<size_t>(line / rows), y = static_cast<size_t>(line % rows);
+                const int64_t place = (p * lines + line) * length;
+                int64_t* where = indices != nullptr ? indices + place : nullptr;
+                if constexpr (std::is_same_v<S, T>) {
+                    pool_line(windows, plane, z, y, output + place, where);
+                } else {
+                    pool_line(windows, plane, z, y, wide, where);
+                    narrow(wide, output + place, length);
+                }
+            }
+        }
+    });
+}
+
+// One window of (depth, height, width, inner): a vector of channels from c on.
+template <class S>
+void pool_channels(const AxisWindows* w, const S* plane, size_t z, size_t y, size_t x, int64_t inner,
+                   int64_t c, S* output, int64_t* indices) {
+    using T = Compared<S>;
+    using Index = IntegerOf<T>;
+    const int64_t count = std::min<int64_t>(lanes<T>, inner - c);
+    const bool empty =
+        w[0].first[z] >= w[0].last[z] || w[1].first[y] >= w[1].last[y] || w[2].first[x] >= w[2].last[x];
+    const int64_t corner = (w[0].first[z] * w[1].input + w[1].first[y]) * w[2].input + w[2].first[x];
+    Best<T> best{Vec<T>(lowest<T>()), Vec<Index>(static_cast<Index>(empty ? 0 : corner))};
+    for (int64_t i = w[0].first[z]; i < w[0].last[z]; i += w[0].step) {
+        for (int64_t j = w[1].first[y]; j < w[1].last[y]; j += w[1].step) {
+            const int64_t row = (i * w[1].input + j) * w[2].input;
+            for (int64_t k = row + w[2].first[x]; k < row + w[2].last[x]; k += w[2].step)
+                best.take(Vec<T>(load_some(plane + k * inner + c, count)), Vec<Index>(static_cast<Index>(k)));
+        }
+    }
+    store_some(output + c, best.value.native, count);
+    if (indices != nullptr) best.store_places(indices + c, count);
+}
+
+template <class S>
+void pool_inner(int64_t planes, int64_t inner, const AxisWindows* windows, const S* input, S* output,
+                int64_t* indices) {
+    const int64_t size = windows[0].input * windows[1].input * windows[2].input * inner;
+    const int64_t rows = windows[1].output(), lines = windows[0].output() * rows,
+                  columns = windows[2].output();
+    const int64_t work = std::max<int64_t>(1, size / lines + columns * inner);
+    parallel_for(0, planes * lines, std::max<int64_t>(1, 16384 / work), [&](int64_t begin, int64_t end) {
+        for (int64_t line = begin; line < end; ++line) {
+            const size_t z = static_cast<size_t>(line % lines / rows), y = static_cast<size_t>(line % rows);
+            for (int64_t x = 0; x < columns; ++x) {
+                const int64_t place = (line * columns + x) * inner;
+                for (int64_t c = 0; c < inner; c += lanes<Compared<S>>)
+                    pool_channels(windows, input + line / lines * size, z, y, static_cast<size_t>(x), inner,
+                                  c, output + place, indices != nullptr ? indices + place : nullptr);
+            }
+        }
+    });
+}
+
+// Every plane's sums are made while it is in the first cache.
+template <class S>
+void scatter_planes(int64_t planes, int64_t count, int64_t size, const S* grad, const int64_t* indices,
+                    S* grad_input) {
+    using T = Compared<S>;
+    const int64_t chunk = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size));
+    parallel_for(0, planes, chunk, [&](int64_t begin, int64_t end) {
+        for (int64_t p = begin; p < end; ++p) {
+            T* plane;
+            if constexpr (std::is_same_v<S, T>)
+                plane = grad_input + p * size;
+            else
+                plane = scratch_array<T>(ScratchUse::local, static_cast<size_t>(size));
+            std::fill_n(plane, size, T{});
+            for (int64_t i = p * count; i < (p + 1) * count; ++i)
+                plane[indices[i]] += static_cast<T>(grad[i]);
+            if constexpr (!std::is_same_v<S, T>) narrow(plane, grad_input + p * size, size);
         }
     });
 }
 
 template <class S>
-void scatter_planes(int64_t planes, int64_t count, int64_t size, const S* grad, const int64_t* indices,
-                    S* grad_input) {
-    const int64_t chunk = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size));
-    parallel_for(0, planes, chunk, [&](int64_t begin, int64_t end) {
-        std::fill(grad_input + begin * size, grad_input + end * size, S{});
-        for (int64_t p = begin; p < end; ++p) {
-            S* plane = grad_input + p * size;
-            for (int64_t i = p * count; i < (p + 1) * count; ++i) {
-                S& sum = plane[indices[i]];
-                sum = static_cast<S>(static_cast<Compared<S>>(sum) + static_cast<Compared<S>>(grad[i]));
+void scatter_inner(int64_t planes, int64_t inner, int64_t count, int64_t size, const S* grad,
+                   const int64_t* indices, S* grad_input) {
+    using T = Compared<S>;
+    parallel_for(0, planes, 1, [&](int64_t begin, int64_t end) {
+        std::fill(grad_input + begin * size * inner, grad_input + end * size * inner, S{});
+        for (int64_t i = begin * count; i < end * count; ++i) {
+            S* plane = grad_input + i / count * size * inner;
+            for (int64_t c = 0; c < inner; ++c) {
+                S& sum = plane[indices[i * inner + c] * inner + c];
+                sum = static_cast<S>(static_cast<T>(sum) + static_cast<T>(grad[i * inner + c]));
             }
         }
     });
@@ -137,20 +254,29 @@ void visit_pooled(DType dtype, Body&& body) {
     });
 }
 
-void run_max_pool(DType dtype, int64_t planes, const AxisWindows* windows, const void* input, void* output,
-                  int64_t* indices) {
+void run_max_pool(DType dtype, int64_t planes, int64_t inner, const AxisWindows* windows, const void* input,
+                  void* output, int64_t* indices) {
     visit_pooled(dtype, [&](auto zero) {
         using S = decltype(zero);
-        pool_all(planes, windows, static_cast<const S*>(input), static_cast<S*>(output), indices);
+        const S* source = static_cast<const S*>(input);
+        if constexpr (std::is_floating_point_v<Compared<S>>) {
+            if (inner > 1)
+                return pool_inner(planes, inner, windows, source, static_cast<S*>(output), indices);
+        }
+        pool_planes(planes, windows, source, static_cast<S*>(output), indices);
     });
 }
 
-void run_max_pool_gradient(DType dtype, int64_t planes, int64_t count, int64_t size, const void* grad,
-                           const int64_t* indices, void* grad_input) {
+void run_max_pool_gradient(DType dtype, int64_t planes, int64_t inner, int64_t count, int64_t size,
+                           const void* grad, const int64_t* indices, void* grad_input) {
     visit_pooled(dtype, [&](auto zero) {
         using S = decltype(zero);
-        scatter_planes(planes, count, size, static_cast<const S*>(grad), indices,
-                       static_cast<S*>(grad_input));
+        const S* source = static_cast<const S*>(grad);
+        S* target = static_cast<S*>(grad_input);
+        if (inner > 1)
+            scatter_inner(planes, inner, count, size, source, indices, target);
+        else
+            scatter_planes(planes, count, size, source, indices, target);
     });
 }
 

@@ -6,7 +6,7 @@
 
 #include "core/scratch.h"
 #include "core/threads.h"
-#include "kernels/cpu/gemm_tile.h"
+#include "kernels/cpu/partial_vectors.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
@@ -29,44 +29,6 @@ struct Terms {
 Terms terms_of(const AxisMap& map, int64_t i) {
     return {static_cast<size_t>(map.first[static_cast<size_t>(i)]),
             static_cast<size_t>(map.first[static_cast<size_t>(i) + 1])};
-}
-
-// Some elements, at most a vector of them, as a vector that they begin.
-template <class S>
-Vector<Compute<S>> load_some(const S* source, int64_t count) {
-    using T = Compute<S>;
-    if (count == lanes<T>) return load_converted(source);
-    if constexpr (std::is_same_v<S, T>) {
-        return load_lanes(source, static_cast<int>(count));
-    } else {
-        S values[lanes<T>] = {};
-#if defined(__AVX512BW__)
-        const auto mask = static_cast<__mmask16>((1u << count) - 1u);
-        const __m256i bits = _mm256_maskz_loadu_epi16(mask, source);
-        std::memcpy(values, &bits, sizeof(values));
-#else
-        for (int64_t i = 0; i < count; ++i) values[i] = source[i];
-#endif
-        return load_converted(values);
-    }
-}
-template <class S>
-void store_some(S* target, Vector<Compute<S>> value, int64_t count) {
-    using T = Compute<S>;
-    if (count == lanes<T>) return store_converted(target, value);
-    if constexpr (std::is_same_v<S, T>) {
-        store_lanes(target, value, static_cast<int>(count));
-    } else {
-        S values[lanes<T>];
-        store_converted(values, value);
-#if defined(__AVX512BW__)
-        __m256i bits;
-        std::memcpy(&bits, values, sizeof(values));
-        _mm256_mask_storeu_epi16(target, static_cast<__mmask16>((1u << count) - 1u), bits);
-#else
-        std::copy_n(values, count, target);
-#endif
-    }
 }
 
 // The map of a line in vectors of outputs: the j-th terms of some neighbours are a permutation of two vectors
