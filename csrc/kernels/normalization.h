@@ -27,12 +27,11 @@ struct NormalizationKernels {
     // row; a null mean stands for zero (RMS norm).
     void (*rows)(DType dtype, const void* in, const void* weight, const void* bias, double epsilon, void* out,
                  void* mean, void* rstd, const RowShape& shape);
+    // The gradients of in, weight and bias, each of which may be null: the last two are sums over rows of
+    // gradient * (in - mean) * rstd and of gradient, by channel.
     void (*rows_backward)(DType dtype, const void* gradient, const void* in, const void* mean,
-                          const void* rstd, const void* weight, void* in_gradient, const RowShape& shape);
-    // Sums over rows of gradient * (in - mean) * rstd and of gradient, by channel; either result may be null.
-    void (*rows_weight_backward)(DType dtype, const void* gradient, const void* in, const void* mean,
-                                 const void* rstd, void* weight_gradient, void* bias_gradient,
-                                 const RowShape& shape);
+                          const void* rstd, const void* weight, void* in_gradient, void* weight_gradient,
+                          void* bias_gradient, const RowShape& shape);
 
     // out = a[c] * x + b[c] * y + shift[c] on each channel c; y and b may be null.
     void (*channels)(DType dtype, const void* x, const void* a, const void* y, const void* b,

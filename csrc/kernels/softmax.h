@@ -12,7 +12,7 @@ struct SoftmaxShape {
     int64_t inner;
 };
 
-// Contiguous float32 or float64 throughout.
+// Contiguous, of one floating-point type throughout; those of cross entropy are float32 or float64.
 struct SoftmaxKernels {
     void (*forward)(bool log, DType dtype, const void* in, void* out, const SoftmaxShape& shape);
     // From the gradient of the output and the output.

@@ -146,14 +146,9 @@ Gradients run_row_gradients(const Tensor& grad, const RowsSaved& s, const RowPla
                      needs[2] ? empty(Dims{channels}, options) : Tensor()};
     if (input.is_meta()) return result;
     const GilRelease released(2 * input.numel());
-    if (needs[0])
-        normalization_kernels().rows_backward(working, g.raw_data(), x.raw_data(), data_or_null(mean),
-                                              rstd.raw_data(), data_or_null(w), result[0].raw_data(),
-                                              plan.shape);
-    if (needs[1] || needs[2])
-        normalization_kernels().rows_weight_backward(
-            working, g.raw_data(), x.raw_data(), data_or_null(mean), rstd.raw_data(),
-            needs[1] ? result[1].raw_data() : nullptr, needs[2] ? result[2].raw_data() : nullptr, plan.shape);
+    normalization_kernels().rows_backward(working, g.raw_data(), x.raw_data(), data_or_null(mean),
+                                          rstd.raw_data(), data_or_null(w), data_or_null(result[0]),
+                                          data_or_null(result[1]), data_or_null(result[2]), plan.shape);
     return result;
 }
 

@@ -18,11 +18,6 @@ namespace {
 
 using kernels::softmax_kernels;
 
-// The type that kernels compute in.
-DType working_dtype(DType dtype) {
-    return dtype == DType::float64 ? DType::float64 : DType::float32;
-}
-
 kernels::SoftmaxShape softmax_shape(const Tensor& self, int64_t dim) {
     kernels::SoftmaxShape shape{1, self.dim() == 0 ? 1 : self.sizes()[dim], 1};
     for (int64_t i = 0; i < dim; ++i) shape.outer *= self.sizes()[i];
@@ -30,35 +25,24 @@ kernels::SoftmaxShape softmax_shape(const Tensor& self, int64_t dim) {
     return shape;
 }
 
-Tensor in_dtype(const Tensor& result, DType dtype) {
-    const GradientsEnabled off(false);
-    return to(result, dtype);
-}
-
 Tensor run_forward(bool log, const Tensor& self, int64_t dim, DType dtype) {
-    if (self.is_meta()) return empty(self.sizes(), {dtype, self.device()});
-    const DType working = working_dtype(dtype);
-    const Tensor input = contiguous_data(self, working);
-    const Tensor result = empty(self.sizes(), {working, self.device()});
-    {
-        const GilRelease released(4 * self.numel());
-        softmax_kernels().forward(log, working, input.raw_data(), result.raw_data(),
-                                  softmax_shape(self, dim));
-    }
-    return in_dtype(result, dtype);
+    const Tensor result = empty(self.sizes(), {dtype, self.device()});
+    if (self.is_meta()) return result;
+    const Tensor input = contiguous_data(self, dtype);
+    const GilRelease released(4 * self.numel());
+    softmax_kernels().forward(log, dtype, input.raw_data(), result.raw_data(), softmax_shape(self, dim));
+    return result;
 }
 
 Tensor run_backward(bool log, const Tensor& grad, const Tensor& output, int64_t dim) {
-    if (output.is_meta()) return empty(output.sizes(), options_of(output));
-    const DType working = working_dtype(output.dtype());
-    const Tensor gradient = contiguous_data(grad, working), result = contiguous_data(output, working);
-    const Tensor into = empty(output.sizes(), {working, output.device()});
-    {
-        const GilRelease released(4 * output.numel());
-        softmax_kernels().backward(log, working, gradient.raw_data(), result.raw_data(), into.raw_data(),
-                                   softmax_shape(output, dim));
-    }
-    return in_dtype(into, output.dtype());
+    const DType dtype = output.dtype();
+    const Tensor into = empty(output.sizes(), options_of(output));
+    if (output.is_meta()) return into;
+    const Tensor gradient = contiguous_data(grad, dtype), result = contiguous_data(output);
+    const GilRelease released(4 * output.numel());
+    softmax_kernels().backward(log, dtype, gradient.raw_data(), result.raw_data(), into.raw_data(),
+                               softmax_shape(output, dim));
+    return into;
 }
 
 // From differentiable operators where a second derivative is wanted, else from the kernel.

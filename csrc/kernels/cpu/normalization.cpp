@@ -127,48 +127,6 @@ void rows(DType dtype, const void* in, const void* weight, const void* bias, dou
     });
 }
 
-// With h = gradient * weight and z the normalized row: rstd * (h - mean(h) - z * mean(h * z)).
-template <class T>
-void backward_row(const T* g, const T* x, T mean, bool centered, T rstd, const T* weight, T* out,
-                  const RowShape& shape) {
-    const int64_t size = shape.channels * shape.inner;
-    const int64_t lines = shape.inner == 1 ? 1 : shape.channels, line = size / lines;
-    const auto weighted = [&](int64_t c, int64_t i, int64_t n) {
-        const Vec<T> gradient = load_lanes(g, c * line + i, n);
-        if (weight == nullptr) return gradient;
-        return gradient * (shape.inner == 1 ? load_lanes(weight, i, n) : Vec<T>(weight[c]));
-    };
-    Pair<T> sums{0, 0};  // of h and of h (x - mean)
-    for (int64_t c = 0; c < lines; ++c)
-        sums += line_sums<T>(line, [&](int64_t i, int64_t n) {
-            const Vec<T> h = weighted(c, i, n);
-            return Pair<Vec<T>>{h, h * deviation(x, c * line + i, n, mean)};
-        });
-    const T sum = centered ? sums.first : T(0), product = sums.second;
-    const Vec<T> center(mean), scale(rstd), offset(sum / static_cast<T>(size));
-    const Vec<T> slope(product * rstd * rstd / static_cast<T>(size));
-    for (int64_t c = 0; c < lines; ++c)
-        write_line(out + c * line, line, [&](int64_t i, int64_t n) {
-            return scale * (weighted(c, i, n) - offset - (load_lanes(x, c * line + i, n) - center) * slope);
-        });
-}
-
-void rows_backward(DType dtype, const void* gradient, const void* in, const void* mean, const void* rstd,
-                   const void* weight, void* in_gradient, const RowShape& shape) {
-    const int64_t size = shape.channels * shape.inner;
-    visit_float(dtype, [&](auto zero) {
-        using T = decltype(zero);
-        for_each(shape.rows, size, [&](int64_t row) {
-            const int64_t channel = row % shape.groups * shape.channels;
-            backward_row(static_cast<const T*>(gradient) + row * size, static_cast<const T*>(in) + row * size,
-                         mean == nullptr ? T(0) : static_cast<const T*>(mean)[row], mean != nullptr,
-                         static_cast<const T*>(rstd)[row],
-                         weight == nullptr ? nullptr : static_cast<const T*>(weight) + channel,
-                         static_cast<T*>(in_gradient) + row * size, shape);
-        });
-    });
-}
-
 // --- Channels of [outer, channels, inner], summed over the other two.
 
 // Cuts the rows and channels into parts, by the shape alone. What the parts of the rows find for a channel is
@@ -310,22 +268,204 @@ struct GradientSums {
     }
 };
 
-void rows_weight_backward(DType dtype, const void* gradient, const void* in, const void* mean,
-                          const void* rstd, void* weight_gradient, void* bias_gradient,
-                          const RowShape& shape) {
-    const int64_t groups = std::max<int64_t>(1, shape.groups);
-    const ChannelShape channels{shape.rows / groups, groups * shape.channels, shape.inner};
+// All gradients of a normalization of rows in one pass over them: what the weights' sum over rows is found by
+// parts, cut by the shape alone, and the parts are combined in their order.
+template <class T>
+struct RowGradients {
+    const T* gradient;
+    const T* in;
+    const T* means;  // null stands for zeros
+    const T* rstds;
+    const T* weight;  // may be null
+    T* in_gradient;
+    T* weight_gradient;  // may be null
+    T* bias_gradient;    // may be null
+    const RowShape& shape;
+
+    void run() const { shape.inner == 1 ? columns() : lines(); }
+
+    // dx = rstd * weight * g - slope * (x - mean) - offset.
+    struct Terms {
+        T mean, rstd, slope, offset;
+    };
+    Terms terms(int64_t row, Pair<T> sums,
+                int64_t size) const {  // of h and h (x - mean), with h = weight * g
+        const T rstd = rstds[row], count = static_cast<T>(size);
+        const T sum = means == nullptr ? T(0) : sums.first;
+        return {mean(row), rstd, sums.second * rstd * rstd * rstd / count, rstd * sum / count};
+    }
+    T mean(int64_t row) const { return means == nullptr ? T(0) : means[row]; }
+
+    // --- One weight for each element of a row (one group).
+
+    void columns() const {
+        constexpr int64_t together = 4, part_elements = 32768;
+        const int64_t size = shape.channels;
+        const int64_t step = std::clamp<int64_t>(part_elements / size / together, 1, 16) * together;
+        const int64_t parts = (shape.rows + step - 1) / step;
+        std::vector<T> partial(static_cast<size_t>(2 * parts * size));
+        parallel_for(0, parts, 1, [&](int64_t first, int64_t last) {
+            for (; first < last; ++first) {
+                const int64_t end = std::min(shape.rows, (first + 1) * step);
+                T *const sums = partial.data() + 2 * first * size, *const products = sums + size;
+                int64_t row = first * step;
+                for (; row + together <= end; row += together) rows_of_columns<together>(row, sums, products);
+                for (; row < end; ++row) rows_of_columns<1>(row, sums, products);
+            }
+        });
+        combine(partial.data(), parts, bias_gradient);
+        combine(partial.data() + size, parts, weight_gradient);
+    }
+
+    template <int Number>
+    void rows_of_columns(int64_t row, T* sums, T* products) const {
+        const int64_t size = shape.channels;
+        const T *const g = gradient + row * size, *const x = in + row * size;
+        T* const out = in_gradient + row * size;
+        Terms of[Number];
+        for (int k = 0; k < Number; ++k) {
+            const T center = mean(row + k);
+            of[k] = terms(row + k,
+                          line_sums<T>(size,
+                                       [&](int64_t i, int64_t n) {
+                                           Vec<T> h = load_lanes(g + k * size, i, n);
+                                           if (weight != nullptr) h = h * load_lanes(weight, i, n);
+                                           return Pair<Vec<T>>{h, h * deviation(x + k * size, i, n, center)};
+                                       }),
+                          size);
+        }
+        const auto column = [&](int64_t i, int64_t n) {
+            const Vec<T> scale = weight == nullptr ? Vec<T>(T(1)) : load_lanes(weight, i, n);
+            Vec<T> sum = load_lanes(sums, i, n), product = load_lanes(products, i, n);
+            for (int k = 0; k < Number; ++k) {
+                const Vec<T> slope = load_lanes(g + k * size, i, n), scaled = slope * Vec<T>(of[k].rstd);
+                const Vec<T> distance = load_lanes(x + k * size, i, n) - Vec<T>(of[k].mean);
+                const Vec<T> shift = fma(distance, Vec<T>(-of[k].slope), Vec<T>(-of[k].offset));
+                store_lanes(fma(scaled, scale, shift), out + k * size, i, n);
+                sum += slope;
+                product = fma(scaled, distance, product);
+            }
+            store_lanes(sum, sums, i, n);
+            store_lanes(product, products, i, n);
+        };
+        int64_t i = 0;
+        for (; i + Vec<T>::size <= size; i += Vec<T>::size) column(i, Vec<T>::size);
+        if (i < size) column(i, size - i);
+    }
+
+    void combine(const T* partial, int64_t parts, T* out) const {
+        constexpr int64_t block = 256;
+        const int64_t size = shape.channels;
+        if (out == nullptr) return;
+        for (int64_t begin = 0; begin < size; begin += block) {
+            const int64_t count = std::min(block, size - begin);
+            double total[block] = {};
+            for (int64_t part = 0; part < parts; ++part)
+                for (int64_t j = 0; j < count; ++j) total[j] += partial[2 * part * size + begin + j];
+            for (int64_t j = 0; j < count; ++j) out[begin + j] = static_cast<T>(total[j]);
+        }
+    }
+
+    // --- One weight for each line of a row.
+
+    void lines() const {
+        const int64_t channels = shape.groups * shape.channels, batch = shape.rows / shape.groups;
+        std::vector<Pair<T>> found(static_cast<size_t>(shape.rows * shape.channels));
+        for_each(shape.rows, shape.channels * shape.inner,
+                 [&](int64_t row) { row_of_lines(row, found.data() + row * shape.channels); });
+        for (int64_t c = 0; c < channels; ++c) {
+            Pair<double> total{0, 0};
+            for (int64_t i = 0; i < batch; ++i) {
+                const Pair<T>& line = found[static_cast<size_t>(i * channels + c)];
+                total += {double(line.first),
+                          double(line.second) * double(rstds[i * shape.groups + c / shape.channels])};
+            }
+            if (bias_gradient != nullptr) bias_gradient[c] = static_cast<T>(total.first);
+            if (weight_gradient != nullptr) weight_gradient[c] = static_cast<T>(total.second);
+        }
+    }
+
+    // Leaves each line's sums of g and g (x - mean).
+    void row_of_lines(int64_t row, Pair<T>* found) const {
+        const int64_t line = shape.inner, size = shape.channels * line;
+        const T* const scale = weight == nullptr ? nullptr : weight + row % shape.groups * shape.channels;
+        const T *const g = gradient + row * size, *const x = in + row * size, center = mean(row);
+        Pair<T> sums{0, 0};
+        for (int64_t c = 0; c < shape.channels; ++c) {
+            found[c] = line_sums<T>(line, [&](int64_t i, int64_t n) {
+                const Vec<T> slope = load_lanes(g + c * line, i, n);
+                return Pair<Vec<T>>{slope, slope * deviation(x + c * line, i, n, center)};
+            });
+            const T factor = scale == nullptr ? T(1) : scale[c];
+            sums += {factor * found[c].first, factor * found[c].second};
+        }
+        const Terms of = terms(row, sums, size);
+        for (int64_t c = 0; c < shape.channels; ++c) {
+            const Vec<T> factor(scale == nullptr ? of.rstd : of.rstd * scale[c]);
+            write_line(in_gradient + row * size + c * line, line, [&](int64_t i, int64_t n) {
+                const Vec<T> distance = load_lanes(x + c * line, i, n) - Vec<T>(of.mean);
+                return fma(load_lanes(g + c * line, i, n), factor,
+                           fma(distance, Vec<T>(-of.slope), Vec<T>(-of.offset)));
+            });
+        }
+    }
+};
+
+// The input's gradient alone.
+template <class T>
+void rows_in_backward(const RowGradients<T>& a) {
+    const int64_t size = a.shape.channels * a.shape.inner;
+    const int64_t lines = a.shape.inner == 1 ? 1 : a.shape.channels,
+                  line = size / std::max<int64_t>(1, lines);
+    for_each(a.shape.rows, size, [&](int64_t row) {
+        const T* const weight =
+            a.weight == nullptr ? nullptr : a.weight + row % a.shape.groups * a.shape.channels;
+        const T *const g = a.gradient + row * size, *const x = a.in + row * size, center = a.mean(row);
+        const auto weighted = [&](int64_t c, int64_t i, int64_t n) {
+            const Vec<T> gradient = load_lanes(g, c * line + i, n);
+            if (weight == nullptr) return gradient;
+            return gradient * (a.shape.inner == 1 ? load_lanes(weight, i, n) : Vec<T>(weight[c]));
+        };
+        Pair<T> sums{0, 0};
+        for (int64_t c = 0; c < lines; ++c)
+            sums += line_sums<T>(line, [&](int64_t i, int64_t n) {
+                const Vec<T> h = weighted(c, i, n);
+                return Pair<Vec<T>>{h, h * deviation(x, c * line + i, n, center)};
+            });
+        const auto of = a.terms(row, sums, size);
+        for (int64_t c = 0; c < lines; ++c)
+            write_line(a.in_gradient + row * size + c * line, line, [&](int64_t i, int64_t n) {
+                const Vec<T> distance = load_lanes(x, c * line + i, n) - Vec<T>(of.mean);
+                return fma(weighted(c, i, n), Vec<T>(of.rstd),
+                           fma(distance, Vec<T>(-of.slope), Vec<T>(-of.offset)));
+            });
+    });
+}
+
+template <class T>
+void rows_weight_backward(const RowGradients<T>& a) {
+    const int64_t groups = std::max<int64_t>(1, a.shape.groups);
+    const ChannelShape channels{a.shape.rows / groups, groups * a.shape.channels, a.shape.inner};
+    GradientSums<T>{a.gradient, a.in, a.means, a.rstds, groups, a.bias_gradient, a.weight_gradient, channels}
+        .run();
+}
+
+void rows_backward(DType dtype, const void* gradient, const void* in, const void* mean, const void* rstd,
+                   const void* weight, void* in_gradient, void* weight_gradient, void* bias_gradient,
+                   const RowShape& shape) {
     visit_float(dtype, [&](auto zero) {
         using T = decltype(zero);
-        GradientSums<T>{static_cast<const T*>(gradient),
-                        static_cast<const T*>(in),
-                        static_cast<const T*>(mean),
-                        static_cast<const T*>(rstd),
-                        groups,
-                        static_cast<T*>(bias_gradient),
-                        static_cast<T*>(weight_gradient),
-                        channels}
-            .run();
+        RowGradients<T> wanted{
+            static_cast<const T*>(gradient),  static_cast<const T*>(in),      static_cast<const T*>(mean),
+            static_cast<const T*>(rstd),      static_cast<const T*>(weight),  static_cast<T*>(in_gradient),
+            static_cast<T*>(weight_gradient), static_cast<T*>(bias_gradient), shape};
+        const bool weights = weight_gradient != nullptr || bias_gradient != nullptr;
+        const bool joined = weights && in_gradient != nullptr &&
+                            shape.rows * shape.channels * shape.inner > 0 &&
+                            (shape.inner != 1 || shape.groups == 1);
+        if (joined) return wanted.run();
+        if (weights) rows_weight_backward(wanted);
+        if (in_gradient != nullptr) rows_in_backward(wanted);
     });
 }
 
@@ -478,7 +618,7 @@ void channels(DType dtype, const void* x, const void* a, const void* y, const vo
 
 extern const NormalizationKernels normalization_table;
 const NormalizationKernels normalization_table = {
-    rows, rows_backward, rows_weight_backward, channels, channel_sums, channel_moments,
+    rows, rows_backward, channels, channel_sums, channel_moments,
 };
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA
