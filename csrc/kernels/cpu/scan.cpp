@@ -98,13 +98,14 @@ template <class T, class Op>
 inline constexpr bool in_vectors = !is_complex_type<T> && !std::is_same_v<Op, RunningLogSumExp> &&
                                    !(std::is_same_v<T, double> && std::is_same_v<Op, RunningProduct>);
 
-// Calls body(i, vector of the elements from i on, their number).
+// Calls body(i, vector of the elements from i on, their number); the last vector is read whole where the
+// array has not come to its end.
 template <class R, class Body>
-void for_each_vector(const typename R::Memory* x, int64_t size, Body&& body) {
+void for_each_vector(const typename R::Memory* x, int64_t size, const typename R::Memory* end, Body&& body) {
     constexpr int64_t width = Vec<typename R::Element>::size;
     int64_t i = 0;
     for (; i + width <= size; i += width) body(i, R::vector(x + i), width);
-    if (i < size) body(i, R::vector(x + i, size - i), size - i);
+    if (i < size) body(i, end - x >= i + width ? R::vector(x + i) : R::vector(x + i, size - i), size - i);
 }
 
 template <class T, class C>
@@ -115,29 +116,41 @@ void store_converted(const C* from, int64_t count, T* to) {
         for (int64_t i = 0; i < count; ++i) to[i] = convert<T>(from[i]);
 }
 
-// Calls scan(begin, count, target) for the blocks of a line; what it leaves at the target goes to `out`.
+// Calls scan(line, begin, count, target) for the parts of lines that a block holds; what it leaves at the
+// targets goes to `out`.
 template <class T, class C, class Scan>
-void for_each_block(T* out, int64_t size, Scan&& scan) {
-    if constexpr (std::is_same_v<T, C>) {
-        scan(int64_t{0}, size, out);
-    } else {
-        C block[block_size];
-        for (int64_t begin = 0; begin < size; begin += block_size) {
-            const int64_t count = std::min(block_size, size - begin);
-            scan(begin, count, block);
-            store_converted(block, count, out + begin);
+void for_each_part(T* out, int64_t lines, int64_t size, Scan&& scan) {
+    C block[block_size];
+    const int64_t together = std::max<int64_t>(1, block_size / size);
+    for (int64_t first = 0; first < lines; first += together, out += together * size) {
+        const int64_t number = std::min(together, lines - first);
+        if constexpr (std::is_same_v<T, C>) {
+            for (int64_t line = 0; line < number; ++line)
+                scan(first + line, int64_t{0}, size, out + line * size);
+        } else if (size <= block_size) {
+            for (int64_t line = 0; line < number; ++line)
+                scan(first + line, int64_t{0}, size, block + line * size);
+            store_converted(block, number * size, out);
+        } else {
+            for (int64_t begin = 0; begin < size; begin += block_size) {
+                const int64_t count = std::min(block_size, size - begin);
+                scan(first, begin, count, block);
+                store_converted(block, count, out + begin);
+            }
         }
     }
 }
 
 template <class R, class T, class Op>
-void scan_line(const typename R::Memory* in, T* out, int64_t size) {
+void scan_vectors(const typename R::Memory* in, T* out, int64_t lines, int64_t size) {
     using C = typename R::Element;
     const Vec<C> start(Op::template start<C>());
     const auto join = [](Vec<C> a, Vec<C> b) { return Op::next(a, b); };
+    const auto* const end = in + lines * size;
     Vec<C> carry = start;
-    for_each_block<T, C>(out, size, [&](int64_t begin, int64_t size, C* target) {
-        for_each_vector<R>(in + begin, size, [&](int64_t i, Vec<C> x, int64_t count) {
+    for_each_part<T, C>(out, lines, size, [&](int64_t line, int64_t begin, int64_t number, C* target) {
+        if (begin == 0) carry = start;
+        for_each_vector<R>(in + line * size + begin, number, end, [&](int64_t i, Vec<C> x, int64_t count) {
             const Vec<C> part = prefix<1>(x, start, join);
             store_lanes(join(carry, part), target, i, count);
             carry = join(carry, last_lane(part));
@@ -158,12 +171,10 @@ void scan_elements(const S* in, T* out, int64_t size) {
 
 template <class S, class T, class Op>
 void scan_lines(const S* in, T* out, int64_t lines, int64_t size) {
-    for (; lines > 0; --lines, in += size, out += size) {
-        if constexpr (in_vectors<T, Op>)
-            scan_line<Reader<S, Accumulator<T>, Value>, T, Op>(in, out, size);
-        else
-            scan_elements<S, T, Op>(in, out, size);
-    }
+    if constexpr (in_vectors<T, Op>)
+        scan_vectors<Reader<S, Accumulator<T>, Value>, T, Op>(in, out, lines, size);
+    else
+        for (; lines > 0; --lines, in += size, out += size) scan_elements<S, T, Op>(in, out, size);
 }
 
 // Calls body(offset of the first element, number) for runs of lines of the last dimension.
@@ -196,13 +207,16 @@ void run_scan(const S* in, T* out, const ScanShape& shape) {
             scan_lines<S, T, Op>(in + at, out + at, lines, shape.size);
         });
     for_each_tile(shape, [&](int64_t offset, int64_t width) {
-        C total[tile_size];
+        C total[tile_size], row[tile_size];
         std::fill_n(total, width, Op::template start<C>());
-        for (int64_t i = 0; i < shape.size; ++i, offset += shape.inner)
-            for (int64_t j = 0; j < width; ++j) {
-                total[j] = Op::template next<C>(total[j], convert<C>(in[offset + j]));
-                out[offset + j] = convert<T>(total[j]);
-            }
+        for (int64_t i = 0; i < shape.size; ++i, offset += shape.inner) {
+            if constexpr (is_half_type<S>)
+                widen(in + offset, row, width);
+            else
+                for (int64_t j = 0; j < width; ++j) row[j] = convert<C>(in[offset + j]);
+            for (int64_t j = 0; j < width; ++j) total[j] = Op::template next<C>(total[j], row[j]);
+            store_converted(total, width, out + offset);
+        }
     });
 }
 
@@ -237,7 +251,7 @@ constexpr C least = std::numeric_limits<C>::has_infinity
                         : (Max ? std::numeric_limits<C>::lowest() : std::numeric_limits<C>::max());
 
 template <class R, class T, bool Max>
-void scan_extreme_line(const T* in, T* values, int64_t* indices, int64_t size) {
+void scan_extreme_lines(const T* in, T* values, int64_t* indices, int64_t lines, int64_t size) {
     using C = typename R::Element;
     using Integer = IntegerOf<C>;
     constexpr int width = Vec<C>::size;
@@ -247,17 +261,27 @@ void scan_extreme_line(const T* in, T* values, int64_t* indices, int64_t size) {
     const Vec<C> start(least<C, Max>);
     typename Vec<Integer>::Native lanes;
     for (int lane = 0; lane < width; ++lane) lanes[lane] = lane;
+    const T* const end = in + lines * size;
     Vec<C> carry = start;
-    for_each_block<T, C>(values, size, [&](int64_t begin, int64_t size, C* target) {
-        for_each_vector<R>(in + begin, size, [&](int64_t i, Vec<C> x, int64_t count) {
+    int64_t before = 0;
+    for_each_part<T, C>(values, lines, size, [&](int64_t line, int64_t begin, int64_t number, C* target) {
+        if (begin == 0) carry = start, before = 0;
+        int64_t* const places = indices + line * size + begin;
+        for_each_vector<R>(in + line * size + begin, number, end, [&](int64_t i, Vec<C> x, int64_t count) {
             const Vec<C> part = prefix<1>(x, start, better), extreme = better(carry, part);
             // A lane's number where the extreme is met, and from there on to the next.
             const Vec<Integer> met = select((x == extreme) | (x != x), Vec<Integer>(lanes), none);
-            const Vec<Integer> found = prefix<1>(met, none, later);
+            Integer found[width];
+            prefix<1>(met, none, later).store(found);
             store_lanes(extreme, target, i, count);
-            const int64_t at = begin + i, before = at == 0 ? 0 : indices[at - 1];
-            for (int lane = 0; lane < count; ++lane)
-                indices[at + lane] = found[lane] < 0 ? before : at + found[lane];
+            int64_t where[width];
+            for (int lane = 0; lane < width; ++lane)
+                where[lane] = found[lane] < 0 ? before : begin + i + found[lane];
+            if (count == width)
+                std::copy_n(where, width, places + i);
+            else
+                std::copy_n(where, count, places + i);
+            before = where[width - 1];
             carry = better(carry, last_lane(part));
         });
     });
@@ -268,9 +292,8 @@ void run_extreme(const T* in, T* values, int64_t* indices, const ScanShape& shap
     using C = std::conditional_t<sizeof(T) == 1, int32_t, Ordered<T>>;
     if (shape.inner == 1)
         return for_each_run(shape, [&](int64_t at, int64_t lines) {
-            for (; lines > 0; --lines, at += shape.size)
-                scan_extreme_line<Reader<T, C, Value>, T, Max>(in + at, values + at, indices + at,
-                                                               shape.size);
+            scan_extreme_lines<Reader<T, C, Value>, T, Max>(in + at, values + at, indices + at, lines,
+                                                            shape.size);
         });
     for_each_tile(shape, [&](int64_t offset, int64_t width) {
         C best[tile_size];
