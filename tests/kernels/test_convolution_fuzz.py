@@ -132,20 +132,80 @@ def test_bits_do_not_depend_on_the_number_of_threads(case: Case, dtype: str) -> 
         assert all(np.array_equal(a, b) for a, b in zip(results[0], other))
 
 
-@pytest.mark.parametrize(
-    ("batch", "channels", "size"), [(1, 16, 56), (2, 48, 30), (4, 64, 14), (8, 96, 7), (1, 33, 41)]
-)
-def test_winograd_keeps_the_numbers(batch: int, channels: int, size: int) -> None:
+def many_channels(batch: int, channels: tuple[int, int], sizes: list[int], kernel: int, **options) -> Case:
     random = np.random.default_rng(0)
-    x = random.standard_normal((batch, channels, size, size))
-    w = random.standard_normal((channels + 5, channels, 3, 3)) / np.sqrt(9 * channels)
-    options = {"stride": [1, 1], "padding": [1, 1], "dilation": [1, 1], "groups": 1}
-    case = (x, w, random.standard_normal(channels + 5), options)
+    entering, leaving = channels
+    x = random.standard_normal((batch, entering, *sizes))
+    w = random.standard_normal((leaving, entering, kernel, kernel)) / (kernel * np.sqrt(entering))
+    form = {name: [value] * 2 for name, value in options.items()}
+    return x, w, random.standard_normal(leaving), {"dilation": [1, 1], "groups": 1, **form}
+
+
+def check_single(case: Case) -> None:
+    results, grad, rounded = run(case, "float32")
+    for mine, right in zip(results, reference(rounded) + reference(rounded, grad)):
+        assert np.abs(mine - right).max() <= 1e-5 * np.abs(right).max()
+
+
+@pytest.mark.parametrize(
+    ("batch", "channels", "size", "stride"),
+    [(1, 16, 56, 1), (2, 48, 30, 1), (4, 64, 14, 1), (8, 96, 7, 1), (1, 33, 41, 1), (2, 64, 56, 2)],
+)
+def test_winograd_keeps_the_numbers(batch: int, channels: int, size: int, stride: int) -> None:
+    case = many_channels(batch, (channels, channels + 5), [size] * 2, 3, stride=stride, padding=1)
     for enabled in (True, False):
         with backend.flags(winograd=enabled):
-            results, grad, rounded = run(case, "float32")
-        for mine, right in zip(results, reference(rounded) + reference(rounded, grad)):
-            assert np.abs(mine - right).max() <= 1e-5 * np.abs(right).max()
+            check_single(case)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    batch=st.integers(1, 5),
+    channels=st.tuples(st.integers(24, 50), st.integers(24, 50)),
+    sizes=st.lists(st.integers(5, 35), min_size=2, max_size=2),
+    stride=st.integers(1, 2),
+    padding=st.integers(0, 3),
+)
+def test_minimal_filtering(
+    batch: int, channels: tuple[int, int], sizes: list[int], stride: int, padding: int
+) -> None:
+    check_single(many_channels(batch, channels, sizes, 3, stride=stride, padding=padding))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    batch=st.integers(1, 4),
+    channels=st.tuples(st.integers(1, 9), st.sampled_from([256, 257, 300])),
+    sizes=st.lists(st.integers(3, 17), min_size=2, max_size=2),
+    kernel=st.integers(1, 3),
+    stride=st.integers(1, 3),
+    turned=st.booleans(),
+)
+def test_many_channels_look_at_packed_patches(
+    batch: int, channels: tuple[int, int], sizes: list[int], kernel: int, stride: int, turned: bool
+) -> None:
+    with backend.flags(winograd=False):
+        pair = channels[::-1] if turned else channels
+        check_single(many_channels(batch, pair, sizes, kernel, stride=stride, padding=kernel // 2))
+
+
+@pytest.mark.parametrize(
+    ("batch", "channels", "size", "kernel", "stride"),
+    [(3, (40, 36), 28, 3, 2), (1, (30, 256), 7, 3, 1), (3, (256, 256), 9, 1, 2), (6, (32, 32), 60, 3, 1)],
+)
+def test_bits_of_many_channels_do_not_depend_on_the_number_of_threads(
+    batch: int, channels: tuple[int, int], size: int, kernel: int, stride: int
+) -> None:
+    case = many_channels(batch, channels, [size] * 2, kernel, stride=stride, padding=kernel // 2)
+    before, results = rushlight.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3, 8):
+            rushlight.set_num_threads(threads)
+            results.append(run(case, "float32")[0])
+    finally:
+        rushlight.set_num_threads(before)
+    for other in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(results[0], other))
 
 
 @pytest.mark.parametrize(

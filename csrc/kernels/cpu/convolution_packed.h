@@ -6,7 +6,33 @@
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
-// The patch matrix of complex numbers as right operand: depth runs over (channel, tap), lanes over positions.
+// put(row, vector) for each of `depth` rows of the patch matrix from row k on, at a block of positions.
+template <class T, class Put>
+void for_patch_rows(const Patches<T>& patches, const PositionBlock<T>& block, int64_t k, int64_t depth,
+                    Put&& put) {
+    using Lane = LaneOf<T>;
+    const int64_t taps = std::ssize(patches.tap_offset);
+    const auto walk = [&](auto&& fetch) {
+        const T* channel = patches.data + k / taps * patches.channel_stride;
+        for (int64_t row = 0, tap = k % taps; row < depth; ++row) {
+            const T* place = channel + patches.tap_offset[static_cast<size_t>(tap)];
+            put(row, fetch(reinterpret_cast<const Lane*>(place)));
+            if (++tap < taps) continue;
+            tap = 0;
+            channel += patches.channel_stride;
+        }
+    };
+    if (block.pieces == 1)
+        walk([&](const Lane* source) { return block.template fetch_pieces<1>(source); });
+    else if (block.pieces == 2)
+        walk([&](const Lane* source) { return block.template fetch_pieces<2>(source); });
+    else if (block.pieces == 3)
+        walk([&](const Lane* source) { return block.template fetch_pieces<3>(source); });
+    else
+        walk([&](const Lane* source) { return block.fetch(source); });
+}
+
+// The patch matrix as right operand: depth runs over (channel, tap), lanes over positions.
 template <class T>
 struct PatchColumns {
     const Patches<T>* patches;
@@ -15,28 +41,46 @@ struct PatchColumns {
                       Real<T>* target) const {
         constexpr int width = lanes<T>;
         const int64_t plane = int64_t{vectors} * width, pitch = plane * planes<T>;
-        const int64_t taps = static_cast<int64_t>(patches->tap_offset.size());
         for (int v = 0; v < vectors; ++v) {
             const PositionBlock<T> block = patches->block(first + v * width, count - v * width);
-            int64_t channel = k / taps, tap = k % taps;
-            for (int64_t row = 0; row < depth; ++row) {
-                const T* source = patches->data + channel * patches->channel_stride +
-                                  patches->tap_offset[static_cast<size_t>(tap)];
-                for (int lane = 0; lane < width; ++lane) {
-                    const T value = source[block.offset[lane]];
-                    target[row * pitch + v * width + lane] = value.real();
-                    target[row * pitch + v * width + plane + lane] = value.imag();
+            Real<T>* place = target + v * width;
+            if constexpr (is_complex_type<T>) {
+                for (int64_t row = 0; row < depth; ++row, place += pitch) {
+                    const T* source = patches->data + patches->row_offset(k + row);
+                    for (int lane = 0; lane < width; ++lane) {
+                        const T value = source[block.offset[lane]];
+                        place[lane] = value.real();
+                        place[plane + lane] = value.imag();
+                    }
                 }
-                if (++tap == taps) {
-                    tap = 0;
-                    ++channel;
-                }
+            } else {
+                using Lane = LaneOf<T>;
+                for_patch_rows(*patches, block, k, depth, [&](int64_t row, Vector<Lane> value) {
+                    store_vector(reinterpret_cast<Lane*>(place) + row * pitch, value);
+                });
             }
         }
     }
 };
 
-// Its transpose: depth runs over positions, lanes over (channel, tap).
+// The patch matrix as left operand of the transposed product, whose rows are the positions of one image.
+template <class T>
+struct PatchLines {
+    const Patches<T>* patches;
+
+    void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, T* target) const {
+        constexpr int width = lanes<T>;
+        for (int lane = 0; lane < rows; lane += width) {
+            const int count = std::min(rows - lane, width);
+            const PositionBlock<T> block = patches->block(first + lane, count);
+            for_patch_rows(*patches, block, k, depth, [&](int64_t row, Vector<T> value) {
+                store_lanes(target + row * rows + lane, value, count);
+            });
+        }
+    }
+};
+
+// The transpose of the patch matrix as right operand: depth runs over positions, lanes over (channel, tap).
 template <class T>
 struct PatchRows {
     const Patches<T>* patches;
@@ -88,6 +132,17 @@ struct FlippedWeight {
     const std::vector<int64_t>* taps;
 
     void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target) const {
+        pack(first, rows, k, depth, target, rows);
+    }
+    // As right operand: zero past `count` lanes.
+    void pack_columns(int64_t first, int count, int vectors, int64_t k, int64_t depth, T* target) const {
+        const int pitch = vectors * lanes<T>;
+        if (count < pitch) std::fill_n(target, depth * pitch, T{});
+        pack(first, count, k, depth, target, pitch);
+    }
+
+  private:
+    void pack(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target, int64_t pitch) const {
         if (depth == 0) return;
         const int64_t count = std::ssize(*taps);
         const int64_t reach = *std::max_element(taps->begin(), taps->end()) + 1;
@@ -96,18 +151,18 @@ struct FlippedWeight {
             const Range some{tap, std::min(count - tap, depth)};
             if constexpr (std::is_same_v<S, T> && std::is_floating_point_v<T>) {
                 if (reach <= lanes<T>)
-                    turn_lines(source, rows, reach, some, target);
+                    turn_lines(source, rows, reach, some, target, pitch);
                 else
-                    copy_lines(source, rows, some, target);
+                    copy_lines(source, rows, some, target, pitch);
             } else {
-                copy_lines(source, rows, some, target);
+                copy_lines(source, rows, some, target, pitch);
             }
-            target += some.count * rows * planes<T>;
+            target += some.count * pitch * planes<T>;
             depth -= some.count;
         }
     }
-    void copy_lines(const S* source, int rows, Range some, Real<T>* target) const {
-        for (int64_t tap = some.first; tap < some.first + some.count; ++tap, target += rows * planes<T>) {
+    void copy_lines(const S* source, int rows, Range some, Real<T>* target, int64_t pitch) const {
+        for (int64_t tap = some.first; tap < some.first + some.count; ++tap, target += pitch * planes<T>) {
             const S* place = source + (*taps)[static_cast<size_t>(tap)];
             for (int r = 0; r < rows; ++r, place += row_stride) {
                 const T value = static_cast<T>(*place);
@@ -121,7 +176,7 @@ struct FlippedWeight {
         }
     }
     // A vector holds the taps of a row, and a square of them is turned in registers.
-    void turn_lines(const T* source, int rows, int64_t reach, Range some, T* target) const {
+    void turn_lines(const T* source, int rows, int64_t reach, Range some, T* target, int64_t pitch) const {
         constexpr int width = lanes<T>;
         constexpr int64_t channels_ahead = 8;  // so far apart that no other prefetching sees them coming
         alignas(64) T square[width * width];
@@ -138,7 +193,7 @@ struct FlippedWeight {
             for (int i = 0; i < width; ++i) store_vector(square + i * width, line[i]);
             for (int64_t i = 0; i < some.count; ++i) {
                 const T* tap = square + (*taps)[static_cast<size_t>(some.first + i)] * width;
-                store_lanes(target + i * rows + lane, load_vector(tap), count);
+                store_lanes(target + i * pitch + lane, load_vector(tap), count);
             }
         }
     }
@@ -192,11 +247,13 @@ struct ImageTarget {
     }
     void store(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns, bool first,
                bool) const {
-        for (int c = 0; c < columns; ++c) {
+        for (int64_t c = 0, run; c < columns; c += run) {
+            run = dense ? std::min(columns - c, positions - (j + c) % positions) : 1;
             T* place = data + i * row + offset(j + c);
             for (int r = 0; r < rows; ++r, place += row) {
                 const T start = addend != nullptr ? addend[i + r] : T{};
-                *place = tile[r * pitch + c] + (first ? start : *place);
+                const T* source = tile + r * pitch + c;
+                for (int64_t x = 0; x < run; ++x) place[x] = source[x] + (first ? start : place[x]);
             }
         }
     }

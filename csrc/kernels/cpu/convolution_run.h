@@ -34,6 +34,70 @@ void for_images_and_groups(const ConvolutionShape& s, int64_t elements_of_one, i
         parallel_for(0, parts * s.groups, std::max<int64_t>(1, parallel_work / work), run);
 }
 
+// By minimal filtering, where it suits.
+template <class Form>
+bool filter_forward(const ConvolutionShape& s, int64_t stride, const void* input,
+                    const StridedSource<float>& left, const void* bias, void* output) {
+    const winograd::Problem problem = winograd::forward_problem(s);
+    if (!winograd::suits<Form>(s, problem, stride, winograd::product_weight_cost<Form>)) return false;
+    winograd::Convolution<Form, StridedSource<float>>(problem, static_cast<const float*>(input), left,
+                                                      static_cast<const float*>(bias),
+                                                      static_cast<float*>(output))
+        .run();
+    return true;
+}
+template <class Form>
+bool filter_gradient(const ConvolutionShape& s, int64_t stride, const void* grad_output, const void* weight,
+                     const void* bias, void* grad_input) {
+    const winograd::Problem problem = winograd::gradient_problem(s);
+    if (!winograd::suits<Form>(s, problem, stride, winograd::product_weight_cost<Form>)) return false;
+    const std::vector<int64_t> taps{8, 7, 6, 5, 4, 3, 2, 1, 0};
+    const FlippedWeight<float> left{static_cast<const float*>(weight), 9, s.in_channels * 9, &taps};
+    winograd::Convolution<Form, FlippedWeight<float>>(problem, static_cast<const float*>(grad_output), left,
+                                                      static_cast<const float*>(bias),
+                                                      static_cast<float*>(grad_input))
+        .run();
+    return true;
+}
+template <class Form>
+bool filter_weight_gradient(const ConvolutionShape& s, int64_t stride, const void* input,
+                            const void* grad_output, void* grad_weight) {
+    const winograd::Problem problem = winograd::forward_problem(s);
+    if (!winograd::suits<Form>(s, problem, stride, winograd::gradient_weight_cost<Form>(problem)))
+        return false;
+    winograd::weight_gradient<Form>(problem, static_cast<const float*>(input),
+                                    static_cast<const float*>(grad_output), static_cast<float*>(grad_weight));
+    return true;
+}
+
+// Whether patches are worth packing: many rows look at them, and lines are short.
+template <class S>
+bool packs_patches(int64_t rows, int64_t positions) {
+    return std::is_floating_point_v<S> && rows >= 16 * lanes<S> && positions <= 1024;
+}
+
+// The sums of `rows` channels at every position from packed patches, written densely, image after image.
+template <class T, class Left>
+void packed_product(const Patches<T>& patches, int64_t images, int64_t rows, int64_t depth, const Left& left,
+                    const T* bias, T* output, int64_t image_stride) {
+    constexpr int64_t width = lanes<T>;
+    const int64_t positions = patches.positions;
+    // Channels fill the vectors of a transposed product where the positions of an image would not.
+    const int64_t filled = positions * ceil_divide(rows, width), plain = ceil_divide(positions, width) * rows;
+    if (images == 1 && filled * 9 < plain * 8) {
+        const StridedTarget<T> target{output, 1, positions, bias, 0, 1, T(1), T(1)};
+        blocked_product<T>(positions, rows, depth, PatchLines<T>{&patches}, left, target);
+        return;
+    }
+    ImageTarget<T> target;
+    target.data = output;
+    target.image_stride = image_stride;
+    target.row = target.positions = positions;
+    target.dense = true;
+    target.addend = bias;
+    blocked_product<T>(rows, images * positions, depth, left, PatchColumns<T>{&patches}, target);
+}
+
 template <class S>
 void forward(const ConvolutionShape& s, const void* input, const void* weight, const void* bias,
              void* output) {
@@ -52,13 +116,10 @@ void forward(const ConvolutionShape& s, const void* input, const void* weight, c
                                        static_cast<const S*>(bias), static_cast<S*>(output));
     }
     if constexpr (std::is_same_v<S, float>) {
-        const winograd::Problem problem = winograd::forward_problem(s);
-        if (winograd::suits(s, problem, winograd::product_weight_cost)) {
-            const StridedSource<float> left{static_cast<const float*>(weight), depth, 1, rows};
-            return winograd::Convolution(problem, static_cast<const float*>(input), left,
-                                         static_cast<const float*>(bias), static_cast<float*>(output))
-                .run();
-        }
+        const StridedSource<float> left{static_cast<const float*>(weight), depth, 1, rows};
+        if (filter_forward<winograd::Dense>(s, 1, input, left, bias, output) ||
+            filter_forward<winograd::Strided>(s, 2, input, left, bias, output))
+            return;
     }
     const Sampling sampling = forward_sampling(s);
     const auto run = [&](int64_t first, int64_t images, int64_t group) {
@@ -66,6 +127,14 @@ void forward(const ConvolutionShape& s, const void* input, const void* weight, c
         const Patches<T> patches =
             make_patches(source, s.in_channels * size, images, channels, s.input, sampling);
         const StridedSource<S> left{static_cast<const S*>(weight) + group * rows * depth, depth, 1, rows};
+        if constexpr (std::is_same_v<S, T> && std::is_floating_point_v<T>) {
+            if (packs_patches<S>(rows, positions)) {
+                const S* start = bias != nullptr ? static_cast<const S*>(bias) + group * rows : nullptr;
+                S* sums = static_cast<S*>(output) + (first * s.out_channels + group * rows) * positions;
+                return packed_product(patches, images, rows, depth, left, start, sums,
+                                      s.out_channels * positions);
+            }
+        }
         if constexpr (!is_complex_type<T>) {
             const DirectTarget<S> target{
                 static_cast<S*>(output) + (first * s.out_channels + group * rows) * positions,
@@ -104,6 +173,11 @@ void gradient_of_phase(const ConvolutionShape& s, const Phase& phase, const int6
         S* corner = grad_input + (first * s.in_channels + group * rows) * size;
         for (int d = 0; d < 3; ++d) corner += remainder[d] * stride[d];
         const S* start = bias != nullptr ? bias + group * rows : nullptr;
+        if constexpr (std::is_same_v<S, T> && std::is_floating_point_v<T>) {
+            if (positions == size && packs_patches<S>(rows, positions))
+                return packed_product(patches, images, rows, depth, left, start, corner,
+                                      s.in_channels * size);
+        }
         if constexpr (!is_complex_type<T>) {
             DirectTarget<S> target{corner, s.in_channels * size, size, {}};
             for (int d = 0; d < 3; ++d) target.step[d] = s.stride[d] * stride[d];
@@ -127,6 +201,58 @@ void gradient_of_phase(const ConvolutionShape& s, const Phase& phase, const int6
     for_images_and_groups(s, channels * phase.sampling.box().volume(), rows * depth * positions, run);
 }
 
+// Writes a line whose every `step`-th element is the next of `values`, and the others `rest`.
+template <class T>
+void spread_line(const T* values, int64_t step, int64_t count, T rest, T* target) {
+    std::fill_n(target, count, rest);
+    for (int64_t x = 0; x < count; x += step * lanes<T>)
+        store_spaced<T>(values + x / step, std::min<int64_t>(lanes<T>, ceil_divide(count - x, step)),
+                        target + x, step);
+}
+
+// Where kernels are a single element, a stride leaves inputs out, whose gradients are the bias alone.
+inline bool leaves_inputs_out(const ConvolutionShape& s) {
+    const bool padded = s.padding[0] + s.padding[1] + s.padding[2] > 0;
+    return volume(s.kernel) == 1 && !padded && volume(s.stride) > 1;
+}
+
+template <class T>
+void gradient_with_gaps(const ConvolutionShape& s, const T* grad_output, const T* weight, const T* bias,
+                        T* grad_input) {
+    const int64_t rows = s.in_channels / s.groups, channels = s.out_channels / s.groups;
+    const int64_t positions = volume(s.output), size = volume(s.input);
+    const int64_t (&out)[3] = s.output, (&in)[3] = s.input;
+    const Sampling sampling{{out[0], out[1], out[2]}, {0, 0, 0}, {1, 1, 1}, {{0}, {0}, {0}}};
+    const auto run = [&](int64_t first, int64_t images, int64_t group) {
+        const T* source = grad_output + (first * s.out_channels + group * channels) * positions;
+        const Patches<T> patches =
+            make_patches(source, s.out_channels * positions, images, channels, s.output, sampling);
+        const StridedSource<T> left{weight + group * channels * rows, 1, rows, rows};
+        const T* start = bias != nullptr ? bias + group * rows : nullptr;
+        T* sums = scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(images * rows * positions));
+        packed_product(patches, images, rows, channels, left, start, sums, rows * positions);
+        parallel_for(0, images * rows, std::max<int64_t>(1, 32768 / size), [&](int64_t begin, int64_t end) {
+            for (int64_t item = begin; item < end; ++item) {
+                const int64_t image = first + item / rows, row = item % rows;
+                const T rest = start != nullptr ? start[row] : T{};
+                const T* values = sums + item * positions;
+                T* line = grad_input + (image * s.in_channels + group * rows + row) * size;
+                for (int64_t z = 0; z < in[0]; ++z) {
+                    for (int64_t y = 0; y < in[1]; ++y, line += in[2]) {
+                        if (z % s.stride[0] != 0 || y % s.stride[1] != 0) {
+                            std::fill_n(line, in[2], rest);
+                            continue;
+                        }
+                        spread_line(values, s.stride[2], in[2], rest, line);
+                        values += out[2];
+                    }
+                }
+            }
+        });
+    };
+    for_images_and_groups(s, std::max(rows, channels) * positions, rows * channels * positions, run);
+}
+
 template <class S>
 void input_gradient(const ConvolutionShape& s, const void* grad_output, const void* weight, const void* bias,
                     void* grad_input) {
@@ -144,14 +270,9 @@ void input_gradient(const ConvolutionShape& s, const void* grad_output, const vo
                                        static_cast<const S*>(bias), static_cast<S*>(grad_input));
     }
     if constexpr (std::is_same_v<S, float>) {
-        const winograd::Problem problem = winograd::gradient_problem(s);
-        if (winograd::suits(s, problem, winograd::product_weight_cost)) {
-            const std::vector<int64_t> taps{8, 7, 6, 5, 4, 3, 2, 1, 0};
-            const FlippedWeight<float> left{static_cast<const float*>(weight), 9, s.in_channels * 9, &taps};
-            return winograd::Convolution(problem, static_cast<const float*>(grad_output), left,
-                                         static_cast<const float*>(bias), static_cast<float*>(grad_input))
-                .run();
-        }
+        if (filter_gradient<winograd::Dense>(s, 1, grad_output, weight, bias, grad_input) ||
+            filter_gradient<winograd::StridedGradient>(s, 2, grad_output, weight, bias, grad_input))
+            return;
     }
     Phase::for_each(s, [&](const Phase& phase, const int64_t (&remainder)[3]) {
         gradient_of_phase(s, phase, remainder, static_cast<const S*>(grad_output),
@@ -207,10 +328,9 @@ void weight_gradient(const ConvolutionShape& s, const void* input, const void* g
                                                static_cast<const S*>(grad_output), result);
     }
     if constexpr (std::is_same_v<S, float>) {
-        const winograd::Problem problem = winograd::forward_problem(s);
-        if (winograd::suits(s, problem, winograd::gradient_weight_cost(problem)))
-            return winograd::weight_gradient(problem, static_cast<const float*>(input),
-                                             static_cast<const float*>(grad_output), result);
+        if (filter_weight_gradient<winograd::Dense>(s, 1, input, grad_output, result) ||
+            filter_weight_gradient<winograd::Strided>(s, 2, input, grad_output, result))
+            return;
     }
     const auto run = [&](int64_t begin, int64_t end) {
         for (int64_t group = begin; group < end; ++group) {

@@ -1,84 +1,167 @@
-// Winograd's minimal filtering F(4x4, 3x3): convolutions of 3x3 kernels with stride 1 in a quarter of the
-// multiplications. Input, weight and output are transformed so that, at each of 36 points, tiles of 4x4
-// outputs are a matrix product over the channels (Lavin and Gray, "Fast algorithms for convolutional neural
-// networks").
+// Winograd's minimal filtering of 3x3 kernels. Input, weight and output are transformed so that, at each
+// point of a grid, tiles of outputs are a matrix product over the channels (Lavin and Gray, "Fast algorithms
+// for convolutional neural networks"). With stride 1, F(4x4, 3x3) takes a quarter of the multiplications.
+// With stride 2 a kernel is a kernel of two taps over the even elements and one of a single tap over the odd
+// ones: F(2, 2) for the former takes 25 of 36 multiplications.
 //
-// The interpolation points are 0, ±5/8, ±3/2 and infinity: with them errors stay within a few times those of
-// the plain sum, where the customary 0, ±1, ±2 lose another digit.
+// The interpolation points of F(4, 3) are 0, ±5/8, ±3/2 and infinity: with them errors stay within a few
+// times those of the plain sum, where the customary 0, ±1, ±2 lose another digit. Those of F(2, 2), 0, 1 and
+// infinity, lose nothing.
 #pragma once
 
 #include "kernels/cpu/convolution_patches.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA::winograd {
 
-inline constexpr int64_t out_edge = 4, in_edge = 6, points = in_edge * in_edge, kernel_edge = 3;
+inline constexpr int64_t kernel_edge = 3;
 inline constexpr float p = 0.625f, q = 1.5f, p2 = p * p, q2 = q * q;
 
 using V = Vector<float>;
 inline constexpr int width = lanes<float>;
 
-// The one-dimensional transforms; each is applied to the columns and then to the rows of a tile.
-struct InputTransform {
-    static constexpr int from = 6, to = 6;
-    static void apply(const V (&d)[from], V (&t)[to]) {
-        const V even_p = d[4] - q2 * d[2], odd_p = p * (d[3] - q2 * d[1]);
-        const V even_q = d[4] - p2 * d[2], odd_q = q * (d[3] - p2 * d[1]);
-        t[0] = p2 * q2 * d[0] - (p2 + q2) * d[2] + d[4];
-        t[1] = even_p + odd_p;
-        t[2] = even_p - odd_p;
-        t[3] = even_q + odd_q;
-        t[4] = even_q - odd_q;
-        t[5] = p2 * q2 * d[1] - (p2 + q2) * d[3] + d[5];
-    }
+// A way to filter: one-dimensional transforms, each applied to the columns and then to the rows of a tile.
+// Tiles of `out_edge` outputs along a side look at inputs that begin `in_step` apart.
+
+// Of stride 1.
+struct Dense {
+    static constexpr int64_t in_step = 4, out_edge = 4, points = 36;
+
+    struct InputTransform {
+        static constexpr int from = 6, to = 6;
+        static void apply(const V (&d)[from], V (&t)[to]) {
+            const V even_p = d[4] - q2 * d[2], odd_p = p * (d[3] - q2 * d[1]);
+            const V even_q = d[4] - p2 * d[2], odd_q = q * (d[3] - p2 * d[1]);
+            t[0] = p2 * q2 * d[0] - (p2 + q2) * d[2] + d[4];
+            t[1] = even_p + odd_p;
+            t[2] = even_p - odd_p;
+            t[3] = even_q + odd_q;
+            t[4] = even_q - odd_q;
+            t[5] = p2 * q2 * d[1] - (p2 + q2) * d[3] + d[5];
+        }
+    };
+    struct WeightTransform {
+        static constexpr int from = 3, to = 6;
+        static constexpr float at_zero = 1 / (p2 * q2), at_p = 1 / (2 * p2 * (p2 - q2)),
+                               at_q = 1 / (2 * q2 * (q2 - p2));
+        static void apply(const V (&g)[from], V (&u)[to]) {
+            const V even_p = at_p * (g[0] + p2 * g[2]), odd_p = at_p * p * g[1];
+            const V even_q = at_q * (g[0] + q2 * g[2]), odd_q = at_q * q * g[1];
+            u[0] = at_zero * g[0];
+            u[1] = even_p + odd_p;
+            u[2] = even_p - odd_p;
+            u[3] = even_q + odd_q;
+            u[4] = even_q - odd_q;
+            u[5] = g[2];
+        }
+    };
+    struct OutputTransform {
+        static constexpr int from = 6, to = 4;
+        static void apply(const V (&m)[from], V (&y)[to]) {
+            const V sum_p = m[1] + m[2], sum_q = m[3] + m[4];
+            const V difference_p = p * (m[1] - m[2]), difference_q = q * (m[3] - m[4]);
+            y[0] = m[0] + sum_p + sum_q;
+            y[1] = difference_p + difference_q;
+            y[2] = p2 * sum_p + q2 * sum_q;
+            y[3] = p2 * difference_p + q2 * difference_q + m[5];
+        }
+    };
+    // The transposes of the transforms of output and weight, for the weight's gradient.
+    struct GradientTransform {
+        static constexpr int from = 4, to = 6;
+        static void apply(const V (&y)[from], V (&m)[to]) {
+            const V even_p = y[0] + p2 * y[2], odd_p = p * (y[1] + p2 * y[3]);
+            const V even_q = y[0] + q2 * y[2], odd_q = q * (y[1] + q2 * y[3]);
+            m[0] = y[0];
+            m[1] = even_p + odd_p;
+            m[2] = even_p - odd_p;
+            m[3] = even_q + odd_q;
+            m[4] = even_q - odd_q;
+            m[5] = y[3];
+        }
+    };
+    struct WeightGradientTransform {
+        static constexpr int from = 6, to = 3;
+        static void apply(const V (&u)[from], V (&g)[to]) {
+            const V sum_p = WeightTransform::at_p * (u[1] + u[2]),
+                    sum_q = WeightTransform::at_q * (u[3] + u[4]);
+            g[0] = WeightTransform::at_zero * u[0] + sum_p + sum_q;
+            g[1] = WeightTransform::at_p * p * (u[1] - u[2]) + WeightTransform::at_q * q * (u[3] - u[4]);
+            g[2] = p2 * sum_p + q2 * sum_q + u[5];
+        }
+    };
 };
-struct WeightTransform {
-    static constexpr int from = 3, to = 6;
-    static constexpr float at_zero = 1 / (p2 * q2), at_p = 1 / (2 * p2 * (p2 - q2)),
-                           at_q = 1 / (2 * q2 * (q2 - p2));
-    static void apply(const V (&g)[from], V (&u)[to]) {
-        const V even_p = at_p * (g[0] + p2 * g[2]), odd_p = at_p * p * g[1];
-        const V even_q = at_q * (g[0] + q2 * g[2]), odd_q = at_q * q * g[1];
-        u[0] = at_zero * g[0];
-        u[1] = even_p + odd_p;
-        u[2] = even_p - odd_p;
-        u[3] = even_q + odd_q;
-        u[4] = even_q - odd_q;
-        u[5] = g[2];
-    }
+
+// Of stride 2.
+struct Strided {
+    static constexpr int64_t in_step = 4, out_edge = 2, points = 25;
+
+    struct InputTransform {
+        static constexpr int from = 5, to = 5;
+        static void apply(const V (&d)[from], V (&t)[to]) {
+            t[0] = d[0] - d[2];
+            t[1] = d[2];
+            t[2] = d[4] - d[2];
+            t[3] = d[1];
+            t[4] = d[3];
+        }
+    };
+    struct WeightTransform {
+        static constexpr int from = 3, to = 5;
+        static void apply(const V (&g)[from], V (&u)[to]) {
+            u[0] = g[0];
+            u[1] = g[0] + g[2];
+            u[2] = g[2];
+            u[3] = u[4] = g[1];
+        }
+    };
+    struct OutputTransform {
+        static constexpr int from = 5, to = 2;
+        static void apply(const V (&m)[from], V (&y)[to]) {
+            y[0] = m[0] + m[1] + m[3];
+            y[1] = m[1] + m[2] + m[4];
+        }
+    };
+    struct GradientTransform {
+        static constexpr int from = 2, to = 5;
+        static void apply(const V (&y)[from], V (&m)[to]) {
+            m[0] = m[3] = y[0];
+            m[1] = y[0] + y[1];
+            m[2] = m[4] = y[1];
+        }
+    };
+    struct WeightGradientTransform {
+        static constexpr int from = 5, to = 3;
+        static void apply(const V (&u)[from], V (&g)[to]) {
+            g[0] = u[0] + u[1];
+            g[1] = u[3] + u[4];
+            g[2] = u[1] + u[2];
+        }
+    };
 };
-struct OutputTransform {
-    static constexpr int from = 6, to = 4;
-    static void apply(const V (&m)[from], V (&y)[to]) {
-        const V sum_p = m[1] + m[2], sum_q = m[3] + m[4];
-        const V difference_p = p * (m[1] - m[2]), difference_q = q * (m[3] - m[4]);
-        y[0] = m[0] + sum_p + sum_q;
-        y[1] = difference_p + difference_q;
-        y[2] = p2 * sum_p + q2 * sum_q;
-        y[3] = p2 * difference_p + q2 * difference_q + m[5];
-    }
-};
-// The transposes of the transforms of output and weight, for the weight's gradient.
-struct GradientTransform {
-    static constexpr int from = 4, to = 6;
-    static void apply(const V (&y)[from], V (&m)[to]) {
-        const V even_p = y[0] + p2 * y[2], odd_p = p * (y[1] + p2 * y[3]);
-        const V even_q = y[0] + q2 * y[2], odd_q = q * (y[1] + q2 * y[3]);
-        m[0] = y[0];
-        m[1] = even_p + odd_p;
-        m[2] = even_p - odd_p;
-        m[3] = even_q + odd_q;
-        m[4] = even_q - odd_q;
-        m[5] = y[3];
-    }
-};
-struct WeightGradientTransform {
-    static constexpr int from = 6, to = 3;
-    static void apply(const V (&u)[from], V (&g)[to]) {
-        const V sum_p = WeightTransform::at_p * (u[1] + u[2]), sum_q = WeightTransform::at_q * (u[3] + u[4]);
-        g[0] = WeightTransform::at_zero * u[0] + sum_p + sum_q;
-        g[1] = WeightTransform::at_p * p * (u[1] - u[2]) + WeightTransform::at_q * q * (u[3] - u[4]);
-        g[2] = p2 * sum_p + q2 * sum_q + u[5];
-    }
+
+// The input's gradient of stride 2 with an odd padding, from the flipped weight.
+struct StridedGradient {
+    static constexpr int64_t in_step = 2, out_edge = 4, points = 25;
+
+    struct InputTransform {
+        static constexpr int from = 3, to = 5;
+        static void apply(const V (&d)[from], V (&t)[to]) {
+            t[0] = d[0] - d[1];
+            t[1] = t[4] = d[1];
+            t[2] = d[2] - d[1];
+            t[3] = d[0];
+        }
+    };
+    using WeightTransform = Strided::WeightTransform;
+    struct OutputTransform {
+        static constexpr int from = 5, to = 4;
+        static void apply(const V (&m)[from], V (&y)[to]) {
+            y[0] = m[3];
+            y[1] = m[0] + m[1];
+            y[2] = m[4];
+            y[3] = m[1] + m[2];
+        }
+    };
 };
 
 // put(i, j, value) for each element of the transformed tile whose elements are get(i, j).
@@ -99,7 +182,7 @@ inline void transform_tile(Get&& get, Put&& put) {
     }
 }
 
-// One convolution with stride 1 of `channels` to `rows` channels.
+// A convolution of `channels` to `rows` channels.
 struct Problem {
     int64_t batch, channels, rows;
     int64_t input[3], output[3], padding[2];
@@ -113,35 +196,45 @@ inline Problem forward_problem(const ConvolutionShape& s) {
             {1, s.output[1], s.output[2]},
             {s.padding[1], s.padding[2]}};
 }
+// Before the first element of the output's gradient that the input's first looks at.
+inline int64_t gradient_padding(const ConvolutionShape& s, int d) {
+    return s.stride[d] == 1 ? kernel_edge - 1 - s.padding[d] : (1 - s.padding[d]) / 2;
+}
 inline Problem gradient_problem(const ConvolutionShape& s) {
     return {s.batch,
             s.out_channels,
             s.in_channels,
             {1, s.output[1], s.output[2]},
             {1, s.input[1], s.input[2]},
-            {kernel_edge - 1 - s.padding[1], kernel_edge - 1 - s.padding[2]}};
+            {gradient_padding(s, 1), gradient_padding(s, 2)}};
 }
 
 // Costs, in multiplications, of the transforms of a pair of channels' weights: those of a product are read
-// from cache; the sums of a gradient, 36 for 9 weights, are not where there are many.
-inline constexpr int64_t product_weight_cost = 500;
-inline int64_t gradient_weight_cost(const Problem& s) {
-    return s.channels * s.rows < int64_t{1} << 17 ? 1000 : 4000;
+// from cache; the sums of a gradient, several for each weight, are not where there are many.
+template <class Form>
+inline constexpr int64_t product_weight_cost = 8 * Form::points;
+template <class Form>
+int64_t gradient_weight_cost(const Problem& s) {
+    return (s.channels * s.rows < int64_t{1} << 17 ? 28 : 112) * Form::points;
 }
 
 // Whether a convolution is of this kind, and the multiplications saved are worth more than the transforms.
-inline bool suits(const ConvolutionShape& s, const Problem& problem, int64_t weight_cost) {
+template <class Form>
+bool suits(const ConvolutionShape& s, const Problem& problem, int64_t stride, int64_t weight_cost) {
     if (!s.minimal_filtering || s.groups != 1 || s.input[0] != 1 || s.kernel[0] != 1 || s.padding[0] != 0)
         return false;
-    for (int d = 1; d < 3; ++d)
-        if (s.kernel[d] != kernel_edge || s.stride[d] != 1 || s.dilation[d] != 1) return false;
-    constexpr int64_t tile_cost = 1000;  // of a channel's transforms
-    const int64_t tiles =
-        s.batch * ceil_divide(problem.output[1], out_edge) * ceil_divide(problem.output[2], out_edge);
+    for (int d = 1; d < 3; ++d) {
+        if (s.kernel[d] != kernel_edge || s.stride[d] != stride || s.dilation[d] != 1) return false;
+        if (std::is_same_v<Form, StridedGradient> && s.padding[d] % 2 == 0) return false;
+    }
+    constexpr int64_t tile_cost = 16 * Form::points;  // of a channel's transforms
+    const int64_t tiles = s.batch * ceil_divide(problem.output[1], Form::out_edge) *
+                          ceil_divide(problem.output[2], Form::out_edge);
     const int64_t pairs = problem.channels * problem.rows;
-    const int64_t filtered = points * ceil_divide(tiles, width) * width * pairs + weight_cost * pairs +
+    const int64_t filtered = Form::points * ceil_divide(tiles, width) * width * pairs + weight_cost * pairs +
                              tile_cost * tiles * (problem.channels + problem.rows);
-    return filtered < kernel_edge * kernel_edge * s.batch * volume(problem.output) * pairs;
+    const int64_t plain = kernel_edge * kernel_edge * s.batch * volume(s.output) * pairs;
+    return filtered < plain + plain / 8;  // whose lines do not fill its tiles
 }
 
 // Images, or rows of tiles of one image, that are taken at a time.
@@ -152,8 +245,10 @@ struct Part {
 };
 
 // Cuts the batch into parts of about `tiles` tiles.
-inline std::vector<Part> parts_of(const Problem& s, int64_t tiles) {
-    const int64_t high = ceil_divide(s.output[1], out_edge), across = ceil_divide(s.output[2], out_edge);
+template <class Form>
+std::vector<Part> parts_of(const Problem& s, int64_t tiles) {
+    const int64_t high = ceil_divide(s.output[1], Form::out_edge),
+                  across = ceil_divide(s.output[2], Form::out_edge);
     const int64_t bands = std::min(high, ceil_divide(high * across, tiles));
     const int64_t groups =
         bands > 1 ? s.batch : ceil_divide(s.batch, std::max<int64_t>(1, tiles / (high * across)));
@@ -168,18 +263,17 @@ inline std::vector<Part> parts_of(const Problem& s, int64_t tiles) {
     return parts;
 }
 
-// So many that the transformed tiles stay in the second cache, unless the weights, read once for each part,
-// are the larger burden.
-inline int64_t tiles_at_once(const Problem& s) {
-    const int64_t cached = (int64_t{1} << 18) / (points * (s.channels + s.rows));
-    return std::max({cached, s.channels * s.rows / 2048, int64_t{32}});
+// So many that the weights, read once for each part, are not the larger burden, within some megabytes.
+template <class Form>
+int64_t tiles_at_once(const Problem& s) {
+    return std::clamp<int64_t>((int64_t{1} << 22) / (Form::points * s.channels), 32, 256);
 }
 
 // The elements of a plane that the tiles of a part look at.
-inline Sampling tile_sampling(const Part& part, int64_t edge, const int64_t (&padding)[2]) {
+inline Sampling tile_sampling(const Part& part, int64_t edge, int64_t step, const int64_t (&padding)[2]) {
     Sampling sampling{{1, part.rows, part.across},
-                      {0, part.first_row * out_edge - padding[0], -padding[1]},
-                      {1, out_edge, out_edge},
+                      {0, part.first_row * step - padding[0], -padding[1]},
+                      {1, step, step},
                       {{0}, {}, {}},
                       part.across % width != 0};
     for (int64_t tap = 0; tap < edge; ++tap)
@@ -193,7 +287,7 @@ inline void transform_block(const std::vector<int64_t>& tap_offset, float* targe
                             Fetch&& fetch) {
     transform_tile<Transform>(
         [&](int i, int j) { return fetch(tap_offset[static_cast<size_t>(i * Transform::from + j)]); },
-        [&](int i, int j, V value) { store_vector(target + (i * in_edge + j) * pitch, value); });
+        [&](int i, int j, V value) { store_vector(target + (i * Transform::to + j) * pitch, value); });
 }
 
 // Transforms every tile of a part of images; place(block, channel) is where the vector of point 0 of a block
@@ -201,9 +295,9 @@ inline void transform_block(const std::vector<int64_t>& tap_offset, float* targe
 // cache.
 template <class Transform, class Place>
 void transform_images(const float* images, int64_t channels, const int64_t (&size)[3], const Part& part,
-                      const int64_t (&padding)[2], int64_t pitch, Place&& place) {
+                      int64_t step, const int64_t (&padding)[2], int64_t pitch, Place&& place) {
     constexpr int64_t channels_at_once = 8;
-    const Sampling sampling = tile_sampling(part, Transform::from, padding);
+    const Sampling sampling = tile_sampling(part, Transform::from, step, padding);
     const Box box = sampling.box();
     const std::vector<RowCopies> copies = copies_into(box, size);
     const Patches<float> patches = lay_out_patches<float>(sampling, box, 1);
@@ -250,7 +344,7 @@ inline int64_t spread(int64_t length) {
 
 // The transformed weights of some rows as the left panel [channel][row] of each point. `left` packs the plain
 // weight, whose depth runs over (channel, tap).
-template <class Left>
+template <class Transform, class Left>
 void transform_weights(const Problem& s, const Left& left, Range rows, float* target, int64_t pitch) {
     constexpr int64_t taps = kernel_edge * kernel_edge;
     const int64_t depth = s.channels * taps;
@@ -262,28 +356,31 @@ void transform_weights(const Problem& s, const Left& left, Range rows, float* ta
             const int64_t count = std::min<int64_t>(width, rows.count - lane);
             const float* source = packed + c * taps * rows.count + lane;
             float* place = target + c * rows.count + lane;
-            transform_tile<WeightTransform>(
+            transform_tile<Transform>(
                 [&](int i, int j) {
                     return Vec<float>::load(source + (i * kernel_edge + j) * rows.count, count).native;
                 },
                 [&](int i, int j, V value) {
-                    Vec<float>(value).store(place + (i * in_edge + j) * pitch, count);
+                    Vec<float>(value).store(place + (i * Transform::to + j) * pitch, count);
                 });
         }
     }
 }
 
-// Interleaves four vectors: lane 0 of each, then lane 1 of each, ...
-inline void interleave(const V (&y)[4], float* target) {
+// Interleaves vectors: lane 0 of each, then lane 1 of each, ...
+inline void interleave(const V (&y)[2], float* target) {
     const auto low = constant_vector<int32_t>([](int lane) { return lane / 2 + (lane % 2) * width; });
     const auto high =
         constant_vector<int32_t>([](int lane) { return width / 2 + lane / 2 + (lane % 2) * width; });
-    const V even_low = __builtin_shuffle(y[0], y[2], low), even_high = __builtin_shuffle(y[0], y[2], high);
-    const V odd_low = __builtin_shuffle(y[1], y[3], low), odd_high = __builtin_shuffle(y[1], y[3], high);
-    store_vector(target, __builtin_shuffle(even_low, odd_low, low));
-    store_vector(target + width, __builtin_shuffle(even_low, odd_low, high));
-    store_vector(target + 2 * width, __builtin_shuffle(even_high, odd_high, low));
-    store_vector(target + 3 * width, __builtin_shuffle(even_high, odd_high, high));
+    store_vector(target, __builtin_shuffle(y[0], y[1], low));
+    store_vector(target + width, __builtin_shuffle(y[0], y[1], high));
+}
+inline void interleave(const V (&y)[4], float* target) {
+    float pairs[2][2 * width];
+    interleave({y[0], y[2]}, pairs[0]);
+    interleave({y[1], y[3]}, pairs[1]);
+    interleave({load_vector(pairs[0]), load_vector(pairs[1])}, target);
+    interleave({load_vector(pairs[0] + width), load_vector(pairs[1] + width)}, target + 2 * width);
 }
 
 // Tiles of a block that lie in one line of an image, and where their outputs go in a channel's plane.
@@ -291,7 +388,9 @@ struct TileRun {
     int64_t block, lane, image, place, columns, rows;
 };
 
-inline std::vector<TileRun> runs_of(const Problem& s, const Part& part) {
+template <class Form>
+std::vector<TileRun> runs_of(const Problem& s, const Part& part) {
+    constexpr int64_t out_edge = Form::out_edge;
     std::vector<TileRun> runs;
     for (int64_t tile = 0; tile < part.tiles();) {
         const int64_t x = tile % part.across,
@@ -307,9 +406,11 @@ inline std::vector<TileRun> runs_of(const Problem& s, const Part& part) {
 }
 
 // The outputs of `rows` from their products, [point][row][column].
-inline void transform_outputs(const Problem& s, const std::vector<TileRun>& runs, const float* products,
-                              int64_t pitch, int64_t row_pitch, const float* bias, Range rows,
-                              float* output) {
+template <class Form>
+void transform_outputs(const Problem& s, const std::vector<TileRun>& runs, const float* products,
+                       int64_t pitch, int64_t row_pitch, const float* bias, Range rows, float* output) {
+    using Transform = typename Form::OutputTransform;
+    constexpr int64_t out_edge = Form::out_edge;
     const int64_t plane = volume(s.output);
     for (int64_t row = rows.first; row < rows.first + rows.count; ++row, products += row_pitch) {
         const V start = V{} + (bias != nullptr ? bias[row] : 0.0f);
@@ -318,9 +419,9 @@ inline void transform_outputs(const Problem& s, const std::vector<TileRun>& runs
             const TileRun& run = runs[index];
             if (index == 0 || run.block != runs[index - 1].block) {
                 V tile[out_edge][out_edge];
-                transform_tile<OutputTransform>(
+                transform_tile<Transform>(
                     [&](int i, int j) {
-                        return load_vector(products + (i * in_edge + j) * pitch + run.block * width);
+                        return load_vector(products + (i * Transform::from + j) * pitch + run.block * width);
                     },
                     [&](int i, int j, V value) { tile[i][j] = value + start; });
                 for (int64_t i = 0; i < out_edge; ++i) interleave(tile[i], lines[i]);
@@ -332,20 +433,20 @@ inline void transform_outputs(const Problem& s, const std::vector<TileRun>& runs
     }
 }
 
-// A convolution with stride 1, whose weight's rows `left` packs as for a plain product over (channel, tap).
-template <class Left>
+// A convolution whose weight's rows `left` packs as for a plain product over (channel, tap).
+template <class Form, class Left>
 class Convolution {
   public:
     Convolution(const Problem& s, const float* input, const Left& left, const float* bias, float* output)
         : s_(s), input_(input), left_(left), bias_(bias), output_(output) {}
 
     void run() const {
-        const std::vector<Part> parts = parts_of(s_, tiles_at_once(s_));
+        const std::vector<Part> parts = parts_of<Form>(s_, tiles_at_once<Form>(s_));
         if (parts.size() == 1) return run_part(parts[0], nullptr);
         float* weights = scratch_array<float>(ScratchUse::shared, static_cast<size_t>(panels_ * panel_));
         parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
             for (int64_t index = begin; index < end; ++index)
-                transform_weights(s_, left_, rows_of(index), weights + index * panel_, pitch_);
+                transform_weights<Weights>(s_, left_, rows_of(index), weights + index * panel_, pitch_);
         });
         // Many parts are shared out whole, each then staying in one processor's cache; few are shared out
         // inside.
@@ -357,7 +458,8 @@ class Convolution {
     }
 
   private:
-    static constexpr int64_t tile = tile_columns<float>;
+    static constexpr int64_t tile = tile_columns<float>, points = Form::points;
+    using Weights = typename Form::WeightTransform;
 
     // Transformed tiles, [point][group of columns][channel][column], and the pitches of their products with a
     // panel of the weights, [point][row][column].
@@ -383,8 +485,9 @@ class Convolution {
             const int64_t column = block * width / tile, lane = block * width % tile;
             return t.inputs + column * s_.channels * tile + c * t.vectors(column) * width + lane;
         };
-        transform_images<InputTransform>(input_, s_.channels, s_.input, part, s_.padding, t.pitch, place);
-        const std::vector<TileRun> runs = runs_of(s_, part);
+        transform_images<typename Form::InputTransform>(input_, s_.channels, s_.input, part, Form::in_step,
+                                                        s_.padding, t.pitch, place);
+        const std::vector<TileRun> runs = runs_of<Form>(s_, part);
         parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
             const int64_t own = weights != nullptr ? 0 : panel_;
             float* products =
@@ -392,10 +495,11 @@ class Convolution {
             float* transformed = products + points * t.product_pitch;
             for (int64_t index = begin; index < end; ++index) {
                 const Range rows = rows_of(index);
-                if (weights == nullptr) transform_weights(s_, left_, rows, transformed, pitch_);
+                if (weights == nullptr) transform_weights<Weights>(s_, left_, rows, transformed, pitch_);
                 multiply_panel(t, rows.count, weights != nullptr ? weights + index * panel_ : transformed,
                                products);
-                transform_outputs(s_, runs, products, t.product_pitch, t.row_pitch, bias_, rows, output_);
+                transform_outputs<Form>(s_, runs, products, t.product_pitch, t.row_pitch, bias_, rows,
+                                        output_);
             }
         });
     }
@@ -421,16 +525,17 @@ class Convolution {
 };
 
 // The weight's gradient from its value at every point, [point][row][channel].
-inline void restore_weights(const Problem& s, const float* sums, int64_t pitch, float* grad_weight) {
+template <class Transform>
+void restore_weights(const Problem& s, const float* sums, int64_t pitch, float* grad_weight) {
     parallel_for(0, s.rows, 1, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row) {
             for (int64_t c = 0; c < s.channels; c += width) {
                 const int64_t count = std::min<int64_t>(width, s.channels - c);
                 const float* source = sums + row * s.channels + c;
                 float* target = grad_weight + (row * s.channels + c) * kernel_edge * kernel_edge;
-                transform_tile<WeightGradientTransform>(
+                transform_tile<Transform>(
                     [&](int i, int j) {
-                        return Vec<float>::load(source + (i * in_edge + j) * pitch, count).native;
+                        return Vec<float>::load(source + (i * Transform::from + j) * pitch, count).native;
                     },
                     [&](int i, int j, V value) {
                         for (int64_t lane = 0; lane < count; ++lane)
@@ -441,8 +546,9 @@ inline void restore_weights(const Problem& s, const float* sums, int64_t pitch, 
     });
 }
 
-inline void weight_gradient(const Problem& s, const float* input, const float* grad_output,
-                            float* grad_weight) {
+template <class Form>
+void weight_gradient(const Problem& s, const float* input, const float* grad_output, float* grad_weight) {
+    constexpr int64_t points = Form::points;
     const int64_t sum_pitch = spread(s.rows * s.channels);
     float* sums = scratch_array<float>(ScratchUse::accumulator, static_cast<size_t>(points * sum_pitch));
     GemmProblem product;
@@ -452,7 +558,7 @@ inline void weight_gradient(const Problem& s, const float* input, const float* g
     product.c = sums;
     product.batch_rank = 1;
     const int64_t most = (int64_t{1} << 21) / (points * (s.channels + s.rows));
-    for (const Part& part : parts_of(s, std::max<int64_t>(64, most))) {
+    for (const Part& part : parts_of<Form>(s, std::max<int64_t>(64, most))) {
         const int64_t line = part.blocks() * width;
         const int64_t pitch = spread(s.channels * line), grad_pitch = spread(s.rows * line);
         float* inputs =
@@ -461,9 +567,10 @@ inline void weight_gradient(const Problem& s, const float* input, const float* g
         const auto placed = [&](float* base) {
             return [base, line](int64_t block, int64_t c) { return base + c * line + block * width; };
         };
-        transform_images<InputTransform>(input, s.channels, s.input, part, s.padding, pitch, placed(inputs));
-        transform_images<GradientTransform>(grad_output, s.rows, s.output, part, {0, 0}, grad_pitch,
-                                            placed(grads));
+        transform_images<typename Form::InputTransform>(input, s.channels, s.input, part, Form::in_step,
+                                                        s.padding, pitch, placed(inputs));
+        transform_images<typename Form::GradientTransform>(grad_output, s.rows, s.output, part,
+                                                           Form::out_edge, {0, 0}, grad_pitch, placed(grads));
         product.k = part.tiles();
         product.a = grads;
         product.b = inputs;
@@ -472,7 +579,7 @@ inline void weight_gradient(const Problem& s, const float* input, const float* g
         gemm(product);
         product.addend = sums;
     }
-    restore_weights(s, sums, sum_pitch, grad_weight);
+    restore_weights<typename Form::WeightGradientTransform>(s, sums, sum_pitch, grad_weight);
 }
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA::winograd
