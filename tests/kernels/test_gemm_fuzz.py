@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -152,6 +154,16 @@ def test_batches(batch, shared, m, n, k, dtype, left, right, seed):
     b = operand(random, (*b_batch, k, n), dtype, right)
     x, y = exact(a), exact(b)
     assert_close(a @ b, x @ y, np.abs(x) @ np.abs(y), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16", "int8", "int64"])
+def test_tiny_products(dtype):
+    random = np.random.default_rng(0)
+    for m, n, k in itertools.product((1, 2, 3, 5), (1, 2, 3, 5), (1, 2, 3, 8, 10)):
+        for left, right in itertools.product(LAYOUTS, LAYOUTS):
+            a, b = operand(random, (m, k), dtype, left), operand(random, (k, n), dtype, right)
+            x, y = exact(a), exact(b)
+            assert_close(a @ b, x @ y, np.abs(x) @ np.abs(y), dtype)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

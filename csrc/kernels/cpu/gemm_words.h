@@ -74,12 +74,15 @@ __attribute__((target("avx512bf16,avx512vnni"))) void multiply_word_tile(
     constexpr int width = lanes<Sum>, pointers = (rows + rows_a_pointer - 1) / rows_a_pointer;
     constexpr int elements = word_elements<P>;
     const int last_lanes = columns - (vectors - 1) * width;
-    const int64_t row = operands.a_row, step = operands.a_step, b_step = operands.b_step;
+    const int64_t row = operands.a_row, step = operands.a_step;
+    const int64_t b_step = right_packed ? vectors * width * elements : operands.b_step;
     const Element* right = reinterpret_cast<const Element*>(operands.b);
     const Element* left[pointers];
     for (int i = 0; i < pointers; ++i)
         left[i] = reinterpret_cast<const Element*>(operands.a) + i * rows_a_pointer * row;
-    const Words raised = Words{} + 0x80808080u;
+    // Opaque: GCC would apply a known constant before it spreads the word, outside the vectors.
+    Words raised = Words{} + 0x80808080u;
+    asm("" : "+v"(raised));
     Sums<P> sum[rows][vectors] = {};
     for (int64_t k = 0; k < operands.depth; ++k) {
         Words column[vectors];
@@ -87,8 +90,8 @@ __attribute__((target("avx512bf16,avx512vnni"))) void multiply_word_tile(
             if constexpr (right_packed)
                 std::memcpy(&column[v], right + v * width * elements, vector_bytes);
             else
-                column[v] = interleave_rows(right + v * width, b_step, v + 1 < vectors ? width : last_lanes,
-                                            elements);
+                column[v] = interleave_rows(right + v * width, b_step / elements,
+                                            v + 1 < vectors ? width : last_lanes, elements);
         }
         for (int r = 0; r < rows; ++r) {
             uint32_t word;
@@ -98,7 +101,7 @@ __attribute__((target("avx512bf16,avx512vnni"))) void multiply_word_tile(
             for (int v = 0; v < vectors; ++v) sum[r][v] = add_products<P>(sum[r][v], x, column[v]);
         }
         for (int i = 0; i < pointers; ++i) left[i] += step;
-        right += right_packed ? vectors * width * elements : elements * b_step;
+        right += b_step;
     }
     store_sums<Sum>(sum, out, pitch, last_lanes, alpha, accumulate);
 }
@@ -134,7 +137,7 @@ struct WordSource {
     }
     Place<Sum> place(int64_t lane, int64_t k) const {
         const Element* first = data + lane * lane_stride + k * unit * k_stride;
-        return {reinterpret_cast<const Sum*>(first), lane_stride, k_stride == 1 ? unit : k_stride};
+        return {reinterpret_cast<const Sum*>(first), lane_stride, unit * k_stride};
     }
     static TileKernel<Sum> kernel(int rows, int vectors, bool, bool right_packed) {
         constexpr auto counts = std::make_integer_sequence<int, tile_rows<Sum>>();
