@@ -14,12 +14,17 @@ def _layer(
     shape: tuple[int, ...],
     build: Callable[[Any], Callable[[Any], Any]],
     result: float = 1.0,
+    dtype: str = "float32",
 ) -> None:
     """Enter build(torch)(x), and its gradient; the result has `result` times as many elements as x."""
 
-    def forward(torch: Any, batch: int) -> Step:
+    def made(torch: Any, batch: int) -> tuple[Any, Any]:
         torch.manual_seed(0)
         layer, x = build(torch), torch.randn(batch, *shape[1:])
+        return (layer, x) if dtype == "float32" else (layer.to(torch.bfloat16), x.to(torch.bfloat16))
+
+    def forward(torch: Any, batch: int) -> Step:
+        layer, x = made(torch, batch)
 
         def step() -> Any:
             with torch.no_grad():
@@ -28,13 +33,14 @@ def _layer(
         return step
 
     def backward(torch: Any, batch: int) -> Step:
-        torch.manual_seed(0)
-        layer, x = build(torch), torch.randn(batch, *shape[1:], requires_grad=True)
+        layer, x = made(torch, batch)
+        x.requires_grad_()
         y = layer(x)
-        gradient = torch.randn(*y.shape)
+        gradient = torch.randn(*y.shape).to(y.dtype)
         return lambda: torch.autograd.grad(y, x, gradient, retain_graph=True)[0]
 
-    size, title = 4.0 * prod(shape), f"{name.rpartition('/')[2]}, {' x '.join(map(str, shape))}"
+    size = (4.0 if dtype == "float32" else 2.0) * prod(shape)
+    title = f"{name.rpartition('/')[2]}, {' x '.join(map(str, shape))}"
     family, _, last = name.partition("/")
     enter(
         f"layers/{family}/forward/{last}", title, forward, cost=Cost(0, size, size * result), batch=shape[0]
@@ -66,6 +72,12 @@ _layer("softmax/rows-10", (1 << 16, 10), lambda torch: torch.nn.Softmax(1))
 _layer("softmax/columns", (1024, 1024), lambda torch: torch.nn.Softmax(0))
 _layer("softmax/log-rows", (1024, 1024), lambda torch: torch.nn.LogSoftmax(1))
 _layer("softmax/log-narrow", (1024, 65), lambda torch: torch.nn.LogSoftmax(1))
+for _name, _build in (
+    ("rows", lambda torch: torch.nn.Softmax(1)),
+    ("log-rows", lambda torch: torch.nn.LogSoftmax(1)),
+):
+    _layer(f"softmax/{_name}-bfloat16", (1024, 1024), _build, dtype="bfloat16")
+_layer("softmax/log-rows-10", (1 << 15, 10), lambda torch: torch.nn.LogSoftmax(1))
 _layer("pooling/max-2", (64, 64, 24, 24), lambda torch: torch.nn.MaxPool2d(2), 0.25)
 _layer("pooling/max-3-stride-2", (8, 64, 112, 112), lambda torch: torch.nn.MaxPool2d(3, 2, 1), 0.25)
 _layer("pooling/average-2", (64, 64, 24, 24), lambda torch: torch.nn.AvgPool2d(2), 0.25)

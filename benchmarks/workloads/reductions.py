@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.workload import Cost, Step, enter
 
-_BYTES = {"float32": 4, "float64": 8, "bfloat16": 2, "int64": 8, "bool": 1}
+_BYTES = {"float32": 4, "float64": 8, "bfloat16": 2, "int64": 8, "int32": 4, "uint8": 1, "bool": 1}
 
 
 def _reduction(
@@ -67,6 +67,25 @@ _reduction("shapes/images", (8, 64, 56, 56), lambda torch, x: x.mean((2, 3)))
 _reduction("shapes/middle", (64, 128, 128), lambda torch, x: x.sum(1))
 _reduction("shapes/outer-inner", (64, 128, 128), lambda torch, x: x.sum((0, 2)))
 _reduction("shapes/transposed", _SQUARE, lambda torch, x: x.t().sum(1))
+_reduction("types/maximum-uint8", _MEDIUM, lambda torch, x: x.max(), "uint8")
+_reduction("types/maximum-rows-int32", _SQUARE, lambda torch, x: x.amax(1), "int32")
+_reduction("types/maximum-bfloat16", _MEDIUM, lambda torch, x: x.max(), "bfloat16")
+_reduction("types/norm-bfloat16", _MEDIUM, lambda torch, x: x.norm(), "bfloat16")
+_reduction("types/all-bool", _MEDIUM, lambda torch, x: x.all(), "bool")
+_reduction("types/count-bool", _MEDIUM, lambda torch, x: x.count_nonzero(), "bool")
+_reduction("types/sum-columns-bool", _SQUARE, lambda torch, x: x.sum(0), "bool")
+_reduction("types/nansum", _MEDIUM, lambda torch, x: x.nansum())
+_reduction("shapes/short-rows", (1 << 14, 65), lambda torch, x: x.sum(1))
+_reduction("shapes/short-rows-maximum", (1 << 14, 65), lambda torch, x: x.amax(1))
+_reduction("shapes/short-rows-argmax", (1 << 14, 65), lambda torch, x: x.argmax(1))
+_reduction("shapes/narrow-columns-max", (1 << 17, 8), lambda torch, x: x.max(0)[1])
+_reduction("shapes/strided", (1024, 2048), lambda torch, x: x[:, ::2].sum(1))
+_reduction("shapes/variance-columns-16m", (4096, 4096), lambda torch, x: x.var(0))
+_reduction("scans/cumsum-int64", _MEDIUM, lambda torch, x: x.cumsum(0), "int64", written=8.0 * (1 << 20))
+_reduction("scans/cumsum-bool", _MEDIUM, lambda torch, x: x.cumsum(0), "bool", written=8.0 * (1 << 20))
+_reduction("scans/cumsum-bfloat16", _SQUARE, lambda torch, x: x.cumsum(1), "bfloat16", 2.0 * (1 << 20))
+_reduction("scans/cumsum-short", (1 << 17, 8), lambda torch, x: x.cumsum(1), written=4.0 * (1 << 20))
+_reduction("scans/cummax-1m", _MEDIUM, lambda torch, x: x.cummax(0)[0], written=12.0 * (1 << 20))
 _reduction("scans/cumsum-1m", _MEDIUM, lambda torch, x: x.cumsum(0), written=4.0 * (1 << 20))
 _reduction("scans/cumprod-rows", _SQUARE, lambda torch, x: x.cumprod(1), written=4.0 * (1 << 20))
 _reduction("sorts/sort-1m", _MEDIUM, lambda torch, x: x.sort()[0])
