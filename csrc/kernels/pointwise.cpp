@@ -31,7 +31,7 @@ namespace {
 constexpr int max_dims = 64;
 constexpr int64_t block_size = 1024;         // elements staged at a time
 constexpr int64_t parallel_size = 32768;     // elements that are worth a thread
-constexpr int64_t parallel_bytes = 1 << 20;  // bytes that are, where moving them is all there is to do
+constexpr int64_t parallel_bytes = 2 << 20;  // bytes that are, where moving them is all there is to do
 constexpr int64_t stream_bytes = 32 << 20;   // results as large as the caches go past them
 constexpr int64_t min_row = 64;              // rows shorter than this are gathered into blocks
 constexpr int64_t register_bytes = 4096;     // of the widest elements a block has fewer
@@ -567,11 +567,18 @@ class RowFunction {
         });
         return defined;
     }
-    // How many elements are worth a thread.
+    // How many elements are worth a thread; numbers that are constant along the rows take no memory.
     int64_t piece(const Operand& target, const Operand* sources) const {
         if (!light) return parallel_size;
         int64_t bytes = item_size(target.dtype);
         for (int i = 0; i < n_inputs; ++i) bytes += item_size(sources[i].dtype);
+        return light_piece(bytes);
+    }
+    int64_t piece(const Loop& loop) const {
+        if (!light) return parallel_size;
+        int64_t bytes = 0;
+        for (int k = 0; k <= n_inputs; ++k)
+            if (loop.arrays[k].strides[loop.ndim - 1] != 0) bytes += loop.arrays[k].size;
         return light_piece(bytes);
     }
 
@@ -899,7 +906,7 @@ bool run_one(Pointwise op, Compute compute, const Parameters& parameters, int nd
     const Loop loop(ndim, sizes, operands, n_inputs + 1);
     if (function.takes_rows(loop)) {
         std::atomic<bool> defined{true};
-        parallel_for(0, count, function.piece(output, inputs), [&](int64_t begin, int64_t end) {
+        parallel_for(0, count, function.piece(loop), [&](int64_t begin, int64_t end) {
             if (!function.run_rows(loop, begin, end)) defined = false;
         });
         return defined;

@@ -310,6 +310,42 @@ def test_half_types_round_once(
     )
 
 
+def test_results_as_large_as_the_caches() -> None:
+    x = np.arange((1 << 23) + 77, dtype=np.float32)
+    tensor = rushlight.from_numpy(x)
+    before = rushlight.get_num_threads()
+    try:
+        for threads in (1, 3):
+            rushlight.set_num_threads(threads)
+            assert np.array_equal((tensor + tensor).numpy(), x + x)
+            assert np.array_equal(tensor.clone().numpy(), x)
+            assert np.array_equal(tensor.double().numpy(), x)
+            assert bool((rushlight.full_like(tensor, 3) == 3).all())
+    finally:
+        rushlight.set_num_threads(before)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    name=st.sampled_from(["add", "div", "fmod", "atan2", "maximum"]),
+    dtype=st.sampled_from(["uint8", "int64", "bfloat16", "float32", "float64"]),
+    one=st.booleans(),
+)
+def test_equal_bits_of_pairs(name: str, dtype: str, one: bool) -> None:
+    kind = getattr(rushlight, dtype)
+    x = (rushlight.arange(700_001) % 97 + 1).to(kind)
+    y = (rushlight.arange(700_001) % 31 + 1).to(kind)
+    before = rushlight.get_num_threads()
+    results = set()
+    try:
+        for threads in (1, 2, 3, 8):
+            rushlight.set_num_threads(threads)
+            results.add(getattr(rushlight, name)(x, y[3] if one else y).float().numpy().tobytes())
+    finally:
+        rushlight.set_num_threads(before)
+    assert len(results) == 1
+
+
 @pytest.mark.parametrize("name", ["gelu", "mish", "softplus"])
 def test_equal_bits_for_any_number_of_threads(name: str) -> None:
     function, _ = SMOOTH[name]

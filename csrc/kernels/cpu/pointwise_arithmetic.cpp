@@ -15,12 +15,14 @@ bool checked_block(void* output, const void* const* inputs, int64_t count, const
     auto* out = static_cast<T*>(output);
     bool defined = true;
     for_runs<T, T, T>({inputs[0], inputs[1], inputs[1]}, constants & 3, count,
-                      [&](int64_t from, const T* a, const T* b, const T*, int64_t length) {
+                      [out, &defined](int64_t from, const T* a, const T* b, const T*, int64_t length) {
+                          bool divides = true;
                           for (int64_t i = 0; i < length; ++i) {
                               const T divisor = b[i];
-                              defined &= divisor != 0;
+                              divides &= divisor != 0;
                               out[from + i] = divisor == 0 ? T{0} : F{}(a[i], divisor);
                           }
+                          defined &= divides;
                       });
     return defined;
 }
@@ -54,8 +56,8 @@ bool where_block(void* output, const void* const* inputs, int64_t count, const P
     using Part = typename Bits<sizeof(T)>::type;
     constexpr int parts = sizeof(T) / sizeof(Part);
     auto* out = static_cast<Part*>(output);
-    const auto run = [&](int64_t from, const uint8_t* condition, const auto* a, const auto* b,
-                         int64_t length) {
+    const auto run = [out](int64_t from, const uint8_t* condition, const auto* a, const auto* b,
+                           int64_t length) {
         const auto *first = reinterpret_cast<const Part*>(a), *second = reinterpret_cast<const Part*>(b);
 #pragma GCC ivdep
         for (int64_t i = 0; i < length; ++i) {

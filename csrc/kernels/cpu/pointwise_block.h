@@ -119,12 +119,12 @@ T as_value(Stored<T> stored) {
 template <class T>
 class Runs {
   public:
-    static constexpr int64_t length = 256;
+    static constexpr int64_t repetitions = 256;
 
-    Runs(const void* data, bool constant, int64_t count)
+    Runs(const void* data, bool constant, int64_t length)
         : data_(static_cast<const Stored<T>*>(data)), step_(constant ? 0 : length) {
         if (!constant) return;
-        std::fill_n(repeated_, std::min(count, length), *data_);
+        std::fill_n(repeated_, length, *data_);
         data_ = repeated_;
     }
     Runs(const Runs&) = delete;
@@ -138,16 +138,17 @@ class Runs {
   private:
     const Stored<T>* data_;
     int64_t step_;
-    alignas(64) Stored<T> repeated_[length];
+    alignas(64) Stored<T> repeated_[repetitions];
 };
 
-// Calls body(i, run of a, run of b, run of c, length) for every run from element i on.
+// Calls body(i, run of a, run of b, run of c, length) for every run from element i on; one run is all where
+// no input is constant.
 template <class A, class B, class C, class Body>
 void for_runs(const void* const (&data)[3], unsigned constants, int64_t count, Body body) {
-    Runs<A> a(data[0], (constants & 1) != 0, count);
-    Runs<B> b(data[1], (constants & 2) != 0, count);
-    Runs<C> c(data[2], (constants & 4) != 0, count);
-    constexpr int64_t length = Runs<A>::length;
+    const int64_t length = constants == 0 ? count : std::min(count, Runs<A>::repetitions);
+    Runs<A> a(data[0], (constants & 1) != 0, length);
+    Runs<B> b(data[1], (constants & 2) != 0, length);
+    Runs<C> c(data[2], (constants & 4) != 0, length);
     for (int64_t i = 0; i < count; i += length)
         body(i, a.next(), b.next(), c.next(), std::min(length, count - i));
 }
@@ -156,7 +157,8 @@ template <int arity, class T, class F>
 bool scalar_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters,
                   unsigned constants) {
     const Values<T> values(parameters);
-    const auto apply = [&](const Stored<T>* a, const Stored<T>* b, const Stored<T>* c, int64_t i) {
+    // What the loop reads besides its arrays is its own, lest it be taken for part of them.
+    const auto apply = [values](const Stored<T>* a, const Stored<T>* b, const Stored<T>* c, int64_t i) {
         if constexpr (arity == 1)
             return call(F{}, values, as_value<T>(a[i]));
         else if constexpr (arity == 2)
@@ -166,16 +168,12 @@ bool scalar_block(void* output, const void* const* inputs, int64_t count, const 
     };
     auto* out = static_cast<decltype(apply(nullptr, nullptr, nullptr, 0))*>(output);
     const void* const data[3] = {inputs[0], inputs[arity > 1 ? 1 : 0], inputs[arity > 2 ? 2 : 0]};
-    const auto run = [&](int64_t from, const Stored<T>* a, const Stored<T>* b, const Stored<T>* c,
-                         int64_t length) {
+    const auto run = [out, apply](int64_t from, const Stored<T>* a, const Stored<T>* b, const Stored<T>* c,
+                                  int64_t length) {
 #pragma GCC ivdep
         for (int64_t i = 0; i < length; ++i) out[from + i] = apply(a, b, c, i);
     };
-    if (arity == 1 || constants == 0)
-        run(0, static_cast<const Stored<T>*>(data[0]), static_cast<const Stored<T>*>(data[1]),
-            static_cast<const Stored<T>*>(data[2]), count);
-    else
-        for_runs<T, T, T>(data, constants, count, run);
+    for_runs<T, T, T>(data, arity == 1 ? 0 : constants, count, run);
     return true;
 }
 
