@@ -268,6 +268,11 @@ void scan_extreme_lines(const T* in, T* values, int64_t* indices, int64_t lines,
         if (begin == 0) carry = start, before = 0;
         int64_t* const places = indices + line * size + begin;
         for_each_vector<R>(in + line * size + begin, number, end, [&](int64_t i, Vec<C> x, int64_t count) {
+            if (!any((Max ? x >= carry : x <= carry) | (x != x))) {  // as most, in a long line
+                store_lanes(carry, target, i, count);
+                std::fill_n(places + i, count, before);
+                return;
+            }
             const Vec<C> part = prefix<1>(x, start, better), extreme = better(carry, part);
             // A lane's number where the extreme is met, and from there on to the next.
             const Vec<Integer> met = select((x == extreme) | (x != x), Vec<Integer>(lanes), none);
