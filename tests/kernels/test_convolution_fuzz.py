@@ -327,3 +327,18 @@ def test_maxima_of_windows(
         for plane, chosen in zip(counts, places.reshape(63, -1)):
             np.add.at(plane, chosen, 1)
         assert np.array_equal(tensor.grad.double().numpy(), counts.reshape(x.shape))
+
+
+@pytest.mark.parametrize("size", [(1, 3), (4, 4), (7, 7), (5, 31)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_the_maximum_of_a_plane_is_the_first_of_equals_and_the_last_nan(size: tuple, dtype: str) -> None:
+    x = np.random.default_rng(0).integers(-3, 3, (40, 6, *size)).astype("float32")
+    y, indices = F.adaptive_max_pool2d(
+        rushlight.from_numpy(x).to(getattr(rushlight, dtype)), 1, return_indices=True
+    )
+    flat = x.reshape(40, 6, -1)
+    assert np.array_equal(y.float().numpy()[..., 0, 0], flat.max(-1))
+    assert np.array_equal(indices.numpy()[..., 0, 0], flat.argmax(-1))
+    x[:, :, 0, 1:3] = float("nan")
+    y, indices = F.adaptive_max_pool2d(rushlight.from_numpy(x), 1, return_indices=True)
+    assert y.isnan().all() and (indices == 2).all()

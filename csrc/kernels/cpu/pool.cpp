@@ -58,7 +58,7 @@ Vec<T> load_strided(const T* source, int64_t stride, int64_t count) {
 }
 
 // The largest elements so far, lane by lane, and where they are.
-template <class T>
+template <class T, bool indexed>
 struct Best {
     using Index = IntegerOf<T>;
     Vec<T> value;
@@ -67,7 +67,7 @@ struct Best {
     void take(Vec<T> other, Vec<Index> where) {
         const auto better = (other > value) | (other != other);
         value = select(better, other, value);
-        place = select(better, where, place);
+        if constexpr (indexed) place = select(better, where, place);
     }
     void store_places(int64_t* indices, int64_t count) const {
         alignas(vector_bytes) Index places[lanes<T>];
@@ -76,27 +76,73 @@ struct Best {
     }
 };
 
-// A vector of neighbouring windows, none of them clipped in the last dimension.
-template <class T, int known_stride>
-void pool_windows(const AxisWindows* w, const T* plane, size_t z, size_t y, int64_t x, int64_t count,
-                  T* output, int64_t* indices) {
+// Windows [begin, end) of a line, none of them clipped in the last dimension, a vector at a time. Without
+// indices nothing is kept of them.
+template <class T, int known_stride, bool indexed>
+void pool_windows(const AxisWindows* w, const T* plane, size_t z, size_t y, Range windows, T* output,
+                  int64_t* indices) {
     using Index = IntegerOf<T>;
-    const int64_t stride = w[2].stride;
+    const int64_t stride = w[2].stride, width = w[2].width, step = w[2].step, pitch = w[2].input;
+    const int64_t first_slice = w[0].first[z], last_slice = w[0].last[z];
+    const int64_t first_row = w[1].first[y], last_row = w[1].last[y];
     const auto lane = Vec<Index>(constant_vector<Index>([](int j) { return j; }));
     const Vec<Index> steps = lane * Vec<Index>(static_cast<Index>(stride));
-    const int64_t corner =
-        (w[0].first[z] * w[1].input + w[1].first[y]) * w[2].input + w[2].origin + x * stride;
-    Best<T> best{Vec<T>(lowest<T>()), steps + Vec<Index>(static_cast<Index>(corner))};
-    for (int64_t i = w[0].first[z]; i < w[0].last[z]; i += w[0].step) {
-        for (int64_t j = w[1].first[y]; j < w[1].last[y]; j += w[1].step) {
-            const int64_t row = (i * w[1].input + j) * w[2].input + w[2].origin + x * stride;
-            for (int64_t k = row; k < row + w[2].width; k += w[2].step)
-                best.take(load_strided<T, known_stride>(plane + k, stride, count),
-                          steps + Vec<Index>(static_cast<Index>(k)));
+    for (int64_t x = windows.first; x < windows.first + windows.count; x += lanes<T>) {
+        const int64_t count = std::min<int64_t>(lanes<T>, windows.first + windows.count - x);
+        const int64_t start = w[2].origin + x * stride;
+        const int64_t corner = (first_slice * w[1].input + first_row) * pitch + start;
+        Best<T, indexed> best{Vec<T>(lowest<T>()), steps + Vec<Index>(static_cast<Index>(corner))};
+        for (int64_t i = first_slice; i < last_slice; i += w[0].step) {
+            for (int64_t j = first_row; j < last_row; j += w[1].step) {
+                const int64_t row = (i * w[1].input + j) * pitch + start;
+                for (int64_t k = row; k < row + width; k += step)
+                    best.take(load_strided<T, known_stride>(plane + k, stride, count),
+                              steps + Vec<Index>(static_cast<Index>(k)));
+            }
+        }
+        best.value.store(output + x, count);
+        if constexpr (indexed) best.store_places(indices + x, count);
+    }
+}
+
+template <class T>
+using PoolWindows = void (*)(const AxisWindows*, const T*, size_t, size_t, Range, T*, int64_t*);
+template <class T, bool indexed>
+PoolWindows<T> pool_windows_function(int64_t stride) {
+    if (stride == 1) return &pool_windows<T, 1, indexed>;
+    if (stride == 2) return &pool_windows<T, 2, indexed>;
+    return &pool_windows<T, 0, indexed>;
+}
+
+// The window that is a whole plane of at least a vector; its last vector may take elements again, which
+// changes nothing.
+template <class T>
+void pool_whole(const T* plane, int64_t size, T* output, int64_t* index) {
+    using Index = IntegerOf<T>;
+    const auto lane = Vec<Index>(constant_vector<Index>([](int j) { return j; }));
+    Best<T, true> best{Vec<T>(lowest<T>()), lane};
+    for (int64_t i = 0; i < size; i += lanes<T>) {
+        const int64_t place = std::min<int64_t>(i, size - lanes<T>);
+        best.take(Vec<T>::load(plane + place), lane + Vec<Index>(static_cast<Index>(place)));
+    }
+    T value = best.value[0];
+    Index place = best.place[0];
+    for (int j = 1; j < lanes<T>; ++j) {
+        const T other = best.value[j];
+        const Index where = best.place[j];
+        const bool odd = value != value, other_odd = other != other;
+        const bool further = odd == other_odd && (odd ? where > place : other == value && where < place);
+        if (other > value || (other_odd && !odd) || further) {
+            value = other;
+            place = where;
         }
     }
-    best.value.store(output, count);
-    if (indices != nullptr) best.store_places(indices, count);
+    *output = value;
+    if (index != nullptr) *index = place;
+}
+
+bool is_whole(const AxisWindows& w) {
+    return w.output() == 1 && w.first[0] == 0 && w.last[0] == w.input && w.step == 1;
 }
 
 // One line of outputs: the unclipped windows as vectors, the rest one by one.
@@ -112,12 +158,9 @@ void pool_line(const AxisWindows* w, const T* plane, size_t z, size_t y, T* outp
             const int64_t room = axis.input - axis.origin - axis.width;
             end = std::clamp<int64_t>(room < 0 ? 0 : room / axis.stride + 1, begin, axis.output());
         }
-        const auto function = axis.stride == 1   ? &pool_windows<T, 1>
-                              : axis.stride == 2 ? &pool_windows<T, 2>
-                                                 : &pool_windows<T, 0>;
-        for (int64_t x = begin; x < end; x += lanes<T>)
-            function(w, plane, z, y, x, std::min<int64_t>(lanes<T>, end - x), output + x,
-                     indices != nullptr ? indices + x : nullptr);
+        const auto function = indices != nullptr ? pool_windows_function<T, true>(axis.stride)
+                                                 : pool_windows_function<T, false>(axis.stride);
+        if (begin < end) function(w, plane, z, y, {begin, end - begin}, output, indices);
     }
     for (int64_t x = 0; x < axis.output(); ++x) {
         if (x == begin) x = end;
@@ -146,12 +189,22 @@ void pool_planes(int64_t planes, const AxisWindows* windows, const S* input, S* 
     const int64_t rows = windows[1].output(), lines = windows[0].output() * rows,
                   length = windows[2].output();
     const int64_t chunk = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size));
+    const bool whole = is_whole(windows[0]) && is_whole(windows[1]) && is_whole(windows[2]) &&
+                       size >= lanes<T> && size <= std::numeric_limits<int32_t>::max();
     parallel_for(0, planes, chunk, [&](int64_t begin, int64_t end) {
         T* wide = nullptr;
         if constexpr (!std::is_same_v<S, T>)
             wide = scratch_array<T>(ScratchUse::staging, static_cast<size_t>(length));
         for (int64_t p = begin; p < end; ++p) {
             const T* plane = compared_plane(input + p * size, size);
+            if constexpr (std::is_floating_point_v<T>) {
+                if (whole) {
+                    T value;
+                    pool_whole(plane, size, &value, indices != nullptr ? indices + p : nullptr);
+                    output[p] = static_cast<S>(value);
+                    continue;
+                }
+            }
             for (int64_t line = 0; line < lines; ++line) {
                 const size_t z = static_cast<size_t>(line / rows), y = static_cast<size_t>(line % rows);
                 const int64_t place = (p * lines + line) * length;
@@ -167,26 +220,52 @@ void pool_planes(int64_t planes, const AxisWindows* windows, const S* input, S* 
     });
 }
 
-// One window of (depth, height, width, inner): a vector of channels from c on.
-template <class S>
+// Some vectors of channels of one window of (depth, height, width, inner), of which the last has `count`.
+template <class S, int vectors, bool indexed>
 void pool_channels(const AxisWindows* w, const S* plane, size_t z, size_t y, size_t x, int64_t inner,
-                   int64_t c, S* output, int64_t* indices) {
+                   int64_t count, S* output, int64_t* indices) {
     using T = Compared<S>;
     using Index = IntegerOf<T>;
-    const int64_t count = std::min<int64_t>(lanes<T>, inner - c);
+    constexpr int width = lanes<T>;
     const bool empty =
         w[0].first[z] >= w[0].last[z] || w[1].first[y] >= w[1].last[y] || w[2].first[x] >= w[2].last[x];
     const int64_t corner = (w[0].first[z] * w[1].input + w[1].first[y]) * w[2].input + w[2].first[x];
-    Best<T> best{Vec<T>(lowest<T>()), Vec<Index>(static_cast<Index>(empty ? 0 : corner))};
+    Best<T, indexed> best[vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v)
+        best[v] = {Vec<T>(lowest<T>()), Vec<Index>(static_cast<Index>(empty ? 0 : corner))};
     for (int64_t i = w[0].first[z]; i < w[0].last[z]; i += w[0].step) {
         for (int64_t j = w[1].first[y]; j < w[1].last[y]; j += w[1].step) {
             const int64_t row = (i * w[1].input + j) * w[2].input;
-            for (int64_t k = row + w[2].first[x]; k < row + w[2].last[x]; k += w[2].step)
-                best.take(Vec<T>(load_some(plane + k * inner + c, count)), Vec<Index>(static_cast<Index>(k)));
+            for (int64_t k = row + w[2].first[x]; k < row + w[2].last[x]; k += w[2].step) {
+                const Vec<Index> place(static_cast<Index>(k));
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors; ++v) {
+                    const S* run = plane + k * inner + v * width;
+                    best[v].take(v + 1 < vectors ? load_converted(run) : load_some(run, count), place);
+                }
+            }
         }
     }
-    store_some(output + c, best.value.native, count);
-    if (indices != nullptr) best.store_places(indices + c, count);
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) {
+        const int64_t here = v + 1 < vectors ? width : count;
+        store_some(output + v * width, best[v].value.native, here);
+        if constexpr (indexed) best[v].store_places(indices + v * width, here);
+    }
+}
+
+template <class S, bool indexed>
+void pool_all_channels(const AxisWindows* w, const S* plane, size_t z, size_t y, size_t x, int64_t inner,
+                       S* output, int64_t* indices) {
+    constexpr int64_t width = lanes<Compared<S>>, at_once = 4;
+    int64_t c = 0;
+    for (; c + at_once * width <= inner; c += at_once * width)
+        pool_channels<S, at_once, indexed>(w, plane + c, z, y, x, inner, width, output + c,
+                                           indexed ? indices + c : nullptr);
+    for (; c < inner; c += width)
+        pool_channels<S, 1, indexed>(w, plane + c, z, y, x, inner, std::min(width, inner - c), output + c,
+                                     indexed ? indices + c : nullptr);
 }
 
 template <class S>
@@ -201,9 +280,13 @@ void pool_inner(int64_t planes, int64_t inner, const AxisWindows* windows, const
             const size_t z = static_cast<size_t>(line % lines / rows), y = static_cast<size_t>(line % rows);
             for (int64_t x = 0; x < columns; ++x) {
                 const int64_t place = (line * columns + x) * inner;
-                for (int64_t c = 0; c < inner; c += lanes<Compared<S>>)
-                    pool_channels(windows, input + line / lines * size, z, y, static_cast<size_t>(x), inner,
-                                  c, output + place, indices != nullptr ? indices + place : nullptr);
+                const S* plane = input + line / lines * size;
+                const size_t column = static_cast<size_t>(x);
+                if (indices != nullptr)
+                    pool_all_channels<S, true>(windows, plane, z, y, column, inner, output + place,
+                                               indices + place);
+                else
+                    pool_all_channels<S, false>(windows, plane, z, y, column, inner, output + place, nullptr);
             }
         }
     });
