@@ -141,10 +141,11 @@ def many_channels(batch: int, channels: tuple[int, int], sizes: list[int], kerne
     return x, w, random.standard_normal(leaving), {"dilation": [1, 1], "groups": 1, **form}
 
 
-def check_single(case: Case) -> None:
-    results, grad, rounded = run(case, "float32")
+def check_many_channels(case: Case, dtype: str = "float32") -> None:
+    results, grad, rounded = run(case, dtype)
     for mine, right in zip(results, reference(rounded) + reference(rounded, grad)):
-        assert np.abs(mine - right).max() <= 1e-5 * np.abs(right).max()
+        scale = {"float32": 1e-5, "float64": 1e-13}[dtype]
+        assert np.abs(mine - right).max() <= scale * np.abs(right).max()
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_winograd_keeps_the_numbers(batch: int, channels: int, size: int, stride
     case = many_channels(batch, (channels, channels + 5), [size] * 2, 3, stride=stride, padding=1)
     for enabled in (True, False):
         with backend.flags(winograd=enabled):
-            check_single(case)
+            check_many_channels(case)
 
 
 @settings(max_examples=25, deadline=None)
@@ -169,7 +170,7 @@ def test_winograd_keeps_the_numbers(batch: int, channels: int, size: int, stride
 def test_minimal_filtering(
     batch: int, channels: tuple[int, int], sizes: list[int], stride: int, padding: int
 ) -> None:
-    check_single(many_channels(batch, channels, sizes, 3, stride=stride, padding=padding))
+    check_many_channels(many_channels(batch, channels, sizes, 3, stride=stride, padding=padding))
 
 
 @settings(max_examples=25, deadline=None)
@@ -180,13 +181,21 @@ def test_minimal_filtering(
     kernel=st.integers(1, 3),
     stride=st.integers(1, 3),
     turned=st.booleans(),
+    dtype=st.sampled_from(["float32", "float64"]),
 )
 def test_many_channels_look_at_packed_patches(
-    batch: int, channels: tuple[int, int], sizes: list[int], kernel: int, stride: int, turned: bool
+    batch: int,
+    channels: tuple[int, int],
+    sizes: list[int],
+    kernel: int,
+    stride: int,
+    turned: bool,
+    dtype: str,
 ) -> None:
     with backend.flags(winograd=False):
         pair = channels[::-1] if turned else channels
-        check_single(many_channels(batch, pair, sizes, kernel, stride=stride, padding=kernel // 2))
+        case = many_channels(batch, pair, sizes, kernel, stride=stride, padding=kernel // 2)
+        check_many_channels(case, dtype)
 
 
 @pytest.mark.parametrize(

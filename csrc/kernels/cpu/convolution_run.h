@@ -201,56 +201,71 @@ void gradient_of_phase(const ConvolutionShape& s, const Phase& phase, const int6
     for_images_and_groups(s, channels * phase.sampling.box().volume(), rows * depth * positions, run);
 }
 
-// Writes a line whose every `step`-th element is the next of `values`, and the others `rest`.
+// The sums of one phase of the input's gradient, [image][row][position], and where they begin in a plane.
 template <class T>
-void spread_line(const T* values, int64_t step, int64_t count, T rest, T* target) {
-    std::fill_n(target, count, rest);
-    for (int64_t x = 0; x < count; x += step * lanes<T>)
-        store_spaced<T>(values + x / step, std::min<int64_t>(lanes<T>, ceil_divide(count - x, step)),
-                        target + x, step);
+struct PhaseSums {
+    int64_t offset, grid[3];
+    const T* sums;
+};
+
+// Writes the phases of a plane of the input's gradient among each other.
+template <class T>
+void join_phases(const ConvolutionShape& s, const std::vector<PhaseSums<T>>& phases, int64_t item, T* plane) {
+    const int64_t step[3] = {s.stride[0] * s.input[1] * s.input[2], s.stride[1] * s.input[2], s.stride[2]};
+    for (const PhaseSums<T>& phase : phases) {
+        const T* values = phase.sums + item * volume(phase.grid);
+        for (int64_t z = 0; z < phase.grid[0]; ++z) {
+            for (int64_t y = 0; y < phase.grid[1]; ++y, values += phase.grid[2]) {
+                T* line = plane + phase.offset + z * step[0] + y * step[1];
+                for (int64_t x = 0; x < phase.grid[2]; x += lanes<T>)
+                    store_spaced<T>(values + x, std::min<int64_t>(lanes<T>, phase.grid[2] - x),
+                                    line + x * step[2], step[2]);
+            }
+        }
+    }
 }
 
-// Where kernels are a single element, a stride leaves inputs out, whose gradients are the bias alone.
-inline bool leaves_inputs_out(const ConvolutionShape& s) {
-    const bool padded = s.padding[0] + s.padding[1] + s.padding[2] > 0;
-    return volume(s.kernel) == 1 && !padded && volume(s.stride) > 1;
-}
-
+// The phases of the gradient as products of packed patches. What no tap meets is the bias alone.
 template <class T>
-void gradient_with_gaps(const ConvolutionShape& s, const T* grad_output, const T* weight, const T* bias,
+void gradient_in_phases(const ConvolutionShape& s, const T* grad_output, const T* weight, const T* bias,
                         T* grad_input) {
     const int64_t rows = s.in_channels / s.groups, channels = s.out_channels / s.groups;
-    const int64_t positions = volume(s.output), size = volume(s.input);
-    const int64_t (&out)[3] = s.output, (&in)[3] = s.input;
-    const Sampling sampling{{out[0], out[1], out[2]}, {0, 0, 0}, {1, 1, 1}, {{0}, {0}, {0}}};
+    const int64_t positions = volume(s.output), size = volume(s.input), taps = volume(s.kernel);
     const auto run = [&](int64_t first, int64_t images, int64_t group) {
         const T* source = grad_output + (first * s.out_channels + group * channels) * positions;
-        const Patches<T> patches =
-            make_patches(source, s.out_channels * positions, images, channels, s.output, sampling);
-        const StridedSource<T> left{weight + group * channels * rows, 1, rows, rows};
         const T* start = bias != nullptr ? bias + group * rows : nullptr;
-        T* sums = scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(images * rows * positions));
-        packed_product(patches, images, rows, channels, left, start, sums, rows * positions);
+        T* sums = scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(images * rows * size));
+        std::vector<PhaseSums<T>> phases;
+        int64_t written = 0;
+        Phase::for_each(s, [&](const Phase& phase, const int64_t (&remainder)[3]) {
+            if (phase.empty) return;
+            const auto& grid = phase.sampling.grid;
+            const Patches<T> patches =
+                make_patches(source, s.out_channels * positions, images, channels, s.output, phase.sampling);
+            const T* const kernels = weight + group * channels * rows * taps;
+            const auto multiply = [&](const auto& left) {
+                packed_product(patches, images, rows, channels * std::ssize(phase.taps), left, start,
+                               sums + written, rows * volume(grid));
+            };
+            if (taps == 1)
+                multiply(StridedSource<T>{kernels, 1, rows, rows});
+            else
+                multiply(FlippedWeight<T>{kernels, taps, rows * taps, &phase.taps});
+            const int64_t offset = (remainder[0] * s.input[1] + remainder[1]) * s.input[2] + remainder[2];
+            phases.push_back({offset, {grid[0], grid[1], grid[2]}, sums + written});
+            written += images * rows * volume(grid);
+        });
         parallel_for(0, images * rows, std::max<int64_t>(1, 32768 / size), [&](int64_t begin, int64_t end) {
             for (int64_t item = begin; item < end; ++item) {
                 const int64_t image = first + item / rows, row = item % rows;
-                const T rest = start != nullptr ? start[row] : T{};
-                const T* values = sums + item * positions;
-                T* line = grad_input + (image * s.in_channels + group * rows + row) * size;
-                for (int64_t z = 0; z < in[0]; ++z) {
-                    for (int64_t y = 0; y < in[1]; ++y, line += in[2]) {
-                        if (z % s.stride[0] != 0 || y % s.stride[1] != 0) {
-                            std::fill_n(line, in[2], rest);
-                            continue;
-                        }
-                        spread_line(values, s.stride[2], in[2], rest, line);
-                        values += out[2];
-                    }
-                }
+                T* plane = grad_input + (image * s.in_channels + group * rows + row) * size;
+                if (written < images * rows * size)
+                    std::fill_n(plane, size, start != nullptr ? start[row] : T{});
+                join_phases(s, phases, item, plane);
             }
         });
     };
-    for_images_and_groups(s, std::max(rows, channels) * positions, rows * channels * positions, run);
+    for_images_and_groups(s, std::max(rows * size, channels * positions), rows * channels * positions, run);
 }
 
 template <class S>
@@ -273,6 +288,11 @@ void input_gradient(const ConvolutionShape& s, const void* grad_output, const vo
         if (filter_gradient<winograd::Dense>(s, 1, grad_output, weight, bias, grad_input) ||
             filter_gradient<winograd::StridedGradient>(s, 2, grad_output, weight, bias, grad_input))
             return;
+    }
+    if constexpr (std::is_same_v<S, Compute<S>> && std::is_floating_point_v<S>) {
+        if (volume(s.stride) > 1 && packs_patches<S>(s.in_channels / s.groups, volume(s.output)))
+            return gradient_in_phases(s, static_cast<const S*>(grad_output), static_cast<const S*>(weight),
+                                      static_cast<const S*>(bias), static_cast<S*>(grad_input));
     }
     Phase::for_each(s, [&](const Phase& phase, const int64_t (&remainder)[3]) {
         gradient_of_phase(s, phase, remainder, static_cast<const S*>(grad_output),
