@@ -73,7 +73,7 @@ struct Patches {
     int64_t positions;                // of one image
     std::vector<int64_t> tap_offset;  // of one channel
 
-    // Offsets of `count` positions from `first` on; those that pad the block repeat the last.
+    // Offsets of `count` positions from `first` on; those that pad the block follow the last.
     PositionBlock<T> block(int64_t first, int64_t count) const {
         PositionBlock<T> result;
         int64_t image = first / positions, rest = first % positions;
@@ -81,7 +81,7 @@ struct Patches {
         for (int lane = 0; lane < lanes<T>; ++lane) {
             result.offset[lane] =
                 image * image_stride + z * grid_stride[0] + y * grid_stride[1] + x * grid_stride[2];
-            if (lane + 1 >= count || ++x < grid[2]) continue;
+            if (++x < grid[2] || lane + 1 >= count) continue;
             x = 0;
             if (++y < grid[1]) continue;
             y = 0;
