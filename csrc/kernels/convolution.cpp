@@ -69,6 +69,13 @@ void pointwise_weight_gradient(const ConvolutionShape& s, const void* input, con
 
 }  // namespace
 
+DType arrays_type(const ConvolutionShape& shape) {
+    return is_reduced_floating(shape.dtype) && !is_pointwise(shape) ? DType::float32 : shape.dtype;
+}
+DType weight_gradient_arrays_type(const ConvolutionShape& shape) {
+    return is_reduced_floating(shape.dtype) && shape.batch > 1 ? DType::float32 : arrays_type(shape);
+}
+
 void convolution_forward(const ConvolutionShape& shape, const void* input, const void* weight,
                          const void* bias, void* output) {
     if (!is_pointwise(shape))
@@ -101,8 +108,7 @@ void convolution_input_gradient(const ConvolutionShape& shape, const void* grad_
 
 void convolution_weight_gradient(const ConvolutionShape& shape, const void* input, const void* grad_output,
                                  void* grad_weight) {
-    const bool once = !is_reduced_floating(shape.dtype) || shape.batch == 1;
-    if (is_pointwise(shape) && once && shape.batch > 0)
+    if (is_pointwise(shape) && shape.batch > 0)
         return pointwise_weight_gradient(shape, input, grad_output, grad_weight);
     convolution_kernels().functions(shape.dtype).weight_gradient(shape, input, grad_output, grad_weight);
 }

@@ -11,7 +11,7 @@ namespace rl::kernels {
 
 // Sizes of a (grouped, strided, padded, dilated) convolution of input to output; missing leading dimensions
 // are 1. Padding is added on both sides. The weight is (out_channels, in_channels / groups, kernel...).
-// Supported: the floating-point and complex types and int64.
+// Supported: the floating-point and complex types and int64; the half types where arrays_type says so.
 struct ConvolutionShape {
     DType dtype = DType::float32;
     int64_t batch = 0, groups = 1, in_channels = 0, out_channels = 0;
@@ -23,6 +23,11 @@ struct ConvolutionShape {
     int64_t dilation[3] = {1, 1, 1};
     bool minimal_filtering = true;  // Winograd's, where it suits
 };
+
+// The type to hand arrays over in: the shape's, but float32 for a half type unless a plain matrix product, or
+// one in all for the weight's gradient, does the work.
+DType arrays_type(const ConvolutionShape& shape);
+DType weight_gradient_arrays_type(const ConvolutionShape& shape);
 
 // `bias` has out_channels elements, or is null.
 void convolution_forward(const ConvolutionShape& shape, const void* input, const void* weight,

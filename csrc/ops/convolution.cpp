@@ -76,19 +76,31 @@ Tensor sum_for_bias(const Tensor& grad) {
     return sum(grad, dims);
 }
 
-Tensor contiguous_or_undefined(const Tensor& tensor) {
-    return tensor.defined() ? contiguous_data(tensor) : tensor;
+Tensor contiguous_or_undefined(const Tensor& tensor, DType dtype) {
+    return tensor.defined() ? contiguous_data(tensor, dtype) : tensor;
+}
+
+// Has compute(memory) write the elements of a result, by way of the type that the kernel works in.
+template <class Compute>
+void compute_in(DType working, const Tensor& result, Compute compute) {
+    const bool same = working == result.dtype();
+    const Tensor computed = same ? result : empty(result.sizes(), {working, result.device()});
+    compute(computed.raw_data());
+    if (!same) copy_data(result, computed);
 }
 
 Tensor forward_product(const Tensor& input, const Tensor& weight, const Tensor& bias, const Dims& sizes,
                        const Geometry& geometry) {
     const Tensor result = empty(sizes, options_of(input));
     if (!result.is_meta() && result.numel() > 0) {
-        const Tensor x = contiguous_data(input), w = contiguous_data(weight),
-                     b = contiguous_or_undefined(bias);
-        const auto shape = shape_of(input.sizes(), weight.sizes(), sizes, geometry, input.dtype());
-        const GilRelease released(work_of(result, weight.sizes()));
-        kernels::convolution_forward(shape, x.raw_data(), w.raw_data(), data_or_null(b), result.raw_data());
+        auto shape = shape_of(input.sizes(), weight.sizes(), sizes, geometry, input.dtype());
+        shape.dtype = kernels::arrays_type(shape);
+        const Tensor x = contiguous_data(input, shape.dtype), w = contiguous_data(weight, shape.dtype),
+                     b = contiguous_or_undefined(bias, shape.dtype);
+        compute_in(shape.dtype, result, [&](void* memory) {
+            const GilRelease released(work_of(result, weight.sizes()));
+            kernels::convolution_forward(shape, x.raw_data(), w.raw_data(), data_or_null(b), memory);
+        });
     }
     return record("ConvolutionBackward0", {input, weight, bias}, result, [&] {
         return [input = Saved(input), weight = Saved(weight), geometry](const Tensor& grad,
@@ -105,12 +117,14 @@ Tensor input_product(const Tensor& grad, const Tensor& weight, const Tensor& bia
                      const Geometry& geometry) {
     const Tensor result = empty(input_sizes, options_of(grad));
     if (!result.is_meta() && result.numel() > 0) {
-        const Tensor g = contiguous_data(grad), w = contiguous_data(weight),
-                     b = contiguous_or_undefined(bias);
-        const auto shape = shape_of(input_sizes, weight.sizes(), grad.sizes(), geometry, grad.dtype());
-        const GilRelease released(work_of(grad, weight.sizes()));
-        kernels::convolution_input_gradient(shape, g.raw_data(), w.raw_data(), data_or_null(b),
-                                            result.raw_data());
+        auto shape = shape_of(input_sizes, weight.sizes(), grad.sizes(), geometry, grad.dtype());
+        shape.dtype = kernels::arrays_type(shape);
+        const Tensor g = contiguous_data(grad, shape.dtype), w = contiguous_data(weight, shape.dtype),
+                     b = contiguous_or_undefined(bias, shape.dtype);
+        compute_in(shape.dtype, result, [&](void* memory) {
+            const GilRelease released(work_of(grad, weight.sizes()));
+            kernels::convolution_input_gradient(shape, g.raw_data(), w.raw_data(), data_or_null(b), memory);
+        });
     }
     return record("ConvolutionBackward0", {grad, weight, bias}, result, [&] {
         return [grad = Saved(grad), weight = Saved(weight), geometry](const Tensor& second,
@@ -127,10 +141,13 @@ Tensor weight_product(const Tensor& input, const Tensor& grad, const Dims& weigh
                       const Geometry& geometry) {
     const Tensor result = empty(weight_sizes, options_of(grad));
     if (!result.is_meta() && result.numel() > 0) {
-        const Tensor x = contiguous_data(input), g = contiguous_data(grad);
-        const auto shape = shape_of(input.sizes(), weight_sizes, grad.sizes(), geometry, grad.dtype());
-        const GilRelease released(work_of(grad, weight_sizes));
-        kernels::convolution_weight_gradient(shape, x.raw_data(), g.raw_data(), result.raw_data());
+        auto shape = shape_of(input.sizes(), weight_sizes, grad.sizes(), geometry, grad.dtype());
+        shape.dtype = kernels::weight_gradient_arrays_type(shape);
+        const Tensor x = contiguous_data(input, shape.dtype), g = contiguous_data(grad, shape.dtype);
+        compute_in(shape.dtype, result, [&](void* memory) {
+            const GilRelease released(work_of(grad, weight_sizes));
+            kernels::convolution_weight_gradient(shape, x.raw_data(), g.raw_data(), memory);
+        });
     }
     return record("ConvolutionBackwardBackward0", {input, grad}, result, [&] {
         return [input = Saved(input), grad = Saved(grad), geometry](const Tensor& second,

@@ -3,17 +3,13 @@
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
-extern const ConvolutionFunctions convolution_half, convolution_bfloat16, convolution_double,
-    convolution_integer, convolution_complex64, convolution_complex128;
+extern const ConvolutionFunctions convolution_double, convolution_integer, convolution_complex64,
+    convolution_complex128;
 
 namespace {
 
 const ConvolutionFunctions& functions(DType dtype) {
     switch (dtype) {
-        case DType::float16:
-            return convolution_half;
-        case DType::bfloat16:
-            return convolution_bfloat16;
         case DType::float64:
             return convolution_double;
         case DType::int64:
