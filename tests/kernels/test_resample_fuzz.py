@@ -24,6 +24,10 @@ class Case:
 
     call: Callable[[Tensor], Tensor]
     matrices: list[np.ndarray]
+    single: list[np.ndarray] | None = None  # with places in single precision, for all types but float64
+
+    def matrices_for(self, dtype: str) -> list[np.ndarray]:
+        return self.matrices if dtype == "float64" or self.single is None else self.single
 
 
 def window_matrix(size: int, kernel: int, stride: int, padding: int) -> np.ndarray:
@@ -51,11 +55,12 @@ def nearest_matrix(size: int, result: int) -> np.ndarray:
     return matrix
 
 
-def linear_matrix(size: int, result: int) -> np.ndarray:
-    """Both neighbours, with the corners aligned."""
+def linear_matrix(size: int, result: int, real: type[np.floating]) -> np.ndarray:
+    """Both neighbours, with the corners aligned and places rounded to a type."""
     matrix = np.zeros((result, size))
+    step = real(size - 1) / real(result - 1) if result > 1 else real(0)
     for i in range(result):
-        place = i * (size - 1) / (result - 1) if result > 1 else 0
+        place = real(i) * step
         low = min(int(place), size - 1)
         matrix[i, low] += 1 - (place - low)
         matrix[i, min(low + 1, size - 1)] += place - low
@@ -86,8 +91,10 @@ def cases(draw: st.DrawFn) -> tuple[Case, tuple[int, ...]]:
         matrices = [nearest_matrix(n, r) for n, r in zip(sizes, result)]
         return Case(lambda x: F.interpolate(x, result), matrices), shape
     mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[spatial]
-    matrices = [linear_matrix(n, r) for n, r in zip(sizes, result)]
-    return Case(lambda x: F.interpolate(x, result, mode=mode, align_corners=True), matrices), shape
+    exact, single = (
+        [linear_matrix(n, r, real) for n, r in zip(sizes, result)] for real in (np.float64, np.float32)
+    )
+    return Case(lambda x: F.interpolate(x, result, mode=mode, align_corners=True), exact, single), shape
 
 
 def apply(matrices: list[np.ndarray], x: np.ndarray) -> np.ndarray:
@@ -114,10 +121,8 @@ def run(case: Case, x: np.ndarray, dtype: str, last: bool) -> list[np.ndarray]:
 def test_values_and_gradients(both: tuple[Case, tuple[int, ...]], dtype: str, last: bool, seed: int) -> None:
     case, shape = both
     x, y, grad = run(case, np.random.default_rng(seed).standard_normal(shape), dtype, last)
-    for mine, right in (
-        (y, apply(case.matrices, x)),
-        (grad, apply([matrix.T for matrix in case.matrices], y)),
-    ):
+    matrices = case.matrices_for(dtype)
+    for mine, right in ((y, apply(matrices, x)), (grad, apply([matrix.T for matrix in matrices], y))):
         scale = max(np.abs(right).max(initial=0), 1e-2)
         np.testing.assert_allclose(mine, right, rtol=0, atol=scale * TOLERANCES[dtype])
 
