@@ -444,7 +444,7 @@ void reduce(const ReduceArguments& a) {
         case Reduction::any:
             return run_truth<Maximum>(a);
         case Reduction::all:
-            return run_truth<Minimum>(a);
+            return run_truth<Every>(a);
         case Reduction::count_nonzero:
             return run_count(a);
         case Reduction::sum_abs:

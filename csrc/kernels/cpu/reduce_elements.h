@@ -132,6 +132,13 @@ struct Minimum {
     }
 };
 
+template <class C>
+struct Every : Minimum<C> {  // of 0 and 1
+    template <class Other>
+    using Of = Every<Other>;
+    static constexpr C identity = C(1);
+};
+
 // --- Reading: elements of type S in memory, as C, mapped.
 
 template <class C>
