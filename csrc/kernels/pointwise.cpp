@@ -550,6 +550,7 @@ class RowFunction {
                 data[i] = static_cast<const char*>(sources[i].data) + first * item_size(sources[i].dtype);
             return block(result, data, count, parameters, 0);
         };
+        if (numel <= parallel_size) return compute(target.data, 0, numel);
         bool streams = goes_past_caches(target.data, numel * item_size(target.dtype));
         for (int i = 0; i < n_inputs; ++i) streams = streams && sources[i].data != target.data;
         char* const results = static_cast<char*>(target.data);
