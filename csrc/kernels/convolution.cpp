@@ -25,6 +25,12 @@ bool is_pointwise(const ConvolutionShape& s) {
     return true;
 }
 
+// Whether a plain product of every image leaves vectors half empty that patches of all images fill.
+bool has_small_planes(const ConvolutionShape& s, int64_t rows) {
+    const bool packs = s.dtype == DType::float32 || s.dtype == DType::float64;
+    return packs && s.batch > 1 && volume(s.output) <= 256 && rows / s.groups >= 256;
+}
+
 // Per image and group: rows of `channels` times positions.
 GemmProblem pointwise_problem(const ConvolutionShape& s, int64_t rows, int64_t depth) {
     GemmProblem p;
@@ -78,7 +84,7 @@ DType weight_gradient_arrays_type(const ConvolutionShape& shape) {
 
 void convolution_forward(const ConvolutionShape& shape, const void* input, const void* weight,
                          const void* bias, void* output) {
-    if (!is_pointwise(shape))
+    if (!is_pointwise(shape) || has_small_planes(shape, shape.out_channels))
         return convolution_kernels().functions(shape.dtype).forward(shape, input, weight, bias, output);
     GemmProblem p = pointwise_problem(shape, shape.out_channels, shape.in_channels);
     p.a = weight;
@@ -92,7 +98,7 @@ void convolution_forward(const ConvolutionShape& shape, const void* input, const
 
 void convolution_input_gradient(const ConvolutionShape& shape, const void* grad_output, const void* weight,
                                 const void* bias, void* grad_input) {
-    if (!is_pointwise(shape)) {
+    if (!is_pointwise(shape) || has_small_planes(shape, shape.in_channels)) {
         const ConvolutionFunctions& functions = convolution_kernels().functions(shape.dtype);
         return functions.input_gradient(shape, grad_output, weight, bias, grad_input);
     }

@@ -31,7 +31,7 @@ namespace {
 constexpr int max_dims = 64;
 constexpr int64_t block_size = 1024;         // elements staged at a time
 constexpr int64_t parallel_size = 32768;     // elements that are worth a thread
-constexpr int64_t parallel_bytes = 2 << 20;  // bytes that are, where moving them is all there is to do
+constexpr int64_t parallel_bytes = 1 << 19;  // bytes that are, where moving them is all there is to do
 constexpr int64_t stream_bytes = 32 << 20;   // results as large as the caches go past them
 constexpr int64_t min_row = 64;              // rows shorter than this are gathered into blocks
 constexpr int64_t register_bytes = 4096;     // of the widest elements a block has fewer
