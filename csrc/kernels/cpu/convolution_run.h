@@ -127,7 +127,7 @@ void forward(const ConvolutionShape& s, const void* input, const void* weight, c
         const Patches<T> patches =
             make_patches(source, s.in_channels * size, images, channels, s.input, sampling);
         const StridedSource<S> left{static_cast<const S*>(weight) + group * rows * depth, depth, 1, rows};
-        if constexpr (std::is_same_v<S, T> && std::is_floating_point_v<T>) {
+        if constexpr (std::is_floating_point_v<S>) {
             if (packs_patches<S>(rows, positions)) {
                 const S* start = bias != nullptr ? static_cast<const S*>(bias) + group * rows : nullptr;
                 S* sums = static_cast<S*>(output) + (first * s.out_channels + group * rows) * positions;
@@ -173,7 +173,7 @@ void gradient_of_phase(const ConvolutionShape& s, const Phase& phase, const int6
         S* corner = grad_input + (first * s.in_channels + group * rows) * size;
         for (int d = 0; d < 3; ++d) corner += remainder[d] * stride[d];
         const S* start = bias != nullptr ? bias + group * rows : nullptr;
-        if constexpr (std::is_same_v<S, T> && std::is_floating_point_v<T>) {
+        if constexpr (std::is_floating_point_v<S>) {
             if (positions == size && packs_patches<S>(rows, positions))
                 return packed_product(patches, images, rows, depth, left, start, corner,
                                       s.in_channels * size);
@@ -289,7 +289,7 @@ void input_gradient(const ConvolutionShape& s, const void* grad_output, const vo
             filter_gradient<winograd::StridedGradient>(s, 2, grad_output, weight, bias, grad_input))
             return;
     }
-    if constexpr (std::is_same_v<S, Compute<S>> && std::is_floating_point_v<S>) {
+    if constexpr (std::is_floating_point_v<S>) {
         if (volume(s.stride) > 1 && packs_patches<S>(s.in_channels / s.groups, volume(s.output)))
             return gradient_in_phases(s, static_cast<const S*>(grad_output), static_cast<const S*>(weight),
                                       static_cast<const S*>(bias), static_cast<S*>(grad_input));
@@ -301,11 +301,10 @@ void input_gradient(const ConvolutionShape& s, const void* grad_output, const vo
     });
 }
 
-// One group; the sums of several parts of the batch go into `sums`, which is the gradient itself for full
-// types.
+// One group; several parts of the batch are summed in its gradient.
 template <class S>
 void weight_gradient_of_group(const ConvolutionShape& s, int64_t group, const S* input, const S* grad_output,
-                              Compute<S>* sums) {
+                              S* sums) {
     using T = Compute<S>;
     const int64_t channels = s.in_channels / s.groups, rows = s.out_channels / s.groups;
     const int64_t columns = channels * volume(s.kernel), positions = volume(s.output), size = volume(s.input);
@@ -331,7 +330,6 @@ void weight_gradient_of_group(const ConvolutionShape& s, int64_t group, const S*
 template <class S>
 void weight_gradient(const ConvolutionShape& s, const void* input, const void* grad_output,
                      void* grad_weight) {
-    using T = Compute<S>;
     const int64_t count = s.out_channels / s.groups * (s.in_channels / s.groups) * volume(s.kernel);
     S* result = static_cast<S*>(grad_weight);
     if (s.batch == 0 || volume(s.output) == 0) {
@@ -354,15 +352,8 @@ void weight_gradient(const ConvolutionShape& s, const void* input, const void* g
     }
     const auto run = [&](int64_t begin, int64_t end) {
         for (int64_t group = begin; group < end; ++group) {
-            T* sums;
-            if constexpr (std::is_same_v<S, T>)
-                sums = result + group * count;
-            else
-                sums = scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(count));
             weight_gradient_of_group(s, group, static_cast<const S*>(input),
-                                     static_cast<const S*>(grad_output), sums);
-            if constexpr (!std::is_same_v<S, T>)
-                for (int64_t i = 0; i < count; ++i) result[group * count + i] = to_storage<S>(sums[i]);
+                                     static_cast<const S*>(grad_output), result + group * count);
         }
     };
     const int64_t work = std::max<int64_t>(1, count * s.batch * volume(s.output));
