@@ -170,3 +170,16 @@ def test_equal_bits_for_any_number_of_threads(shape: tuple[int, ...], dtype: str
     finally:
         rushlight.set_num_threads(before)
     assert len(set(results)) == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "dims"),
+    [((64, 3000), 1), ((64, 40_000), 1), ((40_000, 64), 0), ((6, 40, 6000), (0, 2)), ((3, 40_000, 16), 1)],
+)
+@pytest.mark.parametrize("step", [1, 3])
+def test_rounding_errors_grow_slowly(shape: tuple[int, ...], dims: int | tuple[int, ...], step: int) -> None:
+    values = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    total = rushlight.from_numpy(values)[..., ::step].sum(dims).numpy()
+    wide = values[..., ::step].astype(np.float64)
+    errors = (total - wide.sum(dims)) / np.sqrt((wide * wide).sum(dims))
+    assert np.sqrt(np.mean(errors * errors)) < 2.0**-22

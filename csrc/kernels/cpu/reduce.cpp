@@ -274,7 +274,10 @@ struct Reducer {
                 std::copy_n(cascade.total(), width, partial + first * width);
             }
         });
-        row_totals<Own, Op>(partial, width, width, pieces.number - 1, width, partial, false, 0);
+        for (int64_t step = 1; step < pieces.number; step *= 2)
+            for (int64_t piece = 0; piece + step < pieces.number; piece += 2 * step)
+                join_rows<Own, Op, 1>(partial + (piece + step) * width, 0, width, partial + piece * width,
+                                      false, 0);
         finish_tile(place, partial);
     }
 

@@ -247,26 +247,32 @@ using LaneReader =
 template <class R>
 using LaneOf = typename LaneReader<R>::Element;
 
-// The elements of a line of at least a vector's, combined into its lanes.
+// The elements of a line of at least a vector's, combined into its lanes: in eight vectors at a time, which
+// are joined after some rounds, so that no rounding error gathers along a long line.
 template <class R, class Op>
 [[gnu::noinline]] Vec<typename R::Element> line_vector(const typename R::Memory* x, int64_t count) {
     using C = typename R::Element;
-    constexpr int64_t width = Vec<C>::size, group = 8 * width;
+    constexpr int64_t width = Vec<C>::size, group = 8 * width, block = 8 * group;
     const auto read = [&](int64_t i) {
         prefetch(x + i, prefetch_bytes);
         return R::vector(x + i);
     };
-    Vec<C> joined = read(0);
-    int64_t i = width;
-    if (count >= group) {
+    Vec<C> joined;
+    int64_t i = 0;
+    while (i + group <= count) {
+        const int64_t end = std::min(count, i + block);
+        const bool first = i == 0;
         Vec<C> total[8];
-        total[0] = joined;
-        for (int v = 1; v < 8; ++v) total[v] = read(v * width);
-        for (i = group; i + group <= count; i += group)
+        for (int v = 0; v < 8; ++v) total[v] = read(i + v * width);
+        for (i += group; i + group <= end; i += group)
             for (int v = 0; v < 8; ++v) total[v] = Op::apply(total[v], read(i + v * width));
         for (int half = 4; half > 0; half /= 2)
             for (int v = 0; v < half; ++v) total[v] = Op::apply(total[v], total[v + half]);
-        joined = total[0];
+        joined = first ? total[0] : Op::apply(joined, total[0]);
+    }
+    if (i == 0) {
+        joined = read(0);
+        i = width;
     }
     for (; i + width <= count; i += width) joined = Op::apply(joined, read(i));
     if (i == count) return joined;
@@ -325,31 +331,33 @@ template <class R, class Op>
     }
 }
 
-// `count` elements, `stride` apart: in lanes of scalars, or gathered where they are dear to convert one by
-// one.
+// `count` elements, `stride` apart: in lanes of scalars, or gathered where they are dear to convert or to
+// combine one by one.
 template <class R, class Op>
 typename R::Element strided_total(const typename R::Memory* x, int64_t stride, int64_t count) {
     using C = typename R::Element;
-    constexpr bool gather = std::is_same_v<typename R::Memory, Half>;
-    constexpr int64_t lanes = gather ? 256 : 8;
-    if constexpr (gather) {
-        typename R::Memory gathered[lanes];
-        C total = Op::identity;
-        for (int64_t number; count > 0; count -= number, x += number * stride) {
-            number = std::min(lanes, count);
+    constexpr bool plain = std::is_integral_v<C> || std::is_same_v<Op, Sum<C>>;
+    constexpr bool gather = std::is_same_v<typename R::Memory, Half> || !plain;
+    constexpr int64_t lanes = gather ? 1 : 8, together = gather ? 1024 : 32 * lanes;
+    C total[lanes];
+    std::fill_n(total, lanes, Op::identity);
+    for (int64_t number; count > 0; count -= number, x += number * stride) {
+        number = std::min(together, count);
+        if constexpr (gather) {
+            typename R::Memory gathered[together];
             for (int64_t i = 0; i < number; ++i) gathered[i] = x[i * stride];
-            total = Op::apply(total, run_total<R, Op>(gathered, number));
+            total[0] = Op::apply(total[0], run_total<R, Op>(gathered, number));
+        } else {
+            C part[lanes];
+            std::fill_n(part, lanes, Op::identity);
+            int64_t i = 0;
+            for (; i + lanes <= number; i += lanes)
+                for (int64_t l = 0; l < lanes; ++l) part[l] = Op::apply(part[l], R::one(x[(i + l) * stride]));
+            for (int64_t l = 0; i < number; ++i, ++l) part[l] = Op::apply(part[l], R::one(x[i * stride]));
+            for (int64_t l = 0; l < lanes; ++l) total[l] = Op::apply(total[l], part[l]);
         }
-        return total;
-    } else {
-        C total[lanes];
-        std::fill_n(total, lanes, Op::identity);
-        int64_t i = 0;
-        for (; i + lanes <= count; i += lanes, x += lanes * stride)
-            for (int64_t l = 0; l < lanes; ++l) total[l] = Op::apply(total[l], R::one(x[l * stride]));
-        for (int64_t l = 0; i < count; ++i, ++l) total[l] = Op::apply(total[l], R::one(x[l * stride]));
-        return run_total<Reader<C, C, Value>, Op>(total, lanes);
     }
+    return run_total<Reader<C, C, Value>, Op>(total, lanes);
 }
 
 // `count` elements, `stride` apart.
