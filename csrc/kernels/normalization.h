@@ -14,14 +14,16 @@ struct RowShape {
     int64_t inner;
 };
 
-// Contiguous [outer, channels, inner]; each channel is on its own.
+// Contiguous [samples, outer, channels, inner]; each channel of each sample is on its own.
 struct ChannelShape {
+    int64_t samples;
     int64_t outer;
     int64_t channels;
     int64_t inner;
 };
 
-// Contiguous float32 or float64 throughout, all arrays of one type.
+// Contiguous. `dtype` is that of the elements: input, output and their gradients; weights, statistics and
+// their gradients are float64 for float64 and float32 for all others.
 struct NormalizationKernels {
     // out = (in - mean) * rstd * weight + bias; weight and bias may be null. mean and rstd have an element a
     // row; a null mean stands for zero (RMS norm).
@@ -33,7 +35,8 @@ struct NormalizationKernels {
                           const void* rstd, const void* weight, void* in_gradient, void* weight_gradient,
                           void* bias_gradient, const RowShape& shape);
 
-    // out = a[c] * x + b[c] * y + shift[c] on each channel c; y and b may be null.
+    // out = a[c] * x + b[c] * y + shift[c] on each channel c; y and b may be null. What channels have is
+    // [samples, channels], here and below.
     void (*channels)(DType dtype, const void* x, const void* a, const void* y, const void* b,
                      const void* shift, void* out, const ChannelShape& shape);
     // Sums over each channel of gradient and of gradient * (in - mean[c]).

@@ -13,6 +13,7 @@
 #include "ops/creation.h"
 #include "ops/reduction.h"
 #include "ops/registry.h"
+#include "ops/resample.h"
 #include "ops/views.h"
 
 namespace rl::ops {
@@ -21,7 +22,7 @@ namespace {
 using kernels::normalization_kernels;
 using TensorTriple = std::tuple<Tensor, Tensor, Tensor>;
 
-// The type that kernels compute in.
+// The type that kernels compute in, and that weights and statistics have there.
 DType working_dtype(DType dtype) {
     return dtype == DType::float64 ? DType::float64 : DType::float32;
 }
@@ -76,6 +77,111 @@ Tensor normalized_gradient(const Tensor& h, const Tensor& x, const Statistics& s
     return rstd * (s.centered ? inner - mean(h, s.dims, true) : inner);
 }
 
+// --- Channels: batch norm, and group norm where channels lie last.
+
+// A tensor as [samples, outer, channels, inner], as it lies in memory. In each sample `groups` groups of
+// neighbouring channels have statistics in common, which are [samples, groups].
+struct ChannelPlan {
+    PlaneLayout layout;
+    kernels::ChannelShape shape;
+    int64_t groups;
+
+    double group_elements() const {
+        return static_cast<double>(shape.outer * shape.inner *
+                                   (shape.channels / std::max<int64_t>(1, groups)));
+    }
+    // What groups have, for each of their channels; and the sum over a group of what its channels have.
+    Tensor by_channel(const Tensor& of_groups) const {
+        if (groups == shape.channels) return of_groups;
+        const Dims apart{shape.samples, groups, shape.channels / groups};
+        return reshape(expand(reshape(of_groups, {shape.samples, groups, 1}), apart),
+                       {shape.samples, shape.channels});
+    }
+    Tensor by_group(const Tensor& of_channels) const {
+        if (groups == shape.channels) return of_channels;
+        return sum(view(of_channels, {shape.samples, groups, shape.channels / groups}), Dims{-1});
+    }
+    TensorOptions statistics_options(const Tensor& x) const { return {working_dtype(x.dtype()), x.device()}; }
+};
+
+ChannelPlan batch_channels(const Tensor& input) {
+    const PlaneLayout layout(input, input.dim() - 2, input.dtype());
+    const int64_t batch = input.sizes()[0], channels = input.sizes()[1];
+    int64_t inner = 1;
+    for (int64_t i = 2; i < input.dim(); ++i) inner *= input.sizes()[i];
+    if (layout.channels_last) return {layout, {1, batch * inner, channels, 1}, channels};
+    return {layout, {1, batch, channels, inner}, channels};
+}
+
+// a[c] * x + b[c] * y + shift[c]; y and b may be undefined. x and y lie as the plan says.
+Tensor combine_channels(const Tensor& x, const Tensor& a, const Tensor& y, const Tensor& b,
+                        const Tensor& shift, const ChannelPlan& plan) {
+    const Tensor result = plan.layout.empty(x.sizes(), options_of(x));
+    if (x.is_meta() || x.numel() == 0) return result;
+    const GilRelease released(x.numel());
+    normalization_kernels().channels(x.dtype(), x.raw_data(), a.raw_data(), data_or_null(y), data_or_null(b),
+                                     shift.raw_data(), result.raw_data(), plan.shape);
+    return result;
+}
+
+// The mean and the biased variance of each group of channels.
+std::pair<Tensor, Tensor> channel_moments(const Tensor& x, const ChannelPlan& plan) {
+    const Dims sizes{plan.shape.samples, plan.shape.channels};
+    const TensorOptions options = plan.statistics_options(x);
+    const Tensor means = empty(sizes, options), variances = empty(sizes, options);
+    if (!x.is_meta()) {
+        const GilRelease released(2 * x.numel());
+        normalization_kernels().channel_moments(x.dtype(), x.raw_data(), means.raw_data(),
+                                                variances.raw_data(), plan.shape);
+    }
+    if (plan.groups == plan.shape.channels) return {means, variances};
+    const Scalar share(static_cast<double>(plan.groups) / static_cast<double>(plan.shape.channels));
+    const Tensor mean = plan.by_group(means) * share;
+    return {mean, plan.by_group(variances + square(means - plan.by_channel(mean))) * share};
+}
+
+// (x - mean) * rstd * weight + bias.
+Tensor normalize_channels(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& weight,
+                          const Tensor& bias, const ChannelPlan& plan) {
+    const DType working = rstd.dtype();
+    const Tensor scale = plan.by_channel(rstd), offset = plan.by_channel(mean);
+    const Tensor slope = weight.defined() ? to(detach(weight), working) * scale : scale;
+    const Tensor shift = bias.defined() ? to(detach(bias), working) - offset * slope : -(offset * slope);
+    return combine_channels(x, slope, {}, {}, shift, plan);
+}
+
+// The gradients of input, weight and bias. In training the statistics are functions of the input.
+Gradients channel_gradients(const Tensor& grad, const Tensor& input, const Tensor& group_mean,
+                            const Tensor& group_rstd, const Tensor& weight, const Needs& needs,
+                            const ChannelPlan& plan, bool training) {
+    const GradientsEnabled off(false);
+    const Dims of_groups{plan.shape.samples, plan.groups};
+    const Tensor mean = view(group_mean, of_groups), rstd = view(group_rstd, of_groups);
+    const Tensor x = plan.layout.arranged(input), g = plan.layout.arranged(to(grad, input.dtype()));
+    const Tensor scale = plan.by_channel(rstd), center = plan.by_channel(mean);
+    const Tensor sums = empty(scale.sizes(), options_of(mean)),
+                 products = empty(scale.sizes(), options_of(mean));
+    if (!x.is_meta() && (training || needs[1] || needs[2])) {
+        const GilRelease released(x.numel());
+        normalization_kernels().channel_sums(x.dtype(), g.raw_data(), x.raw_data(), center.raw_data(),
+                                             sums.raw_data(), products.raw_data(), plan.shape);
+    }
+    Gradients result{Tensor(), needs[1] ? sum(products * scale, Dims{0}) : Tensor(),
+                     needs[2] ? sum(sums, Dims{0}) : Tensor()};
+    if (!needs[0]) return result;
+    const Tensor factor = weight.defined() ? to(detach(weight), rstd.dtype()) : Tensor();
+    const auto weighted = [&](const Tensor& values) { return factor.defined() ? factor * values : values; };
+    if (!training) {
+        result[0] = combine_channels(g, weighted(scale), {}, {}, zeros_like(scale), plan);
+        return result;
+    }
+    const Tensor part = rstd / Scalar(std::max(1.0, plan.group_elements()));
+    const Tensor bend = -(part * rstd * rstd * plan.by_group(weighted(products)));
+    const Tensor shift = -(part * plan.by_group(weighted(sums))) - mean * bend;
+    result[0] = combine_channels(g, weighted(scale), x, plan.by_channel(bend), plan.by_channel(shift), plan);
+    return result;
+}
+
 // --- Rows: layer, RMS and group norm.
 
 // How a tensor parts into rows, and where its weights go.
@@ -86,27 +192,42 @@ struct RowPlan {
     Dims row_sizes;     // the input as [rows..., elements of a row]
     Dims affine_sizes;  // the input as weights broadcast against it
     Dims weight_sizes;  // the weights likewise
+    bool channels_last = false;
 };
 
 struct RowResult {
     Tensor out, mean, rstd;
 };
 
+// Group norm where channels lie last: each image is a sample.
+ChannelPlan group_channels(const Tensor& input, const RowPlan& plan) {
+    const PlaneLayout layout(input, input.dim() - 2, input.dtype());
+    const int64_t channels = plan.shape.groups * plan.shape.channels;
+    return {layout, {plan.shape.rows / plan.shape.groups, plan.shape.inner, channels, 1}, plan.shape.groups};
+}
+
+RowResult run_groups(const Tensor& input, const Tensor& weight, const Tensor& bias, const RowPlan& plan) {
+    const GradientsEnabled off(false);
+    const ChannelPlan channels = group_channels(input, plan);
+    const auto [mean, variance] = channel_moments(input, channels);
+    const Tensor rstd = rsqrt(variance + Scalar(plan.eps));
+    return {normalize_channels(input, mean, rstd, weight, bias, channels), mean, rstd};
+}
+
 RowResult run_rows(const Tensor& input, const Tensor& weight, const Tensor& bias, const RowPlan& plan) {
+    if (plan.channels_last) return run_groups(input, weight, bias, plan);
     const DType working = working_dtype(input.dtype());
     const TensorOptions options{working, input.device()};
-    RowResult result{empty(input.sizes(), options),
+    RowResult result{empty(input.sizes(), options_of(input)),
                      plan.centered ? empty(Dims{plan.shape.rows}, options) : Tensor(),
                      empty(Dims{plan.shape.rows}, options)};
     if (!input.is_meta() && plan.shape.rows > 0) {
-        const Tensor x = contiguous_data(input, working), w = prepared(weight, working),
-                     b = prepared(bias, working);
+        const Tensor x = contiguous_data(input), w = prepared(weight, working), b = prepared(bias, working);
         const GilRelease released(2 * input.numel());
-        normalization_kernels().rows(working, x.raw_data(), data_or_null(w), data_or_null(b), plan.eps,
+        normalization_kernels().rows(x.dtype(), x.raw_data(), data_or_null(w), data_or_null(b), plan.eps,
                                      result.out.raw_data(), plan.centered ? result.mean.raw_data() : nullptr,
                                      result.rstd.raw_data(), plan.shape);
     }
-    result.out = cast(result.out, input.dtype());
     return result;
 }
 
@@ -136,17 +257,20 @@ Gradients differentiable_row_gradients(const Tensor& grad, const RowsSaved& s, c
 
 Gradients run_row_gradients(const Tensor& grad, const RowsSaved& s, const RowPlan& plan, const Needs& needs) {
     const Tensor input = s.input.get();
+    if (plan.channels_last)
+        return channel_gradients(grad, input, s.mean.get(), s.rstd.get(), restored(s.weight), needs,
+                                 group_channels(input, plan), true);
     const DType working = working_dtype(input.dtype());
     const TensorOptions options{working, input.device()};
-    const Tensor x = contiguous_data(input, working), g = contiguous_data(grad, working);
+    const Tensor x = contiguous_data(input), g = contiguous_data(grad, input.dtype());
     const Tensor w = prepared(restored(s.weight), working), mean = restored(s.mean), rstd = s.rstd.get();
     const int64_t channels = plan.shape.groups * plan.shape.channels;
-    Gradients result{needs[0] ? empty(input.sizes(), options) : Tensor(),
+    Gradients result{needs[0] ? empty(input.sizes(), options_of(input)) : Tensor(),
                      needs[1] ? empty(Dims{channels}, options) : Tensor(),
                      needs[2] ? empty(Dims{channels}, options) : Tensor()};
     if (input.is_meta()) return result;
     const GilRelease released(2 * input.numel());
-    normalization_kernels().rows_backward(working, g.raw_data(), x.raw_data(), data_or_null(mean),
+    normalization_kernels().rows_backward(x.dtype(), g.raw_data(), x.raw_data(), data_or_null(mean),
                                           rstd.raw_data(), data_or_null(w), data_or_null(result[0]),
                                           data_or_null(result[1]), data_or_null(result[2]), plan.shape);
     return result;
@@ -276,7 +400,8 @@ RowPlan group_plan(const Tensor& input, int64_t groups, double eps) {
             true,
             Dims{batch, groups, channels / groups * inner},
             Dims{batch, channels, inner},
-            Dims{1, channels, 1}};
+            Dims{1, channels, 1},
+            PlaneLayout(input, input.dim() - 2, input.dtype()).channels_last};
 }
 
 void check_channel_weight(const char* name, const Tensor& weight, const Tensor& input) {
@@ -311,13 +436,7 @@ TensorTriple native_group_norm(const Tensor& input, const Tensor& weight, const 
     return {outputs[0], outputs[1], outputs[2]};
 }
 
-// --- Channels: batch norm.
-
-kernels::ChannelShape channel_shape(const Tensor& input) {
-    kernels::ChannelShape shape{input.sizes()[0], input.sizes()[1], 1};
-    for (int64_t i = 2; i < input.dim(); ++i) shape.inner *= input.sizes()[i];
-    return shape;
-}
+// --- Batch norm.
 
 Dims all_but_channels(const Tensor& input) {
     Dims dims{0};
@@ -329,28 +448,6 @@ Dims channel_sizes(const Tensor& input) {
     Dims sizes(input.sizes().size(), 1);
     sizes[1] = input.sizes()[1];
     return sizes;
-}
-
-// a[c] * x + b[c] * y + shift[c]; y and b may be undefined.
-Tensor combine_channels(const Tensor& x, const Tensor& a, const Tensor& y, const Tensor& b,
-                        const Tensor& shift) {
-    const Tensor result = empty(x.sizes(), options_of(x));
-    if (x.is_meta() || x.numel() == 0) return result;
-    const GilRelease released(x.numel());
-    normalization_kernels().channels(x.dtype(), x.raw_data(), a.raw_data(), data_or_null(y), data_or_null(b),
-                                     shift.raw_data(), result.raw_data(), channel_shape(x));
-    return result;
-}
-
-// The mean and the biased variance of each channel.
-std::pair<Tensor, Tensor> channel_moments(const Tensor& x) {
-    const Dims sizes{x.sizes()[1]};
-    const std::pair<Tensor, Tensor> result{empty(sizes, options_of(x)), empty(sizes, options_of(x))};
-    if (x.is_meta()) return result;
-    const GilRelease released(2 * x.numel());
-    normalization_kernels().channel_moments(x.dtype(), x.raw_data(), result.first.raw_data(),
-                                            result.second.raw_data(), channel_shape(x));
-    return result;
 }
 
 void move_towards(const Tensor& running, const Tensor& value, double momentum) {
@@ -384,33 +481,6 @@ Gradients differentiable_batch_gradients(const Tensor& grad, const BatchSaved& s
             s.has_bias ? sum(grad, dims) : Tensor()};
 }
 
-Gradients run_batch_gradients(const Tensor& grad, const BatchSaved& s, const Needs& needs) {
-    const GradientsEnabled off(false);
-    const Tensor input = s.input.get();
-    const DType working = working_dtype(input.dtype());
-    const Tensor x = contiguous_data(input, working), g = contiguous_data(grad, working);
-    const Tensor mean = s.mean.get(), rstd = s.rstd.get();
-    const Tensor sums = empty(mean.sizes(), options_of(mean)),
-                 products = empty(mean.sizes(), options_of(mean));
-    if (!x.is_meta()) {
-        const GilRelease released(x.numel());
-        normalization_kernels().channel_sums(working, g.raw_data(), x.raw_data(), mean.raw_data(),
-                                             sums.raw_data(), products.raw_data(), channel_shape(x));
-    }
-    Gradients result{Tensor(), needs[1] ? products * rstd : Tensor(), needs[2] ? sums : Tensor()};
-    if (!needs[0]) return result;
-    const Tensor slope = s.weight.defined() ? to(s.weight.get(), working) * rstd : rstd;
-    if (!s.training) {
-        result[0] = combine_channels(g, slope, {}, {}, zeros_like(slope));
-        return result;
-    }
-    const Scalar count(
-        static_cast<double>(std::max<int64_t>(1, x.numel() / std::max<int64_t>(1, mean.numel()))));
-    const Tensor bend = -(slope * rstd * rstd * products) / count;
-    result[0] = combine_channels(g, slope, x, bend, -(slope * sums) / count - mean * bend);
-    return result;
-}
-
 void check_running(const char* name, const Tensor& tensor, int64_t channels) {
     check(!tensor.defined() || tensor.numel() == channels, name, " should contain ", channels,
           " elements not ", tensor.defined() ? tensor.numel() : 0);
@@ -430,23 +500,22 @@ TensorTriple native_batch_norm(const Tensor& input, const Tensor& weight, const 
     check(training || (running_mean.defined() && running_var.defined()),
           "running_mean and running_var must be defined in evaluation mode");
     const DType working = working_dtype(input.dtype());
+    const ChannelPlan plan = batch_channels(input);
     Tensor mean, variance, rstd, out;
     {
         const GradientsEnabled off(false);
-        const Tensor x = contiguous_data(input, working);
+        const Tensor x = plan.layout.arranged(input);
         if (training) {
-            std::tie(mean, variance) = channel_moments(x);
-            const double count =
-                static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(1, channels));
+            std::tie(mean, variance) = channel_moments(x, plan);
+            mean = view(mean, {channels}), variance = view(variance, {channels});
+            const double count = plan.group_elements();
             move_towards(running_mean, mean, momentum);
             move_towards(running_var, variance * Scalar(count / (count - 1)), momentum);
         } else {
             mean = to(detach(running_mean), working), variance = to(detach(running_var), working);
         }
         rstd = rsqrt(variance + Scalar(eps));
-        const Tensor slope = weight.defined() ? to(detach(weight), working) * rstd : rstd;
-        const Tensor shift = bias.defined() ? to(detach(bias), working) - mean * slope : -(mean * slope);
-        out = to(combine_channels(x, slope, {}, {}, shift), input.dtype());
+        out = normalize_channels(x, mean, rstd, weight, bias, plan);
     }
     const Tensor inputs[] = {input, weight, bias};
     record("NativeBatchNormBackward0", TensorSpan(inputs), TensorSpan(&out, 1), [&] {
@@ -454,7 +523,9 @@ TensorTriple native_batch_norm(const Tensor& input, const Tensor& weight, const 
                                bias.defined(), eps}](const Tensor& grad, const Needs& needs) -> Gradients {
             if (gradients_wanted({grad, s.input.get(), restored(s.weight)}))
                 return differentiable_batch_gradients(grad, s);
-            return run_batch_gradients(grad, s, needs);
+            const Tensor input = s.input.get();
+            return channel_gradients(grad, input, s.mean.get(), s.rstd.get(), restored(s.weight), needs,
+                                     batch_channels(input), s.training);
         };
     });
     const DType dtype = statistics_dtype(input, weight);

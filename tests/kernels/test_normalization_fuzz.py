@@ -56,20 +56,29 @@ def reference(
 
 
 def run(
-    kind: str, x: np.ndarray, g: np.ndarray, weight: np.ndarray, bias: np.ndarray, groups: int
+    kind: str, x: Tensor, g: Tensor, weight: Tensor, bias: Tensor, groups: int, channels_last: bool = False
 ) -> list[Tensor]:
-    leaves = [rushlight.from_numpy(v.copy()).requires_grad_() for v in (x, weight, bias)]
+    memory = rushlight.channels_last if channels_last else rushlight.contiguous_format
+    leaves = [v.clone().contiguous(memory_format=memory) if v.dim() == 4 else v for v in (x, weight, bias)]
+    leaves = [v.detach().requires_grad_() for v in leaves]
     out = apply(kind, *leaves, groups)
-    out.backward(rushlight.from_numpy(g))
+    out.backward(g)
     return [out.detach(), *(leaf.grad for leaf in leaves)]
 
 
-def draw(random: np.random.Generator, kind: str, shape: tuple[int, ...], dtype: str) -> list[np.ndarray]:
+def draw(random: np.random.Generator, kind: str, shape: tuple[int, ...], dtype: str) -> list[Tensor]:
     width = shape[-1] if kind in ("layer", "rms") else shape[1]
     sizes = [shape, shape, (width,), (width,)]
-    values = [random.standard_normal(size).astype(dtype) for size in sizes]
+    values = [random.standard_normal(size) for size in sizes]
     values[0] += 3
-    return values
+    return [rushlight.tensor(value, dtype=getattr(rushlight, dtype)) for value in values]
+
+
+def wide(tensor: Tensor) -> np.ndarray:
+    return tensor.double().numpy()
+
+
+TOLERANCE = {"float64": 1e-9, "float32": 2e-4, "float16": 4e-3, "bfloat16": 3e-2}
 
 
 @settings(max_examples=120, deadline=None)
@@ -79,11 +88,21 @@ def draw(random: np.random.Generator, kind: str, shape: tuple[int, ...], dtype: 
     groups=st.integers(1, 4),
     channels=st.integers(1, 20),
     inner=st.sampled_from([(), (1,), (3,), (17,), (64,), (5, 7), (100,)]),
-    dtype=st.sampled_from(["float32", "float64"]),
+    dtype=st.sampled_from(sorted(TOLERANCE)),
+    channels_last=st.booleans(),
+    threads=st.sampled_from([1, 2, 3, 8]),
     seed=st.integers(0, 1000),
 )
 def test_values_and_gradients(
-    kind: str, batch: int, groups: int, channels: int, inner: tuple[int, ...], dtype: str, seed: int
+    kind: str,
+    batch: int,
+    groups: int,
+    channels: int,
+    inner: tuple[int, ...],
+    dtype: str,
+    channels_last: bool,
+    threads: int,
+    seed: int,
 ) -> None:
     shape = (batch, groups * channels, *inner)
     per_statistic = np.prod([shape[a] for a in statistics_axes(kind, len(shape))], dtype=int)
@@ -92,13 +111,51 @@ def test_values_and_gradients(
     if per_statistic < 4 or (kind == "instance" and not inner):
         shape, inner = (batch + 4, groups * channels, 8), (8,)
     values = draw(np.random.default_rng(seed), kind, shape, dtype)
-    expected = reference(kind, *(v.astype(np.float64) for v in values), groups)
-    tolerance = 1e-9 if dtype == "float64" else 2e-4
-    for mine, theirs in zip(run(kind, *values, groups), expected, strict=True):
+    expected = reference(kind, *(wide(v) for v in values), groups)
+    tolerance = TOLERANCE[dtype]
+    before = rushlight.get_num_threads()
+    rushlight.set_num_threads(threads)
+    try:
+        found = run(kind, *values, groups, channels_last)
+    finally:
+        rushlight.set_num_threads(before)
+    if channels_last and len(shape) == 4 and kind in ("batch", "group"):
+        assert found[0].is_contiguous(memory_format=rushlight.channels_last)
+    for mine, theirs in zip(found, expected, strict=True):
         if mine is None:  # rms_norm has no bias
             continue
         scale = tolerance * max(1.0, float(np.abs(theirs).max()))
-        np.testing.assert_allclose(mine.numpy(), theirs, rtol=tolerance, atol=scale)
+        np.testing.assert_allclose(wide(mine), theirs, rtol=tolerance, atol=scale)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.tuples(*(st.integers(1, 9) for _ in range(4))),
+    dtype=st.sampled_from(sorted(TOLERANCE)),
+    channels_last=st.booleans(),
+    affine=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_batch_norm_with_given_statistics(
+    shape: tuple[int, ...], dtype: str, channels_last: bool, affine: bool, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    x, g, weight, bias = draw(random, "batch", shape, dtype)
+    if channels_last:
+        x = x.contiguous(memory_format=rushlight.channels_last)
+    x.requires_grad_()
+    mean, variance = rushlight.tensor(random.random((2, shape[1])) + 1).float()
+    out = F.batch_norm(x, mean, variance, *((weight, bias) if affine else ()))
+    (gradient,) = rushlight.autograd.grad(out, x, g)
+    column = (-1, 1, 1)
+    scale = 1 / np.sqrt(wide(variance).reshape(column) + 1e-5)
+    shift = wide(bias).reshape(column) if affine else 0
+    if affine:
+        scale = scale * wide(weight).reshape(column)
+    tolerance = {"rtol": TOLERANCE[dtype], "atol": 5 * TOLERANCE[dtype]}
+    expected = (wide(x.detach()) - wide(mean).reshape(column)) * scale + shift
+    np.testing.assert_allclose(wide(out.detach()), expected, **tolerance)
+    np.testing.assert_allclose(wide(gradient), wide(g) * scale, **tolerance)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -123,19 +180,20 @@ def test_batch_statistics_far_from_zero(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shape", [(3000, 24, 1), (40, 24, 300), (1, 24, 9000)])
-def test_equal_bits_for_any_number_of_threads(kind: str, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("shape", [(3000, 24, 1), (40, 24, 300), (1, 24, 9000), (9, 24, 70, 40)])
+def test_equal_bits_for_any_number_of_threads(kind: str, dtype: str, shape: tuple[int, ...]) -> None:
     if kind in ("layer", "instance", "rms") and shape[-1] == 1:
         shape = (3000, 1, 24)
-    values = draw(np.random.default_rng(0), kind, shape, "float32")
+    values = draw(np.random.default_rng(0), kind, shape, dtype)
     before = rushlight.get_num_threads()
     results = []
     try:
         for threads in (1, 2, 3, 8):
             rushlight.set_num_threads(threads)
             groups = 4 if shape[1] % 4 == 0 else 1
-            found = [t for t in run(kind, *values, groups) if t is not None]
-            results.append(b"".join(t.numpy().tobytes() for t in found))
+            found = [t for t in run(kind, *values, groups, channels_last=True) if t is not None]
+            results.append(b"".join(wide(t).tobytes() for t in found))
     finally:
         rushlight.set_num_threads(before)
     assert len(set(results)) == 1

@@ -1,5 +1,5 @@
 // Normalization loops. Sums run in vector lanes; variances are taken about the mean, in a second pass over a
-// row that is still in cache.
+// row that is still in cache. S is the type of the elements, T the one they are computed in.
 #include "kernels/normalization.h"
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/threads.h"
-#include "kernels/cpu/lines.h"
+#include "kernels/cpu/half_lines.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
@@ -50,12 +50,12 @@ T line_sum(int64_t size, Term&& term) {
     return line_sums<T>(size, [&](int64_t i, int64_t n) { return Pair<Vec<T>>{term(i, n), zero}; }).first;
 }
 
-template <class T, class Value>
-void write_line(T* y, int64_t size, Value&& value) {
-    constexpr int64_t width = Vec<T>::size;
+template <class S, class Value>
+void write_line(S* y, int64_t size, Value&& value) {
+    constexpr int64_t width = Vec<Compute<S>>::size;
     int64_t i = 0;
-    for (; i + width <= size; i += width) value(i, width).store(y + i);
-    if (i < size) value(i, size - i).store(y + i, size - i);
+    for (; i + width <= size; i += width) store_lanes(value(i, width), y, i, width);
+    if (i < size) store_lanes(value(i, size - i), y, i, size - i);
 }
 
 template <class Body>
@@ -67,14 +67,14 @@ void for_each(int64_t count, int64_t size, Body&& body) {
 }
 
 // x - mean, zero in the lanes beyond `count`.
-template <class T>
-Vec<T> deviation(const T* x, int64_t i, int64_t count, T mean) {
+template <class S, class T = Compute<S>>
+Vec<T> deviation(const S* x, int64_t i, int64_t count, T mean) {
     const Vec<T> difference = load_lanes(x, i, count) - Vec<T>(mean);
     return count == Vec<T>::size ? difference : first_lanes(difference, count);
 }
 
-template <class T>
-void normalize_row(const T* x, T* y, T mean, T rstd, const T* weight, const T* bias, const RowShape& shape) {
+template <class S, class T = Compute<S>>
+void normalize_row(const S* x, S* y, T mean, T rstd, const T* weight, const T* bias, const RowShape& shape) {
     const int64_t size = shape.channels * shape.inner;
     const Vec<T> center(mean), scale(rstd);
     if (shape.inner == 1) {
@@ -94,12 +94,12 @@ void normalize_row(const T* x, T* y, T mean, T rstd, const T* weight, const T* b
     }
 }
 
-template <class T>
-void run_rows(const T* in, const T* weight, const T* bias, double epsilon, T* out, T* means, T* rstds,
+template <class S, class T = Compute<S>>
+void run_rows(const S* in, const T* weight, const T* bias, double epsilon, S* out, T* means, T* rstds,
               const RowShape& shape) {
     const int64_t size = shape.channels * shape.inner;
     for_each(shape.rows, size, [&](int64_t row) {
-        const T* x = in + row * size;
+        const S* x = in + row * size;
         T mean = 0;
         if (means != nullptr) {
             mean = line_sum<T>(size, [&](int64_t i, int64_t n) { return load_lanes(x, i, n); }) /
@@ -120,39 +120,55 @@ void run_rows(const T* in, const T* weight, const T* bias, double epsilon, T* ou
 
 void rows(DType dtype, const void* in, const void* weight, const void* bias, double epsilon, void* out,
           void* mean, void* rstd, const RowShape& shape) {
-    visit_float(dtype, [&](auto zero) {
-        using T = decltype(zero);
-        run_rows(static_cast<const T*>(in), static_cast<const T*>(weight), static_cast<const T*>(bias),
-                 epsilon, static_cast<T*>(out), static_cast<T*>(mean), static_cast<T*>(rstd), shape);
+    visit_floating(dtype, [&]<class S>(TypeTag<S>) {
+        using T = Compute<S>;
+        run_rows(static_cast<const S*>(in), static_cast<const T*>(weight), static_cast<const T*>(bias),
+                 epsilon, static_cast<S*>(out), static_cast<T*>(mean), static_cast<T*>(rstd), shape);
     });
 }
 
-// --- Channels of [outer, channels, inner], summed over the other two.
+// --- Channels of [samples, outer, channels, inner], summed over outer and inner.
 
-// Cuts the rows and channels into parts, by the shape alone. What the parts of the rows find for a channel is
-// to be combined in their order.
+// Cuts each sample's rows, of which there are `outer`, and its channels into parts, by the shape alone. What
+// the parts of the rows find for a channel is to be combined in their order.
 struct ChannelParts {
     explicit ChannelParts(const ChannelShape& s) : shape(s) {
         const int64_t total = std::max<int64_t>(1, s.outer * s.channels * s.inner);
         row_step = ceiling(std::max<int64_t>(1, s.outer),
                            std::clamp<int64_t>(total / (4 * parallel_grain), 1, max_row_parts));
-        row_parts = ceiling(s.outer, row_step);
+        row_parts = ceiling(std::max<int64_t>(1, s.outer), row_step);
         channel_step = ceiling(4 * parallel_grain, std::max<int64_t>(1, row_step * s.inner));
         channel_step = std::max(channel_step, ceiling(1024, std::max<int64_t>(1, s.inner)));
         channel_parts = ceiling(s.channels, channel_step);
     }
 
-    // Calls body(part, {first row, last row}, {first channel, last channel}) for every part.
+    // Calls body(part, {first row, last row}, {first channel, last channel}) for every part; rows are counted
+    // over all samples.
     template <class Body>
     void for_each(Body&& body) const {
-        parallel_for(0, row_parts * channel_parts, 1, [&](int64_t first, int64_t last) {
+        parallel_for(0, all_row_parts() * channel_parts, 1, [&](int64_t first, int64_t last) {
             for (; first < last; ++first) {
-                const int64_t part = first / channel_parts, row = part * row_step,
+                const int64_t part = first / channel_parts, sample = part / row_parts * shape.outer,
+                              row = part % row_parts * row_step,
                               channel = first % channel_parts * channel_step;
-                body(part, Range{row, std::min(shape.outer, row + row_step)},
+                body(part, Range{sample + row, sample + std::min(shape.outer, row + row_step)},
                      Range{channel, std::min(shape.channels, channel + channel_step)});
             }
         });
+    }
+
+    int64_t all_row_parts() const { return shape.samples * row_parts; }
+
+    // From what each part of rows found of each channel, that of all parts of a sample: [samples, channels].
+    template <class Found>
+    std::vector<Found> combine(const std::vector<Found>& partial) const {
+        std::vector<Found> totals(static_cast<size_t>(shape.samples * shape.channels));
+        for (int64_t part = 0; part < all_row_parts(); ++part) {
+            Found* const total = totals.data() + part / row_parts * shape.channels;
+            const Found* const found = partial.data() + part * shape.channels;
+            for (int64_t c = 0; c < shape.channels; ++c) total[c] += found[c];
+        }
+        return totals;
     }
 
     struct Range {
@@ -167,8 +183,21 @@ struct ChannelParts {
 };
 using Range = ChannelParts::Range;
 
-constexpr int64_t block_rows = 64;  // rows of single elements that are summed in T, before they are in double
+constexpr int64_t block_rows =
+    256;  // rows of single elements that are summed in T, before they are in double
 constexpr int64_t block_columns = 256;  // neighbouring channels worked on together
+
+// Calls body(column, columns, vectors) with four vectors' columns at a time, whose sums do not wait for each
+// other, and then with one's.
+template <class T, class Body>
+void for_each_strip(int64_t column, int64_t width, Body&& body) {
+    constexpr int64_t size = Vec<T>::size;
+    const int64_t end = column + width;
+    for (; column + 4 * size <= end; column += 4 * size)
+        body(column, 4 * size, std::integral_constant<int, 4>{});
+    for (; column < end; column += size)
+        body(column, std::min(size, end - column), std::integral_constant<int, 1>{});
+}
 
 // Calls body(row, rows, column, columns) for the blocks of a part, row by row.
 template <class Body>
@@ -182,10 +211,11 @@ void for_each_block(Range rows, Range columns, Body&& body) {
 // What the gradient of a normalization sums over each channel: g, and g (x - mean) rstd. Where `groups` is 0
 // a mean belongs to a channel; otherwise mean and rstd belong to one of that many groups of channels in each
 // row. A null mean stands for 0, a null rstd for 1.
-template <class T>
+template <class S>
 struct GradientSums {
-    const T* gradient;
-    const T* in;
+    using T = Compute<S>;
+    const S* gradient;
+    const S* in;
     const T* mean;
     const T* rstd;
     int64_t groups;
@@ -195,7 +225,7 @@ struct GradientSums {
 
     void run() const {
         const ChannelParts parts(shape);
-        std::vector<Pair<double>> partial(static_cast<size_t>(parts.row_parts * shape.channels));
+        std::vector<Pair<double>> partial(static_cast<size_t>(parts.all_row_parts() * shape.channels));
         parts.for_each([&](int64_t part, Range rows, Range channels) {
             Pair<double>* const target = partial.data() + part * shape.channels;
             if (shape.inner != 1) return lines(rows, channels, target);
@@ -206,12 +236,10 @@ struct GradientSums {
                 }
             });
         });
-        for (int64_t c = 0; c < shape.channels; ++c) {
-            Pair<double> total{0, 0};
-            for (int64_t part = 0; part < parts.row_parts; ++part)
-                total += partial[static_cast<size_t>(part * shape.channels + c)];
-            if (sums != nullptr) sums[c] = static_cast<T>(total.first);
-            if (products != nullptr) products[c] = static_cast<T>(total.second);
+        const auto totals = parts.combine(partial);
+        for (size_t c = 0; c < totals.size(); ++c) {
+            if (sums != nullptr) sums[c] = static_cast<T>(totals[c].first);
+            if (products != nullptr) products[c] = static_cast<T>(totals[c].second);
         }
     }
 
@@ -219,9 +247,12 @@ struct GradientSums {
     int64_t group_end(int64_t channel) const {
         return groups == 0 ? shape.channels : (channel / group_size() + 1) * group_size();
     }
+    const T* channel_means(int64_t row) const {
+        return mean == nullptr ? nullptr : mean + row / shape.outer * shape.channels;
+    }
     T center(int64_t row, int64_t c) const {
         if (mean == nullptr) return 0;
-        return groups == 0 ? mean[c] : mean[row * groups + c / group_size()];
+        return groups == 0 ? channel_means(row)[c] : mean[row * groups + c / group_size()];
     }
     T scale(int64_t row, int64_t c) const {
         return rstd == nullptr ? T(1) : rstd[row * groups + c / group_size()];
@@ -248,36 +279,43 @@ struct GradientSums {
             centers[i] = by_channel ? T(0) : center(row + i, column);
             scales[i] = scale(row + i, column);
         }
-        const T *g = gradient + row * shape.channels, *x = in + row * shape.channels;
-        for (int64_t j = column; j < column + width; j += Vec<T>::size) {
-            const int64_t n = std::min<int64_t>(Vec<T>::size, column + width - j);
-            const Vec<T> own_center = by_channel && mean != nullptr ? load_lanes(mean, j, n) : Vec<T>(T(0));
-            Vec<T> sum(T(0)), product(T(0));
-            for (int64_t i = 0; i < height; ++i) {
-                const Vec<T> slope = load_lanes(g + i * shape.channels, j, n);
-                const Vec<T> middle = by_channel ? own_center : Vec<T>(centers[i]);
-                sum += slope;
-                product += slope * (load_lanes(x + i * shape.channels, j, n) - middle) * Vec<T>(scales[i]);
+        const S *g = gradient + row * shape.channels, *x = in + row * shape.channels;
+        const T* const means = by_channel ? channel_means(row) : nullptr;
+        for_each_strip<T>(column, width, [&](int64_t j, int64_t columns, auto vectors) {
+            constexpr int64_t size = Vec<T>::size;
+            const int64_t n = std::min(size, columns);
+            Vec<T> middle[vectors], sum[vectors], product[vectors];
+            for (int64_t v = 0; v < vectors; ++v) {
+                middle[v] = means != nullptr ? load_lanes(means, j + v * size, n) : Vec<T>(T(0));
+                sum[v] = product[v] = Vec<T>(T(0));
             }
-            T sums_of[Vec<T>::size], products_of[Vec<T>::size];
-            sum.store(sums_of);
-            product.store(products_of);
-            for (int64_t lane = 0; lane < n; ++lane)
-                target[j + lane] += {double(sums_of[lane]), double(products_of[lane])};
-        }
+            for (int64_t i = 0; i < height; ++i)
+                for (int64_t v = 0; v < vectors; ++v) {
+                    const int64_t at = j + v * size;
+                    if (!by_channel) middle[v] = Vec<T>(centers[i]);
+                    const Vec<T> slope = load_lanes(g + i * shape.channels, at, n);
+                    const Vec<T> distance = load_lanes(x + i * shape.channels, at, n) - middle[v];
+                    sum[v] += slope;
+                    product[v] += by_channel ? slope * distance : slope * distance * Vec<T>(scales[i]);
+                }
+            for (int64_t v = 0; v < vectors; ++v)
+                for (int lane = 0; lane < n; ++lane)
+                    target[j + v * size + lane] += {double(sum[v][lane]), double(product[v][lane])};
+        });
     }
 };
 
 // All gradients of a normalization of rows in one pass over them: what the weights' sum over rows is found by
 // parts, cut by the shape alone, and the parts are combined in their order.
-template <class T>
+template <class S>
 struct RowGradients {
-    const T* gradient;
-    const T* in;
+    using T = Compute<S>;
+    const S* gradient;
+    const S* in;
     const T* means;  // null stands for zeros
     const T* rstds;
     const T* weight;  // may be null
-    T* in_gradient;
+    S* in_gradient;
     T* weight_gradient;  // may be null
     T* bias_gradient;    // may be null
     const RowShape& shape;
@@ -320,8 +358,8 @@ struct RowGradients {
     template <int Number>
     void rows_of_columns(int64_t row, T* sums, T* products) const {
         const int64_t size = shape.channels;
-        const T *const g = gradient + row * size, *const x = in + row * size;
-        T* const out = in_gradient + row * size;
+        const S *const g = gradient + row * size, *const x = in + row * size;
+        S* const out = in_gradient + row * size;
         Terms of[Number];
         for (int k = 0; k < Number; ++k) {
             const T center = mean(row + k);
@@ -389,7 +427,8 @@ struct RowGradients {
     void row_of_lines(int64_t row, Pair<T>* found) const {
         const int64_t line = shape.inner, size = shape.channels * line;
         const T* const scale = weight == nullptr ? nullptr : weight + row % shape.groups * shape.channels;
-        const T *const g = gradient + row * size, *const x = in + row * size, center = mean(row);
+        const S *const g = gradient + row * size, *const x = in + row * size;
+        const T center = mean(row);
         Pair<T> sums{0, 0};
         for (int64_t c = 0; c < shape.channels; ++c) {
             found[c] = line_sums<T>(line, [&](int64_t i, int64_t n) {
@@ -412,15 +451,17 @@ struct RowGradients {
 };
 
 // The input's gradient alone.
-template <class T>
-void rows_in_backward(const RowGradients<T>& a) {
+template <class S>
+void rows_in_backward(const RowGradients<S>& a) {
+    using T = Compute<S>;
     const int64_t size = a.shape.channels * a.shape.inner;
     const int64_t lines = a.shape.inner == 1 ? 1 : a.shape.channels,
                   line = size / std::max<int64_t>(1, lines);
     for_each(a.shape.rows, size, [&](int64_t row) {
         const T* const weight =
             a.weight == nullptr ? nullptr : a.weight + row % a.shape.groups * a.shape.channels;
-        const T *const g = a.gradient + row * size, *const x = a.in + row * size, center = a.mean(row);
+        const S *const g = a.gradient + row * size, *const x = a.in + row * size;
+        const T center = a.mean(row);
         const auto weighted = [&](int64_t c, int64_t i, int64_t n) {
             const Vec<T> gradient = load_lanes(g, c * line + i, n);
             if (weight == nullptr) return gradient;
@@ -442,22 +483,22 @@ void rows_in_backward(const RowGradients<T>& a) {
     });
 }
 
-template <class T>
-void rows_weight_backward(const RowGradients<T>& a) {
+template <class S>
+void rows_weight_backward(const RowGradients<S>& a) {
     const int64_t groups = std::max<int64_t>(1, a.shape.groups);
-    const ChannelShape channels{a.shape.rows / groups, groups * a.shape.channels, a.shape.inner};
-    GradientSums<T>{a.gradient, a.in, a.means, a.rstds, groups, a.bias_gradient, a.weight_gradient, channels}
+    const ChannelShape channels{1, a.shape.rows / groups, groups * a.shape.channels, a.shape.inner};
+    GradientSums<S>{a.gradient, a.in, a.means, a.rstds, groups, a.bias_gradient, a.weight_gradient, channels}
         .run();
 }
 
 void rows_backward(DType dtype, const void* gradient, const void* in, const void* mean, const void* rstd,
                    const void* weight, void* in_gradient, void* weight_gradient, void* bias_gradient,
                    const RowShape& shape) {
-    visit_float(dtype, [&](auto zero) {
-        using T = decltype(zero);
-        RowGradients<T> wanted{
-            static_cast<const T*>(gradient),  static_cast<const T*>(in),      static_cast<const T*>(mean),
-            static_cast<const T*>(rstd),      static_cast<const T*>(weight),  static_cast<T*>(in_gradient),
+    visit_floating(dtype, [&]<class S>(TypeTag<S>) {
+        using T = Compute<S>;
+        RowGradients<S> wanted{
+            static_cast<const S*>(gradient),  static_cast<const S*>(in),      static_cast<const T*>(mean),
+            static_cast<const T*>(rstd),      static_cast<const T*>(weight),  static_cast<S*>(in_gradient),
             static_cast<T*>(weight_gradient), static_cast<T*>(bias_gradient), shape};
         const bool weights = weight_gradient != nullptr || bias_gradient != nullptr;
         const bool joined = weights && in_gradient != nullptr &&
@@ -471,10 +512,10 @@ void rows_backward(DType dtype, const void* gradient, const void* in, const void
 
 void channel_sums(DType dtype, const void* gradient, const void* in, const void* mean, void* sums,
                   void* products, const ChannelShape& shape) {
-    visit_float(dtype, [&](auto zero) {
-        using T = decltype(zero);
-        GradientSums<T>{static_cast<const T*>(gradient),
-                        static_cast<const T*>(in),
+    visit_floating(dtype, [&]<class S>(TypeTag<S>) {
+        using T = Compute<S>;
+        GradientSums<S>{static_cast<const S*>(gradient),
+                        static_cast<const S*>(in),
                         static_cast<const T*>(mean),
                         nullptr,
                         0,
@@ -494,19 +535,24 @@ struct Moments {
         squares += other_squares + delta * delta * (count * more / total);
         count = total;
     }
+    Moments& operator+=(const Moments& other) {
+        if (other.count > 0) combine(other.count, other.mean, other.squares);
+        return *this;
+    }
 };
 
 // Means and biased variances of channels: each line or block of rows about its own mean while it is in cache.
-template <class T>
+template <class S>
 struct ChannelMoments {
-    const T* in;
+    using T = Compute<S>;
+    const S* in;
     T* mean;
     T* variance;
     const ChannelShape& shape;
 
     void run() const {
         const ChannelParts parts(shape);
-        std::vector<Moments> partial(static_cast<size_t>(parts.row_parts * shape.channels));
+        std::vector<Moments> partial(static_cast<size_t>(parts.all_row_parts() * shape.channels));
         parts.for_each([&](int64_t part, Range rows, Range channels) {
             Moments* const target = partial.data() + part * shape.channels;
             if (shape.inner != 1) return lines(rows, channels, target);
@@ -514,12 +560,9 @@ struct ChannelMoments {
                 block(row, height, column, width, target);
             });
         });
-        for (int64_t c = 0; c < shape.channels; ++c) {
-            Moments total;
-            for (int64_t part = 0; part < parts.row_parts; ++part) {
-                const Moments& found = partial[static_cast<size_t>(part * shape.channels + c)];
-                if (found.count > 0) total.combine(found.count, found.mean, found.squares);
-            }
+        const auto totals = parts.combine(partial);
+        for (size_t c = 0; c < totals.size(); ++c) {
+            const Moments& total = totals[c];
             const double nothing = std::numeric_limits<double>::quiet_NaN();
             mean[c] = static_cast<T>(total.count == 0 ? nothing : total.mean);
             variance[c] = static_cast<T>(total.count == 0 ? nothing : total.squares / total.count);
@@ -532,7 +575,7 @@ struct ChannelMoments {
             for (int64_t c = channels.begin; c < channels.end; ++c)
                 for (int64_t begin = 0; begin < shape.inner; begin += longest) {
                     const int64_t size = std::min(longest, shape.inner - begin);
-                    const T* x = in + (row * shape.channels + c) * shape.inner + begin;
+                    const S* x = in + (row * shape.channels + c) * shape.inner + begin;
                     const T middle =
                         line_sum<T>(size, [&](int64_t i, int64_t n) { return load_lanes(x, i, n); }) /
                         static_cast<T>(size);
@@ -546,25 +589,28 @@ struct ChannelMoments {
     }
 
     void block(int64_t row, int64_t height, int64_t column, int64_t width, Moments* target) const {
-        const Vec<T> count(static_cast<T>(height));
-        for (int64_t j = column; j < column + width; j += Vec<T>::size) {
-            const int64_t n = std::min<int64_t>(Vec<T>::size, column + width - j);
-            const T* const x = in + row * shape.channels;
-            Vec<T> middle(T(0)), sum(T(0)), squares(T(0));
-            for (int64_t i = 0; i < height; ++i) middle += load_lanes(x + i * shape.channels, j, n);
-            middle = middle / count;
-            for (int64_t i = 0; i < height; ++i) {
-                const Vec<T> d = load_lanes(x + i * shape.channels, j, n) - middle;
-                sum += d;
-                squares += d * d;
-            }
-            T middles[Vec<T>::size], sums[Vec<T>::size], totals[Vec<T>::size];
-            middle.store(middles);
-            sum.store(sums);
-            squares.store(totals);
-            for (int64_t lane = 0; lane < n; ++lane)
-                add(target[j + lane], height, middles[lane], sums[lane], totals[lane]);
-        }
+        const S* const x = in + row * shape.channels;
+        for_each_strip<T>(column, width, [&](int64_t j, int64_t columns, auto vectors) {
+            constexpr int64_t size = Vec<T>::size;
+            const int64_t n = std::min(size, columns);
+            const auto element = [&](int64_t i, int64_t v) {
+                return load_lanes(x + i * shape.channels, j + v * size, n);
+            };
+            Vec<T> middle[vectors], sum[vectors], squares[vectors];
+            for (int64_t v = 0; v < vectors; ++v) middle[v] = sum[v] = squares[v] = Vec<T>(T(0));
+            for (int64_t i = 0; i < height; ++i)
+                for (int64_t v = 0; v < vectors; ++v) middle[v] += element(i, v);
+            for (int64_t v = 0; v < vectors; ++v) middle[v] = middle[v] / Vec<T>(static_cast<T>(height));
+            for (int64_t i = 0; i < height; ++i)
+                for (int64_t v = 0; v < vectors; ++v) {
+                    const Vec<T> d = element(i, v) - middle[v];
+                    sum[v] += d;
+                    squares[v] = fma(d, d, squares[v]);
+                }
+            for (int64_t v = 0; v < vectors; ++v)
+                for (int lane = 0; lane < n; ++lane)
+                    add(target[j + v * size + lane], height, middle[v][lane], sum[v][lane], squares[v][lane]);
+        });
     }
 
     // Elements whose deviations from `middle`, about their mean, add up to `sum` and their squares to
@@ -577,40 +623,89 @@ struct ChannelMoments {
 };
 
 void channel_moments(DType dtype, const void* in, void* mean, void* variance, const ChannelShape& shape) {
-    visit_float(dtype, [&](auto zero) {
-        using T = decltype(zero);
-        ChannelMoments<T>{static_cast<const T*>(in), static_cast<T*>(mean), static_cast<T*>(variance), shape}
+    visit_floating(dtype, [&]<class S>(TypeTag<S>) {
+        using T = Compute<S>;
+        ChannelMoments<S>{static_cast<const S*>(in), static_cast<T*>(mean), static_cast<T*>(variance), shape}
             .run();
     });
 }
 
-template <class T>
-void run_channels(const T* x, const T* a, const T* y, const T* b, const T* shift, T* out,
-                  const ChannelShape& shape) {
-    if (shape.inner == 1)
-        return for_each(shape.outer, shape.channels, [&](int64_t row) {
-            const int64_t at = row * shape.channels;
-            write_line(out + at, shape.channels, [&](int64_t i, int64_t n) {
-                const Vec<T> value = load_lanes(x + at, i, n) * load_lanes(a, i, n) + load_lanes(shift, i, n);
-                return y == nullptr ? value : value + load_lanes(y + at, i, n) * load_lanes(b, i, n);
-            });
+// out = a[c] * x + b[c] * y + shift[c]; `Joined` says whether there is a y.
+template <class S, bool Joined>
+struct ChannelMap {
+    using T = Compute<S>;
+    const S* x;
+    const T* a;
+    const S* y;
+    const T* b;
+    const T* shift;
+    S* out;
+    const ChannelShape& shape;
+
+    void run() const { shape.inner == 1 ? rows() : lines(); }
+
+    Vec<T> value(int64_t at, int64_t n, Vec<T> slope, Vec<T> second, Vec<T> offset) const {
+        const Vec<T> first = fma(load_lanes(x, at, n), slope, offset);
+        if constexpr (!Joined) return first;
+        return fma(load_lanes(y, at, n), second, first);
+    }
+
+    void rows() const {
+        const int64_t step = (parallel_grain + shape.channels - 1) / shape.channels,
+                      blocks = (shape.outer + step - 1) / step;
+        parallel_for(0, shape.samples * blocks, 1, [&](int64_t first, int64_t last) {
+            for (; first < last; ++first) {
+                const int64_t sample = first / blocks, row = first % blocks * step;
+                rows_of(sample, row, std::min(shape.outer, row + step));
+            }
         });
-    for_each(shape.outer * shape.channels, shape.inner, [&](int64_t line) {
-        const int64_t at = line * shape.inner, c = line % shape.channels;
-        const Vec<T> slope(a[c]), second(b == nullptr ? T(0) : b[c]), offset(shift[c]);
-        write_line(out + at, shape.inner, [&](int64_t i, int64_t n) {
-            const Vec<T> value = load_lanes(x + at, i, n) * slope + offset;
-            return y == nullptr ? value : value + load_lanes(y + at, i, n) * second;
+    }
+    void rows_of(int64_t sample, int64_t first, int64_t last) const {
+        constexpr int64_t size = Vec<T>::size;
+        const int64_t own = sample * shape.channels, top = sample * shape.outer * shape.channels;
+        for_each_strip<T>(0, shape.channels, [&](int64_t j, int64_t columns, auto vectors) {
+            const int64_t n = std::min(size, columns);
+            Vec<T> slope[vectors], second[vectors], offset[vectors];
+            for (int64_t v = 0; v < vectors; ++v) {
+                const int64_t c = own + j + v * size;
+                slope[v] = load_lanes(a, c, n);
+                offset[v] = load_lanes(shift, c, n);
+                if constexpr (Joined) second[v] = load_lanes(b, c, n);
+            }
+            for (int64_t row = first; row < last; ++row)
+                for (int64_t v = 0; v < vectors; ++v) {
+                    const int64_t at = top + row * shape.channels + j + v * size;
+                    store_lanes(value(at, n, slope[v], second[v], offset[v]), out, at, n);
+                }
         });
-    });
-}
+    }
+
+    void lines() const {
+        for_each(shape.samples * shape.outer * shape.channels, shape.inner, [&](int64_t line) {
+            const int64_t at = line * shape.inner, channel = line % shape.channels,
+                          c = line / shape.channels / shape.outer * shape.channels + channel;
+            const Vec<T> slope(a[c]), second(Joined ? b[c] : T(0)), offset(shift[c]);
+            write_line(out + at, shape.inner,
+                       [&](int64_t i, int64_t n) { return value(at + i, n, slope, second, offset); });
+        });
+    }
+};
 
 void channels(DType dtype, const void* x, const void* a, const void* y, const void* b, const void* shift,
               void* out, const ChannelShape& shape) {
-    visit_float(dtype, [&](auto zero) {
-        using T = decltype(zero);
-        run_channels(static_cast<const T*>(x), static_cast<const T*>(a), static_cast<const T*>(y),
-                     static_cast<const T*>(b), static_cast<const T*>(shift), static_cast<T*>(out), shape);
+    visit_floating(dtype, [&]<class S>(TypeTag<S>) {
+        using T = Compute<S>;
+        const auto run = [&](auto joined) {
+            ChannelMap<S, joined>{static_cast<const S*>(x),
+                                  static_cast<const T*>(a),
+                                  static_cast<const S*>(y),
+                                  static_cast<const T*>(b),
+                                  static_cast<const T*>(shift),
+                                  static_cast<S*>(out),
+                                  shape}
+                .run();
+        };
+        y == nullptr ? run(std::false_type{}) : run(std::true_type{});
     });
 }
 
