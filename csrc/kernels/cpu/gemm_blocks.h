@@ -217,7 +217,8 @@ class BlockedProduct {
         else
             return 1;
     }();
-    static constexpr int64_t least_units = 16;  // wanted for an even load
+    static constexpr int64_t least_units = 16;       // wanted for an even load
+    static constexpr int64_t cached_block = 393216;  // bytes of A that stay in the second cache
 
     // A small product of operands that need no packing: nothing but tiles.
     void run_in_place() {
@@ -239,8 +240,7 @@ class BlockedProduct {
         panels_ = ceil_divide(rows.count, tile_rows<T>);
         unit_columns_ = tile * std::clamp<int64_t>(n_ / (tile * least_units), 1, 4);
         const int64_t column_units = ceil_divide(n_, unit_columns_);
-        const int64_t row_units =
-            std::clamp<int64_t>(ceil_divide(least_units, column_units), 1, ceil_divide(panels_, 4));
+        const int64_t row_units = count_row_units(rows.count, column_units);
         share_right_ = !read_right_ && row_units > 1;
         for (int64_t index = 0; index < pieces; ++index) {
             const Range depth = piece(k_, pieces, index);
@@ -251,12 +251,26 @@ class BlockedProduct {
             const int64_t units = column_units * row_units;
             parallel_for(0, units, small ? units : 1, [&](int64_t begin, int64_t end) {
                 for (int64_t u = begin; u < end; ++u) {
-                    const int64_t column = u / row_units * unit_columns_;
-                    multiply_unit(rows, piece(panels_, row_units, u % row_units), depth,
+                    const int64_t column = u % column_units * unit_columns_;
+                    multiply_unit(rows, piece(panels_, row_units, u / column_units), depth,
                                   {column, std::min(unit_columns_, n_ - column)}, first, last);
                 }
             });
         }
+    }
+
+    // In how many pieces the rows are taken: so that their part of A stays in the cache, the longer the wider
+    // units are, and that the load is even. A small product is rather cut by columns alone, whose panels of B
+    // need not be packed before.
+    int64_t count_row_units(int64_t rows, int64_t column_units) const {
+        const int64_t area = rows * std::min(most_depth, k_), bytes = area * static_cast<int64_t>(sizeof(T));
+        const int64_t wanted =
+            read_right_ ? least_units : std::clamp<int64_t>(area * n_ >> 21, 1, least_units);
+        int64_t count = std::max(ceil_divide(wanted, column_units),
+                                 ceil_divide(bytes, cached_block * (unit_columns_ / tile)));
+        const bool odd = count * column_units % 2 != 0;  // which two threads would not share evenly
+        if (odd && count * column_units < least_units) ++count;
+        return std::clamp<int64_t>(count, 1, ceil_divide(panels_, 4));
     }
 
     int64_t left_pitch(int64_t depth) const {
@@ -267,7 +281,7 @@ class BlockedProduct {
     void pack_left(Range rows, Range depth) {
         const int64_t pitch = left_pitch(depth.count);
         left_ = scratch_array<R>(ScratchUse::shared, static_cast<size_t>(pitch * panels_));
-        const int64_t chunk = std::max<int64_t>(1, 65536 / (tile_rows<T> * depth.count + 1));
+        const int64_t chunk = std::max<int64_t>(1, 16384 / (tile_rows<T> * depth.count + 1));
         parallel_for(0, panels_, chunk, [&](int64_t begin, int64_t end) {
             for (int64_t p = begin; p < end; ++p) {
                 const Range panel = piece(rows.count, panels_, p);

@@ -107,9 +107,10 @@ struct StridedSource {
         const bool aliased = lane_stride * static_cast<int64_t>(sizeof(T)) % 4096 == 0;
         return m * k <= cached_elements || (k_stride == 1 && !(aliased && n >= 512));
     }
+    // As the right one where few rows would use what was packed, or while its rows lie close together.
     bool right_in_place(int64_t m, int64_t n, int64_t k) const {
         const bool whole = vector_bytes == 64 || n % tile_columns<T> == 0;
-        return lane_stride == 1 && whole && (m <= 2 * tile_rows<T> || n * k <= cached_elements);
+        return lane_stride == 1 && whole && (m <= 2 * tile_rows<T> || k_stride * k <= 2 * cached_elements);
     }
     Place<T> place(int64_t lane, int64_t k) const {
         return {data + lane * lane_stride + k * k_stride, lane_stride, k_stride};
@@ -136,6 +137,9 @@ struct StridedSource {
     void pack_columns(int64_t first, int count, int vectors, int64_t k, int64_t depth,
                       Real<T>* target) const {
         constexpr int width = lanes<T>;
+        if constexpr (!is_complex_type<T>) {
+            if (lane_stride == 1 && count == tile_columns<T>) return copy_columns(first, k, depth, target);
+        }
         for (int v = 0; v < vectors; ++v) {
             const S* source = data + (first + v * width) * lane_stride + k * k_stride;
             const int here = std::clamp(count - v * width, 0, width);
@@ -147,6 +151,14 @@ struct StridedSource {
                 pack_strip(source, lane_stride, k_stride, here, here, depth, target + v * width,
                            int64_t{vectors} * width);
             }
+        }
+    }
+    // A whole panel of lanes that lie contiguous.
+    void copy_columns(int64_t first, int64_t k, int64_t depth, T* target) const {
+        const S* source = data + first + k * k_stride;
+        for (int64_t row = 0; row < depth; ++row, source += k_stride, target += tile_columns<T>) {
+            store_vector(target, load_converted(source));
+            store_vector(target + lanes<T>, load_converted(source + lanes<T>));
         }
     }
 };
