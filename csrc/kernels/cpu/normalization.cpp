@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
 #include "core/threads.h"
 #include "kernels/cpu/half_lines.h"
+#include "kernels/cpu/reduce_elements.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
@@ -26,36 +28,52 @@ struct Pair {
     }
 };
 
-// The sums of both of terms(i, count) over a line; lanes beyond the line must come out zero.
+template <class T>
+Pair<T> sum_lanes(const Pair<Vec<T>>& sums) {
+    return {sum_lanes(sums.first), sum_lanes(sums.second)};
+}
+
+// The sum, or the pair of sums, of terms(line, i, count) over some lines of one size, in lanes to be added
+// up; lanes beyond a line must come out zero.
 template <class T, class Terms>
-Pair<T> line_sums(int64_t size, Terms&& terms) {
+auto lines_lanes(int64_t lines, int64_t size, Terms&& terms) {
     constexpr int64_t width = Vec<T>::size, unrolled = 4;
-    const Vec<T> zero(T(0));
-    Pair<Vec<T>> total[unrolled] = {{zero, zero}, {zero, zero}, {zero, zero}, {zero, zero}};
-    int64_t i = 0;
-    for (; i + unrolled * width <= size; i += unrolled * width)
-        for (int64_t k = 0; k < unrolled; ++k) total[k] += terms(i + k * width, width);
-    for (; i + width <= size; i += width) total[0] += terms(i, width);
-    if (i < size) total[1] += terms(i, size - i);
+    decltype(terms(0, 0, 0)) total[unrolled];
+    std::memset(static_cast<void*>(total), 0, sizeof total);
+    for (int64_t line = 0; line < lines; ++line) {
+        int64_t i = 0;
+        for (; i + unrolled * width <= size; i += unrolled * width)
+            for (int64_t k = 0; k < unrolled; ++k) total[k] += terms(line, i + k * width, width);
+        for (; i + width <= size; i += width) total[0] += terms(line, i, width);
+        if (i < size) total[1] += terms(line, i, size - i);
+    }
     total[0] += total[1];
     total[2] += total[3];
     total[0] += total[2];
-    return {sum_lanes(total[0].first), sum_lanes(total[0].second)};
+    return total[0];
+}
+template <class T, class Terms>
+auto lines_sums(int64_t lines, int64_t size, Terms&& terms) {
+    return sum_lanes(lines_lanes<T>(lines, size, terms));
 }
 
-// The sum of term(i, count) over a line.
-template <class T, class Term>
-T line_sum(int64_t size, Term&& term) {
-    const Vec<T> zero(T(0));
-    return line_sums<T>(size, [&](int64_t i, int64_t n) { return Pair<Vec<T>>{term(i, n), zero}; }).first;
+// The same of terms(i, count) over one line.
+template <class T, class Terms>
+auto line_sums(int64_t size, Terms&& terms) {
+    return lines_sums<T>(1, size, [&](int64_t, int64_t i, int64_t n) { return terms(i, n); });
 }
 
+// The last vector of a line that has more than one overlaps the one before, which spares it a mask.
 template <class S, class Value>
 void write_line(S* y, int64_t size, Value&& value) {
     constexpr int64_t width = Vec<Compute<S>>::size;
     int64_t i = 0;
     for (; i + width <= size; i += width) store_lanes(value(i, width), y, i, width);
-    if (i < size) store_lanes(value(i, size - i), y, i, size - i);
+    if (i == size) return;
+    if (i > 0)
+        store_lanes(value(size - width, width), y, size - width, width);
+    else
+        store_lanes(value(0, size), y, 0, size);
 }
 
 template <class Body>
@@ -102,11 +120,11 @@ void run_rows(const S* in, const T* weight, const T* bias, double epsilon, S* ou
         const S* x = in + row * size;
         T mean = 0;
         if (means != nullptr) {
-            mean = line_sum<T>(size, [&](int64_t i, int64_t n) { return load_lanes(x, i, n); }) /
+            mean = line_sums<T>(size, [&](int64_t i, int64_t n) { return load_lanes(x, i, n); }) /
                    static_cast<T>(size);
             means[row] = mean;
         }
-        const T squares = line_sum<T>(size, [&](int64_t i, int64_t n) {
+        const T squares = line_sums<T>(size, [&](int64_t i, int64_t n) {
             const Vec<T> d = deviation(x, i, n, mean);
             return d * d;
         });
@@ -185,7 +203,13 @@ using Range = ChannelParts::Range;
 
 constexpr int64_t block_rows =
     256;  // rows of single elements that are summed in T, before they are in double
-constexpr int64_t block_columns = 256;  // neighbouring channels worked on together
+constexpr int64_t block_elements = 4096;  // of lines that are summed in T
+constexpr int64_t block_columns = 256;    // neighbouring channels worked on together
+
+// Lines of `size` elements that are summed as one.
+int64_t lines_together(int64_t size) {
+    return std::max<int64_t>(1, block_elements / std::max<int64_t>(1, size));
+}
 
 // Calls body(column, columns, vectors) with four vectors' columns at a time, whose sums do not wait for each
 // other, and then with one's.
@@ -258,15 +282,19 @@ struct GradientSums {
         return rstd == nullptr ? T(1) : rstd[row * groups + c / group_size()];
     }
 
+    // Lines of one channel that share their mean are summed together while they are short.
     void lines(Range rows, Range channels, Pair<double>* target) const {
-        for (int64_t row = rows.begin; row < rows.end; ++row)
-            for (int64_t c = channels.begin; c < channels.end; ++c) {
-                const int64_t at = (row * shape.channels + c) * shape.inner;
+        const int64_t most = groups == 0 ? lines_together(shape.inner) : 1,
+                      pitch = shape.channels * shape.inner;
+        for (int64_t c = channels.begin; c < channels.end; ++c)
+            for (int64_t row = rows.begin; row < rows.end; row += most) {
+                const int64_t at = row * pitch + c * shape.inner;
                 const Vec<T> middle(center(row, c));
-                const Pair<T> found = line_sums<T>(shape.inner, [&](int64_t i, int64_t n) {
-                    const Vec<T> g = load_lanes(gradient + at, i, n);
-                    return Pair<Vec<T>>{g, g * (load_lanes(in + at, i, n) - middle)};
-                });
+                const Pair<T> found = lines_sums<T>(
+                    std::min(most, rows.end - row), shape.inner, [&](int64_t line, int64_t i, int64_t n) {
+                        const Vec<T> g = load_lanes(gradient + at + line * pitch, i, n);
+                        return Pair<Vec<T>>{g, g * (load_lanes(in + at + line * pitch, i, n) - middle)};
+                    });
                 target[c] += {double(found.first), double(found.second) * double(scale(row, c))};
             }
     }
@@ -423,6 +451,22 @@ struct RowGradients {
         }
     }
 
+    // The sums of g and g (x - mean) of at most a vector's width of lines, added up together.
+    void sums_of_lines(const S* g, const S* x, T center, int64_t lines, Pair<T>* found) const {
+        Vec<T> first[Vec<T>::size] = {}, second[Vec<T>::size] = {};
+        for (int64_t k = 0; k < lines; ++k) {
+            const int64_t at = k * shape.inner;
+            const Pair<Vec<T>> sums = lines_lanes<T>(1, shape.inner, [&](int64_t, int64_t i, int64_t n) {
+                const Vec<T> slope = load_lanes(g + at, i, n);
+                return Pair<Vec<T>>{slope, slope * deviation(x + at, i, n, center)};
+            });
+            first[k] = sums.first;
+            second[k] = sums.second;
+        }
+        const Vec<T> firsts = fold_vectors<T, Sum<T>>(first), seconds = fold_vectors<T, Sum<T>>(second);
+        for (int k = 0; k < lines; ++k) found[k] = {firsts[k], seconds[k]};
+    }
+
     // Leaves each line's sums of g and g (x - mean).
     void row_of_lines(int64_t row, Pair<T>* found) const {
         const int64_t line = shape.inner, size = shape.channels * line;
@@ -430,13 +474,13 @@ struct RowGradients {
         const S *const g = gradient + row * size, *const x = in + row * size;
         const T center = mean(row);
         Pair<T> sums{0, 0};
-        for (int64_t c = 0; c < shape.channels; ++c) {
-            found[c] = line_sums<T>(line, [&](int64_t i, int64_t n) {
-                const Vec<T> slope = load_lanes(g + c * line, i, n);
-                return Pair<Vec<T>>{slope, slope * deviation(x + c * line, i, n, center)};
-            });
-            const T factor = scale == nullptr ? T(1) : scale[c];
-            sums += {factor * found[c].first, factor * found[c].second};
+        for (int64_t c = 0; c < shape.channels; c += Vec<T>::size) {
+            const int64_t lines = std::min<int64_t>(Vec<T>::size, shape.channels - c);
+            sums_of_lines(g + c * line, x + c * line, center, lines, found + c);
+            for (int64_t k = c; k < c + lines; ++k) {
+                const T factor = scale == nullptr ? T(1) : scale[k];
+                sums += {factor * found[k].first, factor * found[k].second};
+            }
         }
         const Terms of = terms(row, sums, size);
         for (int64_t c = 0; c < shape.channels; ++c) {
@@ -530,6 +574,7 @@ void channel_sums(DType dtype, const void* gradient, const void* in, const void*
 struct Moments {
     double count = 0, mean = 0, squares = 0;
     void combine(double more, double other_mean, double other_squares) {
+        if (count == 0) return void(*this = {more, other_mean, other_squares});
         const double total = count + more, delta = other_mean - mean;
         mean += delta * (more / total);
         squares += other_squares + delta * delta * (count * more / total);
@@ -570,22 +615,28 @@ struct ChannelMoments {
     }
 
     void lines(Range rows, Range channels, Moments* target) const {
-        constexpr int64_t longest = 4096;
-        for (int64_t row = rows.begin; row < rows.end; ++row)
-            for (int64_t c = channels.begin; c < channels.end; ++c)
-                for (int64_t begin = 0; begin < shape.inner; begin += longest) {
-                    const int64_t size = std::min(longest, shape.inner - begin);
-                    const S* x = in + (row * shape.channels + c) * shape.inner + begin;
-                    const T middle =
-                        line_sum<T>(size, [&](int64_t i, int64_t n) { return load_lanes(x, i, n); }) /
-                        static_cast<T>(size);
-                    // The rounding of the middle is made good by the sum of the deviations from it.
-                    const Pair<T> found = line_sums<T>(size, [&](int64_t i, int64_t n) {
-                        const Vec<T> d = deviation(x, i, n, middle);
-                        return Pair<Vec<T>>{d, d * d};
-                    });
-                    add(target[c], size, middle, found.first, found.second);
-                }
+        const int64_t most = lines_together(shape.inner);
+        for (int64_t c = channels.begin; c < channels.end; ++c)
+            for (int64_t row = rows.begin; row < rows.end; row += most)
+                for (int64_t begin = 0; begin < shape.inner; begin += block_elements)
+                    segments((row * shape.channels + c) * shape.inner + begin, std::min(most, rows.end - row),
+                             std::min(block_elements, shape.inner - begin), target[c]);
+    }
+    // The elements from `at` on of some lines of one channel.
+    void segments(int64_t at, int64_t lines, int64_t size, Moments& target) const {
+        const int64_t pitch = shape.channels * shape.inner, count = lines * size;
+        const S* const x = in + at;
+        const T middle = lines_sums<T>(lines, size,
+                                       [&](int64_t line, int64_t i, int64_t n) {
+                                           return load_lanes(x + line * pitch, i, n);
+                                       }) /
+                         static_cast<T>(count);
+        // The rounding of the middle is made good by the sum of the deviations from it.
+        const Pair<T> found = lines_sums<T>(lines, size, [&](int64_t line, int64_t i, int64_t n) {
+            const Vec<T> d = deviation(x + line * pitch, i, n, middle);
+            return Pair<Vec<T>>{d, d * d};
+        });
+        add(target, count, middle, found.first, found.second);
     }
 
     void block(int64_t row, int64_t height, int64_t column, int64_t width, Moments* target) const {
