@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -36,10 +35,9 @@ Pair<T> sum_lanes(const Pair<Vec<T>>& sums) {
 // The sum, or the pair of sums, of terms(line, i, count) over some lines of one size, in lanes to be added
 // up; lanes beyond a line must come out zero.
 template <class T, class Terms>
-auto lines_lanes(int64_t lines, int64_t size, Terms&& terms) {
+[[gnu::always_inline]] inline auto lines_lanes(int64_t lines, int64_t size, Terms&& terms) {
     constexpr int64_t width = Vec<T>::size, unrolled = 4;
-    decltype(terms(0, 0, 0)) total[unrolled];
-    std::memset(static_cast<void*>(total), 0, sizeof total);
+    decltype(terms(0, 0, 0)) total[unrolled] = {};
     for (int64_t line = 0; line < lines; ++line) {
         int64_t i = 0;
         for (; i + unrolled * width <= size; i += unrolled * width)
@@ -63,9 +61,10 @@ auto line_sums(int64_t size, Terms&& terms) {
     return lines_sums<T>(1, size, [&](int64_t, int64_t i, int64_t n) { return terms(i, n); });
 }
 
-// The last vector of a line that has more than one overlaps the one before, which spares it a mask.
+// The last vector of a line that has more than one overlaps the one before, which spares it a mask. What
+// `value` reads is to stay in registers.
 template <class S, class Value>
-void write_line(S* y, int64_t size, Value&& value) {
+[[gnu::always_inline]] inline void write_line(S* y, int64_t size, Value&& value) {
     constexpr int64_t width = Vec<Compute<S>>::size;
     int64_t i = 0;
     for (; i + width <= size; i += width) store_lanes(value(i, width), y, i, width);
