@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "core/device.h"
+#include "core/kept_forms.h"
 #include "core/ref.h"
 #include "core/spare_list.h"
 
@@ -18,6 +20,9 @@ class Storage : public Counted, public KeepsMemory {
     Storage(size_t bytes, Device device);
     // Memory that someone else owns: deleter(context) is called when the last tensor lets go.
     Storage(void* data, size_t bytes, Deleter deleter, void* context);
+    // A storage of its own on the bytes of `whole` from `start`; the whole stays, and its memory does not
+    // move, as long as it lives.
+    static Ref<Storage> part_of(const Ref<Storage>& whole, size_t start, size_t bytes);
     ~Storage();
     Storage(const Storage&) = delete;
     Storage& operator=(const Storage&) = delete;
@@ -25,7 +30,6 @@ class Storage : public Counted, public KeepsMemory {
     void* data() const { return data_; }
     size_t bytes() const { return bytes_; }
     Device device() const { return device_; }
-    bool is_external() const { return deleter_ != nullptr; }
 
     // Moves to a block of another size, keeping what fits; throws Error for memory of another owner or lent
     // to one.
@@ -36,12 +40,24 @@ class Storage : public Counted, public KeepsMemory {
 
     // Counts in-place writes, so that autograd notices when a saved tensor has changed.
     uint32_t version = 0;
-    // How many others (buffers, NumPy arrays, DLPack consumers) now see the memory, which must not move then.
-    uint32_t exports = 0;
+    // Called as others (buffers, NumPy arrays, DLPack consumers) come to see the memory, which must not move
+    // then, and as they let go of it.
+    void lend();
+    void take_back() { --exports_; }
+    // Gives away the address for good: whoever has it may write at any time.
+    void* address();
+
+    // What kernels may keep of the contents; null while the memory may change unseen, and for its first
+    // reader after a write.
+    std::shared_ptr<KeptForms> forms();
+    // Called after a write that `version` does not count.
+    void forget_forms();
+
     // The Python object that stands for this storage, if there is one (borrowed).
     void* python_object = nullptr;
 
   private:
+    bool is_own() const { return deleter_ == nullptr && whole_ == nullptr; }
     void release();
 
     void* data_ = nullptr;
@@ -49,6 +65,12 @@ class Storage : public Counted, public KeepsMemory {
     Device device_;
     Deleter deleter_ = nullptr;
     void* context_ = nullptr;
+    Ref<Storage> whole_;  // what this is a part of
+    uint32_t exports_ = 0;
+    uint32_t read_version_ = 0;
+    bool was_read_ = false;  // at read_version_
+    bool address_is_known_ = false;
+    std::shared_ptr<KeptForms> forms_;  // of the contents at read_version_
 };
 
 }  // namespace rl

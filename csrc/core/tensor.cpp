@@ -10,7 +10,6 @@
 #include "core/error.h"
 #include "core/mode.h"
 #include "core/spare_list.h"
-#include "core/storage_part.h"
 
 namespace rl {
 namespace {
@@ -205,7 +204,7 @@ Tensor alias(const Tensor& self) {
 
 Tensor detached_data(const Tensor& self) {
     Tensor result = alias(self);
-    result->storage = part_of(self->storage, 0, self.storage().bytes());
+    result->storage = Storage::part_of(self->storage, 0, self.storage().bytes());
     return result;
 }
 

@@ -88,6 +88,7 @@ void convolution_forward(const ConvolutionShape& shape, const void* input, const
         return convolution_kernels().functions(shape.dtype).forward(shape, input, weight, bias, output);
     GemmProblem p = pointwise_problem(shape, shape.out_channels, shape.in_channels);
     p.a = weight;
+    p.a_forms = shape.weight_forms;
     p.a_row = p.k;
     p.a_column = 1;
     p.b = input;

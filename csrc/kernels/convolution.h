@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/dtype.h"
+#include "core/kept_forms.h"
 #include "kernels/dispatch.h"
 
 namespace rl::kernels {
@@ -21,7 +22,8 @@ struct ConvolutionShape {
     int64_t stride[3] = {1, 1, 1};
     int64_t padding[3] = {0, 0, 0};
     int64_t dilation[3] = {1, 1, 1};
-    bool minimal_filtering = true;  // Winograd's, where it suits
+    bool minimal_filtering = true;      // Winograd's, where it suits
+    KeptForms* weight_forms = nullptr;  // where packed weights that do not change may be kept
 };
 
 // The type to hand arrays over in: the shape's, but float32 for a half type unless a plain matrix product, or

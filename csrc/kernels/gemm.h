@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/dtype.h"
+#include "core/kept_forms.h"
 #include "kernels/dispatch.h"
 
 namespace rl::kernels {
@@ -36,6 +37,8 @@ struct GemmProblem {
     const void* addend = nullptr;
     int64_t addend_row = 0, addend_column = 0;
     Factor alpha, beta;
+    KeptForms* a_forms = nullptr;  // where packed panels of an operand that does not change may be kept
+    KeptForms* b_forms = nullptr;
     int batch_rank = 0;
     BatchDim batch[gemm_batch_rank];
 };

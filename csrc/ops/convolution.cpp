@@ -97,6 +97,9 @@ Tensor forward_product(const Tensor& input, const Tensor& weight, const Tensor& 
         shape.dtype = kernels::arrays_type(shape);
         const Tensor x = contiguous_data(input, shape.dtype), w = contiguous_data(weight, shape.dtype),
                      b = contiguous_or_undefined(bias, shape.dtype);
+        const bool keeps = geometry.groups == 1 && w.is_same(weight);
+        const std::shared_ptr<KeptForms> forms = keeps ? w.storage().forms() : nullptr;
+        shape.weight_forms = forms.get();
         compute_in(shape.dtype, result, [&](void* memory) {
             const GilRelease released(work_of(result, weight.sizes()));
             kernels::convolution_forward(shape, x.raw_data(), w.raw_data(), data_or_null(b), memory);

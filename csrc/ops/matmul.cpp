@@ -147,6 +147,9 @@ void check_linear_bias(const Tensor& input, const Tensor& weight, const Tensor& 
           scalar_name(input), " and ", scalar_name(weight));
 }
 
+// Packed panels of fewer weights are made as quickly as they are found.
+constexpr int64_t least_kept = 4096;
+
 // multiply for one product without a batch, which spares the small layer the making of views.
 void multiply_linear(const Tensor& result, const Tensor& input, const Tensor& weight, const Tensor& bias,
                      int64_t rows) {
@@ -165,6 +168,9 @@ void multiply_linear(const Tensor& result, const Tensor& input, const Tensor& we
     p.c = result.raw_data();
     p.c_row = p.n;
     p.c_column = 1;
+    const bool packs = p.m > 1 && p.n * p.k >= least_kept;
+    const std::shared_ptr<KeptForms> forms = packs ? weight.storage().forms() : nullptr;
+    p.b_forms = forms.get();
     if (bias.defined()) {
         const Dims strides = broadcast_strides(bias.sizes(), bias.strides(), Dims{rows, p.n});
         p.addend = bias.raw_data();

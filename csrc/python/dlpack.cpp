@@ -45,9 +45,9 @@ struct Exported {
                           sizes.data(),
                           strides.data(),
                           0};
-        ++storage->exports;
+        storage->lend();
     }
-    ~Exported() { --storage->exports; }
+    ~Exported() { storage->take_back(); }
     Exported(const Exported&) = delete;
     Exported& operator=(const Exported&) = delete;
 

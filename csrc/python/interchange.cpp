@@ -55,9 +55,9 @@ struct Export {
     explicit Export(const Tensor& tensor) : storage(tensor->storage) {
         for (const int64_t size : tensor.sizes()) shape.push_back(size);
         for (const int64_t stride : tensor.strides()) strides.push_back(stride * item_size(tensor.dtype()));
-        ++storage->exports;
+        storage->lend();
     }
-    ~Export() { --storage->exports; }
+    ~Export() { storage->take_back(); }
     Export(const Export&) = delete;
     Export& operator=(const Export&) = delete;
 

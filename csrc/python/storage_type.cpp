@@ -9,7 +9,6 @@
 #include "autograd/record.h"
 #include "core/object.h"
 #include "core/objects.h"
-#include "core/storage_part.h"
 #include "ops/boxing.h"
 #include "python/errors.h"
 #include "python/module.h"
@@ -121,7 +120,7 @@ PyObject* storage_get_item(PyObject* self, PyObject* key) {
         check_memory(*storage);
         if (!PySlice_Check(key)) return to_python(int64_t{bytes_of(*storage)[checked_index(self, key)]});
         const auto [start, count] = checked_slice(self, key);
-        return wrap(part_of(storage, start, count));
+        return wrap(Storage::part_of(storage, start, count));
     });
 }
 
@@ -139,6 +138,7 @@ int storage_set_item(PyObject* self, PyObject* key, PyObject* value) {
         } else {
             bytes[checked_index(self, key)] = byte;
         }
+        storage_of(self)->forget_forms();
     });
 }
 
@@ -172,6 +172,7 @@ PyObject* storage_copy(PyObject* self, PyObject* args, PyObject* kwargs) {
               storage_length(self), " bytes but src was ", storage_length(source), " bytes");
         if (storage_length(self) > 0) {
             std::memmove(storage_of(self)->data(), storage_of(source)->data(), storage_of(self)->bytes());
+            storage_of(self)->forget_forms();
         }
         return Py_NewRef(self);
     });
@@ -196,7 +197,7 @@ PyObject* storage_resize(PyObject* self, PyObject* size) {
 }
 
 PyObject* storage_data_ptr(PyObject* self, PyObject*) {
-    return PyLong_FromVoidPtr(storage_of(self)->data());
+    return PyLong_FromVoidPtr(storage_of(self)->address());
 }
 
 PyObject* storage_element_size(PyObject*, PyObject*) {
@@ -284,12 +285,12 @@ int storage_get_buffer(PyObject* self, Py_buffer* view, int flags) {
     static char no_memory[1];
     void* const data = storage.data() == nullptr ? no_memory : storage.data();
     const int status = PyBuffer_FillInfo(view, self, data, storage_length(self), 0, flags);
-    if (status == 0) ++storage_of(self)->exports;
+    if (status == 0) storage_of(self)->lend();
     return status;
 }
 
 void storage_release_buffer(PyObject* self, Py_buffer*) {
-    --storage_of(self)->exports;
+    storage_of(self)->take_back();
 }
 
 PyMethodDef storage_methods[] = {

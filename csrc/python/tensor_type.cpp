@@ -540,6 +540,7 @@ PyObject* tensor_element_size(PyObject* self, PyObject*) {
 }
 PyObject* tensor_data_ptr(PyObject* self, PyObject*) {
     return property(self, [](const Tensor& tensor) {
+        tensor.storage().address();  // now known outside
         return PyLong_FromVoidPtr(tensor.numel() == 0 ? nullptr : tensor.raw_data());
     });
 }

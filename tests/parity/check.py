@@ -55,6 +55,11 @@ def name_of(value: Any) -> str:
     return str(value).rsplit(".", 1)[-1]
 
 
+def memory_of(tensor: Any) -> list[int]:
+    """The bytes of the tensor's storage."""
+    return tensor.untyped_storage().tolist()
+
+
 def flatten(value: Any) -> list[Any]:
     """Tensors and scalars of an output, in order."""
     if isinstance(value, (tuple, list)):
@@ -358,6 +363,8 @@ class EntryCheck:
                 output = function(copy, *args, **kwargs)
                 if output is not copy:
                     raise Mismatch("the in-place form does not return its input")
+                if copy._version == 0 and memory_of(copy) != memory_of(input.clone()):
+                    raise Mismatch("the in-place form does not count its write")
                 return output
 
             return call
@@ -392,6 +399,8 @@ class EntryCheck:
                 returned = all(map(operator.is_, flatten(reference.output), flatten(theirs)))
                 if returned and not all(map(operator.is_, flatten(call.output), flatten(mine))):
                     raise Mismatch("out= does not return the tensors given")
+                if any(item._version == 0 and any(memory_of(item)) for item in flatten(mine)):
+                    raise Mismatch("out= does not count its write")
                 call.processed = translate(sample.output_process_fn_grad, call.copier)(mine)
                 reference.processed = sample.output_process_fn_grad(theirs)
                 self.compare_outputs(call, reference, limits)

@@ -116,7 +116,7 @@ void forward(const ConvolutionShape& s, const void* input, const void* weight, c
                                        static_cast<const S*>(bias), static_cast<S*>(output));
     }
     if constexpr (std::is_same_v<S, float>) {
-        const StridedSource<float> left{static_cast<const float*>(weight), depth, 1, rows};
+        const StridedSource<float> left{static_cast<const float*>(weight), depth, 1, rows, s.weight_forms};
         if (filter_forward<winograd::Dense>(s, 1, input, left, bias, output) ||
             filter_forward<winograd::Strided>(s, 2, input, left, bias, output))
             return;
@@ -126,7 +126,8 @@ void forward(const ConvolutionShape& s, const void* input, const void* weight, c
         const S* source = static_cast<const S*>(input) + (first * s.in_channels + group * channels) * size;
         const Patches<T> patches =
             make_patches(source, s.in_channels * size, images, channels, s.input, sampling);
-        const StridedSource<S> left{static_cast<const S*>(weight) + group * rows * depth, depth, 1, rows};
+        const StridedSource<S> left{static_cast<const S*>(weight) + group * rows * depth, depth, 1, rows,
+                                    s.weight_forms};
         if constexpr (std::is_floating_point_v<S>) {
             if (packs_patches<S>(rows, positions)) {
                 const S* start = bias != nullptr ? static_cast<const S*>(bias) + group * rows : nullptr;

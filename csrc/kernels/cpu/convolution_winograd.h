@@ -166,15 +166,17 @@ struct StridedGradient {
 
 // put(i, j, value) for each element of the transformed tile whose elements are get(i, j).
 template <class Transform, class Get, class Put>
-inline void transform_tile(Get&& get, Put&& put) {
+[[gnu::always_inline]] inline void transform_tile(Get get, Put put) {
     constexpr int from = Transform::from, to = Transform::to;
     V half[to][from];
+#pragma GCC unroll 6
     for (int j = 0; j < from; ++j) {
         V column[from], result[to];
         for (int i = 0; i < from; ++i) column[i] = get(i, j);
         Transform::apply(column, result);
         for (int i = 0; i < to; ++i) half[i][j] = result[i];
     }
+#pragma GCC unroll 6
     for (int i = 0; i < to; ++i) {
         V result[to];
         Transform::apply(half[i], result);
@@ -287,7 +289,7 @@ inline void transform_block(const std::vector<int64_t>& tap_offset, float* targe
                             Fetch&& fetch) {
     transform_tile<Transform>(
         [&](int i, int j) { return fetch(tap_offset[static_cast<size_t>(i * Transform::from + j)]); },
-        [&](int i, int j, V value) { store_vector(target + (i * Transform::to + j) * pitch, value); });
+        [=](int i, int j, V value) { store_vector(target + (i * Transform::to + j) * pitch, value); });
 }
 
 // Transforms every tile of a part of images; place(block, channel) is where the vector of point 0 of a block
@@ -342,29 +344,28 @@ inline int64_t spread(int64_t length) {
     return (length + width - 1) / width * width + width;
 }
 
-// The transformed weights of some rows as the left panel [channel][row] of each point. `left` packs the plain
-// weight, whose depth runs over (channel, tap).
+// The transformed weights of some rows and channels as the left panel [channel][row] of each point, with room
+// for a vector after it. `left` packs the plain weight, whose depth runs over (channel, tap).
 template <class Transform, class Left>
-void transform_weights(const Problem& s, const Left& left, Range rows, float* target, int64_t pitch) {
+void transform_weights(const Left& left, Range rows, Range channels, float* target, int64_t pitch) {
     constexpr int64_t taps = kernel_edge * kernel_edge;
-    const int64_t depth = s.channels * taps;
-    float* packed =
-        scratch_array<float>(ScratchUse::vector, static_cast<size_t>(depth * tile_rows<float> + width));
-    left.pack_rows(rows.first, static_cast<int>(rows.count), 0, depth, packed);
-    for (int64_t c = 0; c < s.channels; ++c) {
-        for (int64_t lane = 0; lane < rows.count; lane += width) {
-            const int64_t count = std::min<int64_t>(width, rows.count - lane);
-            const float* source = packed + c * taps * rows.count + lane;
-            float* place = target + c * rows.count + lane;
-            transform_tile<Transform>(
-                [&](int i, int j) {
-                    return Vec<float>::load(source + (i * kernel_edge + j) * rows.count, count).native;
-                },
-                [&](int i, int j, V value) {
-                    Vec<float>(value).store(place + (i * Transform::to + j) * pitch, count);
-                });
-        }
-    }
+    const int64_t depth = channels.count * taps, size = channels.count * rows.count, plane = spread(size);
+    float* packed = scratch_array<float>(ScratchUse::vector,
+                                         static_cast<size_t>(depth * rows.count + width + taps * plane));
+    left.pack_rows(rows.first, static_cast<int>(rows.count), channels.first * taps, depth, packed);
+    // Taps apart, so that vectors are whole; what a vector has too much is written over by the next.
+    float* apart = packed + depth * rows.count + width;
+    for (int64_t c = 0; c < channels.count; ++c)
+        for (int64_t tap = 0; tap < taps; ++tap)
+            for (int64_t lane = 0; lane < rows.count; lane += width)
+                store_vector(apart + tap * plane + c * rows.count + lane,
+                             load_vector(packed + (c * taps + tap) * rows.count + lane));
+    for (int64_t first = 0; first < size; first += width)
+        transform_tile<Transform>(
+            [=](int i, int j) { return load_vector(apart + (i * kernel_edge + j) * plane + first); },
+            [=](int i, int j, V value) {
+                store_vector(target + (i * Transform::to + j) * pitch + first, value);
+            });
 }
 
 // Interleaves vectors: lane 0 of each, then lane 1 of each, ...
@@ -446,7 +447,8 @@ class Convolution {
         float* weights = scratch_array<float>(ScratchUse::shared, static_cast<size_t>(panels_ * panel_));
         parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
             for (int64_t index = begin; index < end; ++index)
-                transform_weights<Weights>(s_, left_, rows_of(index), weights + index * panel_, pitch_);
+                transform_weights<Weights>(left_, rows_of(index), {0, s_.channels}, weights + index * panel_,
+                                           pitch_);
         });
         // Many parts are shared out whole, each then staying in one processor's cache; few are shared out
         // inside.
@@ -459,6 +461,8 @@ class Convolution {
 
   private:
     static constexpr int64_t tile = tile_columns<float>, points = Form::points;
+    // Channels that are transformed and multiplied at a time: their weights stay in the first caches.
+    static constexpr int64_t block = 32, block_pitch = block * tile_rows<float> + width;
     using Weights = typename Form::WeightTransform;
 
     // Transformed tiles, [point][group of columns][channel][column], and the pitches of their products with a
@@ -471,8 +475,8 @@ class Convolution {
 
     Range rows_of(int64_t panel) const { return piece(s_.rows, panels_, panel); }
 
-    // Without `weights` each panel of them is transformed when its turn comes. Its products become outputs
-    // while they are in the second cache.
+    // Without `weights` a block of them is transformed when its turn comes. The products of a panel become
+    // outputs while they are in the second cache.
     void run_part(const Part& part, const float* weights) const {
         Tiles t;
         t.count = part.tiles();
@@ -489,28 +493,38 @@ class Convolution {
                                                         s_.padding, t.pitch, place);
         const std::vector<TileRun> runs = runs_of<Form>(s_, part);
         parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
-            const int64_t own = weights != nullptr ? 0 : panel_;
+            const int64_t own = weights != nullptr ? 0 : points * block_pitch;
             float* products =
                 scratch_array<float>(ScratchUse::local, static_cast<size_t>(points * t.product_pitch + own));
             float* transformed = products + points * t.product_pitch;
             for (int64_t index = begin; index < end; ++index) {
                 const Range rows = rows_of(index);
-                if (weights == nullptr) transform_weights<Weights>(s_, left_, rows, transformed, pitch_);
-                multiply_panel(t, rows.count, weights != nullptr ? weights + index * panel_ : transformed,
-                               products);
+                if (weights != nullptr)
+                    multiply_panel(t, rows.count, {0, s_.channels}, weights + index * panel_, pitch_,
+                                   products);
+                for (int64_t c = 0; weights == nullptr && c < s_.channels; c += block) {
+                    const Range channels{c, std::min(block, s_.channels - c)};
+                    transform_weights<Weights>(left_, rows, channels, transformed, block_pitch);
+                    multiply_panel(t, rows.count, channels, transformed, block_pitch, products);
+                }
                 transform_outputs<Form>(s_, runs, products, t.product_pitch, t.row_pitch, bias_, rows,
                                         output_);
             }
         });
     }
 
-    void multiply_panel(const Tiles& t, int64_t rows, const float* panel, float* products) const {
+    // Adds what some channels give, whose weights at each point lie `pitch` apart.
+    void multiply_panel(const Tiles& t, int64_t rows, Range channels, const float* panel, int64_t pitch,
+                        float* products) const {
         for (int64_t point = 0; point < points; ++point) {
             for (int64_t column = 0; column < t.columns; ++column) {
-                const auto function = tile_function<float>(static_cast<int>(rows), t.vectors(column));
-                function(s_.channels, panel + point * pitch_,
-                         t.inputs + point * t.pitch + column * s_.channels * tile,
-                         products + point * t.product_pitch + column * tile, t.row_pitch, 1.0f, false);
+                const int vectors = t.vectors(column);
+                const auto function = tile_function<float>(static_cast<int>(rows), vectors);
+                function(channels.count, panel + point * pitch,
+                         t.inputs + point * t.pitch + column * s_.channels * tile +
+                             channels.first * vectors * width,
+                         products + point * t.product_pitch + column * tile, t.row_pitch, 1.0f,
+                         channels.first > 0);
             }
         }
     }
@@ -534,7 +548,7 @@ void restore_weights(const Problem& s, const float* sums, int64_t pitch, float* 
                 const float* source = sums + row * s.channels + c;
                 float* target = grad_weight + (row * s.channels + c) * kernel_edge * kernel_edge;
                 transform_tile<Transform>(
-                    [&](int i, int j) {
+                    [=](int i, int j) {
                         return Vec<float>::load(source + (i * Transform::from + j) * pitch, count).native;
                     },
                     [&](int i, int j, V value) {

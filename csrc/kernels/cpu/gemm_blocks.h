@@ -20,9 +20,6 @@ inline int64_t ceil_divide(int64_t x, int64_t y) {
     return (x + y - 1) / y;
 }
 
-struct Range {
-    int64_t first, count;
-};
 // Piece `index` of `size` things cut into `pieces` of nearly equal length.
 inline Range piece(int64_t size, int64_t pieces, int64_t index) {
     const int64_t base = size / pieces, rest = size % pieces;
@@ -241,7 +238,7 @@ class BlockedProduct {
         unit_columns_ = tile * std::clamp<int64_t>(n_ / (tile * least_units), 1, 4);
         const int64_t column_units = ceil_divide(n_, unit_columns_);
         const int64_t row_units = count_row_units(rows.count, column_units);
-        share_right_ = !read_right_ && row_units > 1;
+        share_right_ = !read_right_ && (row_units > 1 || keeps_right());
         for (int64_t index = 0; index < pieces; ++index) {
             const Range depth = piece(k_, pieces, index);
             if (!read_left_) pack_left(rows, depth);
@@ -278,29 +275,63 @@ class BlockedProduct {
     }
     static int64_t right_pitch(int64_t depth) { return depth * tile * planes<T>; }
 
+    // The packed panels of an operand that does not change are kept from call to call.
+    template <class Source, class Pack>
+    static R* kept_panels(const Source& source, FormKind kind, Range lanes, Range depth, int64_t count,
+                          Pack&& pack) {
+        if constexpr (requires { source.forms; }) {
+            if (source.forms == nullptr) return nullptr;
+            const size_t bytes = static_cast<size_t>(count) * sizeof(R);
+            return static_cast<R*>(source.forms->get(source.form_key(kind, lanes, depth), bytes,
+                                                     [&](void* memory) { pack(static_cast<R*>(memory)); }));
+        } else {
+            return nullptr;
+        }
+    }
+
     void pack_left(Range rows, Range depth) {
+        const int64_t pitch = left_pitch(depth.count), count = pitch * panels_;
+        const auto pack = [&](R* target) { pack_left_panels(rows, depth, target); };
+        left_ = kept_panels(a_, FormKind::left_panels, rows, depth, count, pack);
+        if (left_ != nullptr) return;
+        left_ = scratch_array<R>(ScratchUse::shared, static_cast<size_t>(count));
+        pack(left_);
+    }
+    void pack_left_panels(Range rows, Range depth, R* target) const {
         const int64_t pitch = left_pitch(depth.count);
-        left_ = scratch_array<R>(ScratchUse::shared, static_cast<size_t>(pitch * panels_));
         const int64_t chunk = std::max<int64_t>(1, 16384 / (tile_rows<T> * depth.count + 1));
         parallel_for(0, panels_, chunk, [&](int64_t begin, int64_t end) {
             for (int64_t p = begin; p < end; ++p) {
                 const Range panel = piece(rows.count, panels_, p);
                 a_.pack_rows(rows.first + panel.first, static_cast<int>(panel.count), depth.first,
-                             depth.count, left_ + p * pitch);
+                             depth.count, target + p * pitch);
             }
         });
     }
 
-    R* right_memory(int64_t panels, int64_t depth) const {
-        return scratch_array<R>(ScratchUse::local, static_cast<size_t>(right_pitch(depth) * panels + width));
+    static int64_t right_count(int64_t panels, int64_t depth) { return right_pitch(depth) * panels + width; }
+    static R* right_scratch(int64_t count) {
+        return scratch_array<R>(ScratchUse::local, static_cast<size_t>(count));
+    }
+    bool keeps_right() const {
+        if constexpr (requires { b_.forms; })
+            return b_.forms != nullptr;
+        else
+            return false;
     }
     void pack_right(Range depth) {
-        const int64_t panels = ceil_divide(n_, tile);
-        right_ = right_memory(panels, depth.count);
+        const int64_t count = right_count(ceil_divide(n_, tile), depth.count);
+        const auto pack = [&](R* target) { pack_right_panels(depth, target); };
+        right_ = kept_panels(b_, FormKind::right_panels, {0, n_}, depth, count, pack);
+        if (right_ != nullptr) return;
+        right_ = right_scratch(count);
+        pack(right_);
+    }
+    void pack_right_panels(Range depth, R* target) const {
         const int64_t chunk = std::max<int64_t>(1, 16384 / (tile * depth.count + 1));
-        parallel_for(0, panels, chunk, [&](int64_t begin, int64_t end) {
+        parallel_for(0, ceil_divide(n_, tile), chunk, [&](int64_t begin, int64_t end) {
             for (int64_t q = begin; q < end; ++q)
-                pack_right_panel(q * tile, depth, right_ + q * right_pitch(depth.count));
+                pack_right_panel(q * tile, depth, target + q * right_pitch(depth.count));
         });
     }
     void pack_right_panel(int64_t column, Range depth, R* target) const {
@@ -312,7 +343,7 @@ class BlockedProduct {
         const int64_t count = ceil_divide(columns.count, tile), pitch = right_pitch(depth.count);
         const R* right = right_ + columns.first / tile * pitch;
         if (!read_right_ && !share_right_) {
-            R* packed = right_memory(count, depth.count);
+            R* packed = right_scratch(right_count(count, depth.count));
             for (int64_t q = 0; q < count; ++q)
                 pack_right_panel(columns.first + q * tile, depth, packed + q * pitch);
             right = packed;

@@ -1,9 +1,17 @@
 // The packing of operands into the panels that a matrix product's tiles read.
 #pragma once
 
+#include "core/kept_forms.h"
 #include "kernels/cpu/gemm_tile.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
+
+struct Range {
+    int64_t first, count;
+};
+
+// What may be kept of an operand that does not change.
+enum class FormKind { left_panels, right_panels };
 
 // Exchanges the blocks of `step` lanes of a square that is being transposed, and then ever larger ones.
 template <class T, int step>
@@ -94,7 +102,21 @@ struct StridedSource {
     using T = Compute<S>;
     const S* data;
     int64_t lane_stride, k_stride;
-    int64_t size;  // lanes in all
+    int64_t size;                // lanes in all
+    KeptForms* forms = nullptr;  // where its panels may be kept
+
+    // The key of a form of some of the lanes and of the depth; `kind` tells the forms' layouts apart.
+    FormKey form_key(FormKind kind, Range lanes, Range depth) const {
+        return {static_cast<int64_t>(kind),
+                static_cast<int64_t>(dtype_of<S>),
+                reinterpret_cast<int64_t>(data),
+                lane_stride,
+                k_stride,
+                lanes.first,
+                lanes.count,
+                depth.first,
+                depth.count};
+    }
 
     // Tiles may read the matrix itself.
     static constexpr bool readable = std::is_same_v<S, T> && !is_complex_type<T>;

@@ -9,6 +9,7 @@ namespace rl::kernels::RUSHLIGHT_ISA {
 inline void transpose_problem(GemmProblem& p) {
     std::swap(p.m, p.n);
     std::swap(p.a, p.b);
+    std::swap(p.a_forms, p.b_forms);
     std::swap(p.a_row, p.b_column);
     std::swap(p.a_column, p.b_row);
     std::swap(p.c_row, p.c_column);
@@ -73,8 +74,8 @@ void run_matrix(const GemmProblem& p) {
     if constexpr (std::is_same_v<S, int8_t>) {
         if (multiply_quads(p, target)) return;
     }
-    const StridedSource<S> left{static_cast<const S*>(p.a), p.a_row, p.a_column, p.m};
-    const StridedSource<S> right{static_cast<const S*>(p.b), p.b_column, p.b_row, p.n};
+    const StridedSource<S> left{static_cast<const S*>(p.a), p.a_row, p.a_column, p.m, p.a_forms};
+    const StridedSource<S> right{static_cast<const S*>(p.b), p.b_column, p.b_row, p.n, p.b_forms};
     blocked_product<T>(p.m, p.n, p.k, left, right, target);
 }
 
