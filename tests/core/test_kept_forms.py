@@ -15,7 +15,7 @@ functional = torch.nn.functional
 
 
 def convolved(weight: torch.Tensor) -> torch.Tensor:
-    return functional.conv2d(torch.arange(288 * 49.0).reshape(1, 288, 7, 7).sin(), weight, padding=1)
+    return functional.conv2d(torch.arange(1024 * 529.0).reshape(1, 1024, 23, 23).sin(), weight)
 
 
 def multiplied(weight: torch.Tensor) -> torch.Tensor:
@@ -23,7 +23,7 @@ def multiplied(weight: torch.Tensor) -> torch.Tensor:
 
 
 CASES = {
-    "convolution": (convolved, (288, 288, 3, 3)),
+    "convolution": (convolved, (320, 1024, 1, 1)),
     "linear": (multiplied, (640, 512)),
 }
 
@@ -176,9 +176,9 @@ def test_a_write_makes_the_next_read_the_first(case: Any) -> None:
 
 
 def test_modules_that_were_moved_and_loaded_keep_forms() -> None:
-    layer = torch.nn.Conv2d(288, 288, 3, padding=1).eval().to("cpu").float()
+    layer = torch.nn.Conv2d(1024, 320, 1).eval().to("cpu").float()
     layer.load_state_dict(layer.state_dict())
-    image = torch.ones(1, 288, 7, 7)
+    image = torch.ones(1, 1024, 23, 23)
     with torch.no_grad():
         layer(image)
         before = allocated()
@@ -187,9 +187,9 @@ def test_modules_that_were_moved_and_loaded_keep_forms() -> None:
 
 
 def test_training_keeps_nothing() -> None:
-    layer = torch.nn.Conv2d(288, 288, 3, padding=1)
+    layer = torch.nn.Conv2d(1024, 320, 1)
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
-    image = torch.ones(1, 288, 7, 7)
+    image = torch.ones(1, 1024, 23, 23)
     used = []
     for _ in range(4):
         optimizer.zero_grad()
