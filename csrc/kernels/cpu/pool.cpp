@@ -76,9 +76,8 @@ struct Best {
     }
 };
 
-// Windows [begin, end) of a line, none of them clipped in the last dimension, a vector at a time. Without
-// indices nothing is kept of them.
-template <class T, int known_stride, bool indexed>
+// Windows [begin, end) of a line, none of them clipped in the last dimension, a vector at a time.
+template <class T, int known_stride>
 void pool_windows(const AxisWindows* w, const T* plane, size_t z, size_t y, Range windows, T* output,
                   int64_t* indices) {
     using Index = IntegerOf<T>;
@@ -91,7 +90,7 @@ void pool_windows(const AxisWindows* w, const T* plane, size_t z, size_t y, Rang
         const int64_t count = std::min<int64_t>(lanes<T>, windows.first + windows.count - x);
         const int64_t start = w[2].origin + x * stride;
         const int64_t corner = (first_slice * w[1].input + first_row) * pitch + start;
-        Best<T, indexed> best{Vec<T>(lowest<T>()), steps + Vec<Index>(static_cast<Index>(corner))};
+        Best<T, true> best{Vec<T>(lowest<T>()), steps + Vec<Index>(static_cast<Index>(corner))};
         for (int64_t i = first_slice; i < last_slice; i += w[0].step) {
             for (int64_t j = first_row; j < last_row; j += w[1].step) {
                 const int64_t row = (i * w[1].input + j) * pitch + start;
@@ -101,17 +100,65 @@ void pool_windows(const AxisWindows* w, const T* plane, size_t z, size_t y, Rang
             }
         }
         best.value.store(output + x, count);
-        if constexpr (indexed) best.store_places(indices + x, count);
+        best.store_places(indices + x, count);
     }
 }
 
 template <class T>
 using PoolWindows = void (*)(const AxisWindows*, const T*, size_t, size_t, Range, T*, int64_t*);
-template <class T, bool indexed>
+template <class T>
 PoolWindows<T> pool_windows_function(int64_t stride) {
-    if (stride == 1) return &pool_windows<T, 1, indexed>;
-    if (stride == 2) return &pool_windows<T, 2, indexed>;
-    return &pool_windows<T, 0, indexed>;
+    if (stride == 1) return &pool_windows<T, 1>;
+    if (stride == 2) return &pool_windows<T, 2>;
+    return &pool_windows<T, 0>;
+}
+
+// One line of values alone: the rows of its windows are joined first, whole lines at a time, into `joined`,
+// around whose `input` elements padding has been laid.
+template <class T>
+void join_rows(const AxisWindows* w, const T* plane, size_t z, size_t y, T* joined) {
+    const int64_t pitch = w[2].input;
+    for (int64_t x = 0; x < pitch; x += lanes<T>) {
+        const int64_t count = std::min<int64_t>(lanes<T>, pitch - x);
+        Vec<T> best(lowest<T>());
+        for (int64_t i = w[0].first[z]; i < w[0].last[z]; i += w[0].step)
+            for (int64_t j = w[1].first[y]; j < w[1].last[y]; j += w[1].step)
+                best = maximum(Vec<T>::load(plane + (i * w[1].input + j) * pitch + x, count), best);
+        best.store(joined + x, count);
+    }
+}
+template <class T, int known_stride>
+void join_columns(const AxisWindows& w, const T* joined, T* output) {
+    for (int64_t x = 0; x < w.output(); x += lanes<T>) {
+        const int64_t count = std::min<int64_t>(lanes<T>, w.output() - x);
+        const T* source = joined + w.origin + x * w.stride;
+        Vec<T> best(lowest<T>());
+        for (int64_t k = 0; k < w.width; k += w.step)
+            best = maximum(load_strided<T, known_stride>(source + k, w.stride, count), best);
+        best.store(output + x, count);
+    }
+}
+template <class T>
+void pool_values(const AxisWindows* w, const T* plane, size_t z, size_t y, T* joined, T* output) {
+    join_rows(w, plane, z, y, joined);
+    if (w[2].stride == 1)
+        join_columns<T, 1>(w[2], joined, output);
+    else if (w[2].stride == 2)
+        join_columns<T, 2>(w[2], joined, output);
+    else
+        join_columns<T, 0>(w[2], joined, output);
+}
+
+// Memory for join_rows with padding as far as any window reaches; null where windows are not equally spaced.
+template <class T>
+T* padded_line(const AxisWindows& w) {
+    if (w.stride <= 0) return nullptr;
+    const int64_t before = std::max<int64_t>(0, -w.origin);
+    const int64_t reach = w.origin + (w.output() - 1) * w.stride + w.width;
+    const int64_t count = before + std::max(reach, w.input);
+    T* line = scratch_array<T>(ScratchUse::vector, static_cast<size_t>(count));
+    std::fill_n(line, count, lowest<T>());
+    return line + before;
 }
 
 // The window that is a whole plane of at least a vector; its last vector may take elements again, which
@@ -153,14 +200,13 @@ void pool_line(const AxisWindows* w, const T* plane, size_t z, size_t y, T* outp
     if constexpr (std::is_floating_point_v<T>) {
         const bool filled = w[0].first[z] < w[0].last[z] && w[1].first[y] < w[1].last[y];
         const bool narrow = w[0].input * w[1].input * axis.input <= std::numeric_limits<int32_t>::max();
-        if (filled && narrow && axis.stride > 0) {
+        if (indices != nullptr && filled && narrow && axis.stride > 0) {
             begin = std::min(axis.output(), ceil_divide(std::max<int64_t>(0, -axis.origin), axis.stride));
             const int64_t room = axis.input - axis.origin - axis.width;
             end = std::clamp<int64_t>(room < 0 ? 0 : room / axis.stride + 1, begin, axis.output());
         }
-        const auto function = indices != nullptr ? pool_windows_function<T, true>(axis.stride)
-                                                 : pool_windows_function<T, false>(axis.stride);
-        if (begin < end) function(w, plane, z, y, {begin, end - begin}, output, indices);
+        if (begin < end)
+            pool_windows_function<T>(axis.stride)(w, plane, z, y, {begin, end - begin}, output, indices);
     }
     for (int64_t x = 0; x < axis.output(); ++x) {
         if (x == begin) x = end;
@@ -192,6 +238,14 @@ void pool_planes(int64_t planes, const AxisWindows* windows, const S* input, S* 
     const bool whole = is_whole(windows[0]) && is_whole(windows[1]) && is_whole(windows[2]) &&
                        size >= lanes<T> && size <= std::numeric_limits<int32_t>::max();
     parallel_for(0, planes, chunk, [&](int64_t begin, int64_t end) {
+        T* joined = nullptr;
+        if constexpr (std::is_floating_point_v<T>)
+            if (indices == nullptr) joined = padded_line<T>(windows[2]);
+        const auto pool = [&](const T* plane, size_t z, size_t y, T* target, int64_t* where) {
+            if constexpr (std::is_floating_point_v<T>)
+                if (joined != nullptr) return pool_values(windows, plane, z, y, joined, target);
+            pool_line(windows, plane, z, y, target, where);
+        };
         T* wide = nullptr;
         if constexpr (!std::is_same_v<S, T>)
             wide = scratch_array<T>(ScratchUse::staging, static_cast<size_t>(length));
@@ -210,9 +264,9 @@ void pool_planes(int64_t planes, const AxisWindows* windows, const S* input, S* 
                 const int64_t place = (p * lines + line) * length;
                 int64_t* where = indices != nullptr ? indices + place : nullptr;
                 if constexpr (std::is_same_v<S, T>) {
-                    pool_line(windows, plane, z, y, output + place, where);
+                    pool(plane, z, y, output + place, where);
                 } else {
-                    pool_line(windows, plane, z, y, wide, where);
+                    pool(plane, z, y, wide, where);
                     narrow(wide, output + place, length);
                 }
             }
