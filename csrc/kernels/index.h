@@ -18,14 +18,16 @@ struct IndexDim {
 };
 inline constexpr int max_index_rank = 64;
 
-// values[before, point, after] and table[before, offsets[point], after] correspond.
+// values[before, point, after] and table[before, index[point], after] correspond.
 struct PointsArguments {
     DType dtype;
     void* table;
     void* values;
-    const int64_t* offsets;  // into the table, in elements
-    int64_t count;           // of points
-    int64_t values_stride;   // from one point's values to the next's
+    const int64_t* index;   // in [-size, size)
+    int64_t size;           // what is added to negative indices
+    int64_t stride;         // of the table, from one index to the next
+    int64_t count;          // of points
+    int64_t values_stride;  // from one point's values to the next's
     const IndexDim* before;
     int before_rank;
     const IndexDim* after;
@@ -58,7 +60,8 @@ struct IndexKernels {
     bool (*gather)(const GatherArguments&);
     bool (*scatter)(const GatherArguments&, Combine);
     void (*read_points)(const PointsArguments&);
-    void (*write_points)(const PointsArguments&, Combine);  // points in order, the last one wins
+    // Points in order: the last one wins, or all are added.
+    void (*write_points)(const PointsArguments&, bool add);
 
     // offsets[i] = (index[i] wrapped from [-size, size) to [0, size)) * stride, or where `add`, that much
     // more.

@@ -64,18 +64,20 @@ DType accumulation_dtype(const Tensor& self, Combine combine) {
 
 // Which dimensions of a table points stand for, and which run beside them.
 struct Points {
-    Tensor offsets;  // where each point is in the table: int64, contiguous
+    Tensor index;        // int64, contiguous, in [-size, size)
+    int64_t size = 0;    // of the dimension that it indexes
+    int64_t stride = 1;  // of the table along it
     InlineVector<IndexDim, 5> before, after;
     int64_t values_stride = 1;
 
     // Parts the dimensions of `table` that are not indexed into those before and after the points, for
-    // contiguous values; joins neighbours after them.
-    void lay_out(const Tensor& table, uint64_t indexed, int64_t first_after) {
-        int64_t stride = 1;
+    // contiguous values, or for one value that stands for all; joins neighbours after them.
+    void lay_out(const Tensor& table, uint64_t indexed, int64_t first_after, bool one_value = false) {
+        int64_t stride = one_value ? 0 : 1;
         for (int64_t i = table.dim() - 1; i >= 0; --i) {
             if (i == first_after - 1) {
                 values_stride = stride;
-                stride *= offsets.numel();
+                stride *= index.numel();
             }
             if ((indexed >> i & 1) != 0) continue;
             const IndexDim dim{table.sizes()[i], table.strides()[i], stride};
@@ -96,8 +98,10 @@ struct Points {
             .dtype = table.dtype(),
             .table = table.raw_data(),
             .values = values.raw_data(),
-            .offsets = offsets.data<int64_t>(),
-            .count = offsets.numel(),
+            .index = index.data<int64_t>(),
+            .size = size,
+            .stride = stride,
+            .count = index.numel(),
             .values_stride = values_stride,
             .before = before.data(),
             .before_rank = static_cast<int>(before.size()),
@@ -106,7 +110,7 @@ struct Points {
         };
         const GilRelease released(values.numel());
         if (combine.has_value())
-            index_kernels().write_points(arguments, *combine);
+            index_kernels().write_points(arguments, *combine == Combine::add);
         else
             index_kernels().read_points(arguments);
     }
@@ -125,12 +129,12 @@ Dims with_size(const Tensor& self, int64_t dim, int64_t size) {
 }
 
 // Points along one dimension, by an index known to be in range.
-Points slices_of(const Tensor& table, int64_t dim, const Tensor& index) {
+Points slices_of(const Tensor& table, int64_t dim, const Tensor& index, bool one_value = false) {
     Points points;
-    points.offsets = empty_offsets(index.numel(), table.device());
-    const bool scalar = table.dim() == 0;
-    place_points(index, size_along(table, dim), scalar ? 0 : table.strides()[dim], false, points.offsets);
-    points.lay_out(table, uint64_t{1} << dim, dim + 1);
+    points.index = index;
+    points.size = size_along(table, dim);
+    points.stride = table.dim() == 0 ? 0 : table.strides()[dim];
+    points.lay_out(table, uint64_t{1} << dim, dim + 1, one_value);
     return points;
 }
 
@@ -183,8 +187,8 @@ void check_add_source(const char* name, const Tensor& self, int64_t dim, const T
 }
 
 Tensor fill_slices(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& value) {
-    const Tensor slices = expand(to(detach(value), self.dtype()), with_size(self, dim, index.numel()));
-    const Tensor result = combine_slices(self, dim, index, slices, Combine::assign);
+    const Tensor result = copy_of(self);
+    slices_of(result, dim, index, true).run(result, to(detach(value), self.dtype()), Combine::assign);
     return record("IndexFillBackward0", {self, value}, result, [&] {
         return [index = Saved(index), dim](const Tensor& grad, const Needs& needs) -> Gradients {
             const Tensor positions = index.get();
@@ -204,10 +208,7 @@ Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& index, const Te
           value.dim(), " dimension(s).");
     check(!is_complex(value.dtype()) || is_complex(self.dtype()),
           "index_fill_(): Converting complex Scalar to non-complex type is not supported");
-    const Tensor checked = checked_index<IndexError>("", self, dim, index, true);
-    const Tensor positions = empty_offsets(checked.numel(), self.device());
-    place_points(checked, size_along(self, dim), 1, false, positions);
-    return fill_slices(self, dim, positions, value);
+    return fill_slices(self, dim, checked_index<IndexError>("", self, dim, index, true), value);
 }
 
 Tensor index_fill_number(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value) {
@@ -253,17 +254,24 @@ class Selection {
   public:
     Selection(const Tensor& table, const TensorList& indices) {
         const Dims shape = common_shape(indices);
-        points_.offsets = empty_offsets(count_elements(shape), table.device());
+        const auto defined = [](const Tensor& item) { return item.defined(); };
+        const bool one = std::count_if(indices.begin(), indices.end(), defined) == 1;
+        if (!one) points_.index = empty_offsets(count_elements(shape), table.device());
         uint64_t indexed = 0;
         int64_t first = -1, last = -1;
         for (size_t i = 0; i < indices.size(); ++i) {
             if (!indices[i].defined()) continue;
-            add(table, static_cast<int64_t>(i), std::popcount(indexed), indices[i], shape);
+            const int number = std::popcount(indexed);
+            check_range(table, static_cast<int64_t>(i), number, indices[i], count_elements(shape));
+            if (one)
+                take_over(table, static_cast<int64_t>(i), indices[i]);
+            else
+                add(table, static_cast<int64_t>(i), number, indices[i], shape);
             indexed |= uint64_t{1} << i;
             if (first < 0) first = static_cast<int64_t>(i);
             last = static_cast<int64_t>(i);
         }
-        if (indexed == 0 && !table.is_meta()) points_.offsets.data<int64_t>()[0] = 0;
+        if (indexed == 0 && !table.is_meta()) points_.index.data<int64_t>()[0] = 0;
         const bool adjacent = std::popcount(indexed) == last - first + 1;
         points_.lay_out(table, indexed, adjacent ? last + 1 : 0);
         for (int64_t i = 0; i < table.dim(); ++i)
@@ -292,13 +300,23 @@ class Selection {
         return shape;
     }
     // `number` counts the index tensors before this one; error messages go by it.
-    void add(const Tensor& table, int64_t dim, int number, const Tensor& item, const Dims& shape) {
+    static void check_range(const Tensor& table, int64_t dim, int number, const Tensor& item,
+                            int64_t points) {
         const int64_t size = table.sizes()[dim];
-        if (const auto bad = out_of_range(item, -size, size); bad && count_elements(shape) > 0)
+        if (const auto bad = out_of_range(item, -size, size); bad && points > 0)
             raise<IndexError>("index ", *bad, " is out of bounds for dimension ", number, " with size ",
                               size);
+    }
+    // The only index serves as it is.
+    void take_over(const Tensor& table, int64_t dim, const Tensor& item) {
+        points_.index = item;
+        points_.size = table.sizes()[dim];
+        points_.stride = table.strides()[dim];
+    }
+    // One of several: together they become places in the table.
+    void add(const Tensor& table, int64_t dim, int number, const Tensor& item, const Dims& shape) {
         const Tensor full = item.sizes() == shape ? item : contiguous_data(expand(item, shape));
-        place_points(full, size, table.strides()[dim], number > 0, points_.offsets);
+        place_points(full, table.sizes()[dim], table.strides()[dim], number > 0, points_.index);
     }
 
     Points points_;

@@ -1,5 +1,4 @@
 // Distinct values and their counts: unique, unique_consecutive, bincount.
-#include <algorithm>
 #include <limits>
 #include <tuple>
 
@@ -17,6 +16,7 @@
 namespace rl::ops {
 namespace {
 
+using kernels::index_kernels;
 using kernels::sort_kernels;
 using TensorTriple = std::tuple<Tensor, Tensor, Tensor>;
 
@@ -40,13 +40,13 @@ Runs find_runs(const Tensor& rows, const Tensor& order, bool gathered, Wanted wa
     bool* const start = starts.data<bool>();
     sort_kernels().row_starts(rows.dtype(), rows.raw_data(), count, rows.sizes()[1],
                               gathered ? nullptr : position, start);
-    const int64_t runs = std::count(start, start + count, true);
+    const Tensor pieces = empty(Dims{kernels::selection_pieces(count)}, {DType::int64});
+    const int64_t runs = index_kernels().count_nonzero(DType::boolean, start, count, pieces.data<int64_t>());
     const Runs result{empty(Dims{runs}, {DType::int64}),
                       empty(Dims{wanted.inverse ? count : 0}, {DType::int64}),
                       empty(Dims{wanted.counts ? runs : 0}, {DType::int64})};
     int64_t* const first = result.firsts.data<int64_t>();
-    for (int64_t i = 0, run = 0; i < count; ++i)
-        if (start[i]) first[run++] = i;
+    index_kernels().nonzero(DType::boolean, start, count, pieces.data<int64_t>(), runs, first);
     if (wanted.counts) {
         int64_t* const counts = result.counts.data<int64_t>();
         for (int64_t run = 0; run < runs; ++run)
@@ -132,9 +132,8 @@ Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength) {
     if (self.dim() == 1 && self.numel() == 0) return zeros(Dims{minlength}, {DType::int64});
     const GradientsEnabled off(false);
     const Tensor index = self.dim() == 1 ? contiguous_data(self, DType::int64) : Tensor();
-    check(index.defined() &&
-              kernels::index_kernels().find_out_of_range(index.data<int64_t>(), index.numel(), 0,
-                                                         std::numeric_limits<int64_t>::max()) < 0,
+    check(index.defined() && index_kernels().find_out_of_range(index.data<int64_t>(), index.numel(), 0,
+                                                               std::numeric_limits<int64_t>::max()) < 0,
           "bincount only supports 1-d non-negative integral inputs.");
     check(!weights.defined() || (weights.dim() == 1 && weights.numel() == self.numel()),
           "weights should be 1-d and have the same length as input");
@@ -145,8 +144,7 @@ Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength) {
     }
     const Tensor counts = zeros(Dims{bins}, {DType::int64});
     const GilRelease released(index.numel());
-    kernels::index_kernels().count_indices(index.data<int64_t>(), index.numel(), bins,
-                                           counts.data<int64_t>());
+    index_kernels().count_indices(index.data<int64_t>(), index.numel(), bins, counts.data<int64_t>());
     return counts;
 }
 

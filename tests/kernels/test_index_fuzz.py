@@ -71,7 +71,7 @@ def test_gather_and_scatter(shape, layout, dtype, seed, data):
         check(x.scatter_reduce(dim, place, src, "amin"), min)
 
 
-@given(SHAPES, LAYOUTS, st.sampled_from(NUMBERS), SEEDS, st.data())
+@given(SHAPES, LAYOUTS, st.sampled_from(DTYPES), SEEDS, st.data())
 @settings(max_examples=50, deadline=None)
 def test_slices(shape, layout, dtype, seed, data):
     random = np.random.default_rng(seed)
@@ -84,12 +84,16 @@ def test_slices(shape, layout, dtype, seed, data):
     np.testing.assert_array_equal(values_of(x.index_select(dim, place)), table.take(index, dim))
     key = (slice(None),) * dim
     np.testing.assert_array_equal(values_of(x[(*key, place - shape[dim])]), table.take(index, dim))
-    added, copied = table.copy(), table.copy()
+    added, copied, filled = table.copy(), table.copy(), table.copy()
     np.add.at(added, (*key, index), values)
+    filled[(*key, index)] = 1
     for i, at in enumerate(index):
         copied[(*key, at)] = values[(*key, i)]
-    np.testing.assert_array_equal(values_of(x.index_add(dim, place, source)), added)
     np.testing.assert_array_equal(values_of(x.index_copy(dim, place, source)), copied)
+    np.testing.assert_array_equal(values_of(x.index_fill(dim, place - shape[dim], 1)), filled)
+    if dtype == "bool":
+        return
+    np.testing.assert_array_equal(values_of(x.index_add(dim, place, source)), added)
     indices = (*(None for _ in range(dim)), place)
     put = rushlight._C.index_put(x, [None if i is None else i for i in indices], source, accumulate=True)
     np.testing.assert_array_equal(values_of(put), added)

@@ -53,12 +53,14 @@ void visit_size(DType dtype, Visit&& visit) {
 }
 
 struct Read {  // table to values
+    static constexpr bool copies = true;
     template <class T>
     static void apply(T& table, T& value) {
         value = table;
     }
 };
 struct Assign {
+    static constexpr bool copies = true;
     template <class T>
     static void apply(T& table, T& value) {
         table = value;
@@ -66,6 +68,7 @@ struct Assign {
 };
 template <class Op>
 struct Combined {  // in the compute type, rounded at each step
+    static constexpr bool copies = false;
     template <class T>
     static void apply(T& table, T& value) {
         using C = std::conditional_t<std::is_integral_v<T>, int64_t, Compute<T>>;
@@ -194,8 +197,8 @@ class OffsetWalk {
 // Columns [begin, end) of rows [first, last), a block at a time: indices that were checked are then still in
 // the cache. False, and the block left out, where an index is out of range.
 template <class T, class Op>
-bool gather_rows(const GatherArguments& a, const GatherLoops& loops, int64_t first, int64_t last,
-                 int64_t begin, int64_t end) {
+[[gnu::noinline]] bool gather_rows(const GatherArguments& a, const GatherLoops& loops, int64_t first,
+                                   int64_t last, int64_t begin, int64_t end) {
     const IndexDim& row = loops.row();
     const int64_t stride = loops.index_stride, step = row.table_stride;
     constexpr int64_t block = 1024;
@@ -287,46 +290,106 @@ bool scatter(const GatherArguments& a, Combine combine) {
 
 // --- One index a slice.
 
-template <class T, class Op>
-void run_line(T* __restrict table, T* __restrict values, int64_t begin, int64_t end, int64_t table_stride,
-              int64_t values_stride) {
-    if (table_stride == 1 && values_stride == 1)
-        for (int64_t i = begin; i < end; ++i) Op::template apply<T>(table[i], values[i]);
+// Neighbours, at least `Size` bytes of them; the last piece overlaps the one before.
+template <int64_t Size>
+void copy_pieces(char* to, const char* from, int64_t bytes) {
+    for (int64_t i = 0; i + Size < bytes; i += Size) std::memcpy(to + i, from + i, Size);
+    std::memcpy(to + bytes - Size, from + bytes - Size, Size);
+}
+
+// Most lines are too short for a call.
+void copy_line(void* target, const void* source, int64_t bytes) {
+    auto* const to = static_cast<char*>(target);
+    const auto* const from = static_cast<const char*>(source);
+    if (bytes >= 1024)
+        std::memcpy(to, from, static_cast<size_t>(bytes));
+    else if (bytes >= 32)
+        copy_pieces<32>(to, from, bytes);
+    else if (bytes >= 16)
+        copy_pieces<16>(to, from, bytes);
+    else if (bytes >= 8)
+        copy_pieces<8>(to, from, bytes);
+    else if (bytes >= 4)
+        copy_pieces<4>(to, from, bytes);
     else
-        for (int64_t i = begin; i < end; ++i)
+        copy_pieces<1>(to, from, bytes);
+}
+
+template <class T, class Op>
+void run_line(T* __restrict table, T* __restrict values, int64_t count, int64_t table_stride,
+              int64_t values_stride) {
+    if (table_stride == 1 && values_stride == 1) {
+        if constexpr (std::is_same_v<Op, Read>)
+            copy_line(values, table, count * static_cast<int64_t>(sizeof(T)));
+        else if constexpr (Op::copies)
+            copy_line(table, values, count * static_cast<int64_t>(sizeof(T)));
+        else
+            for (int64_t i = 0; i < count; ++i) Op::template apply<T>(table[i], values[i]);
+    } else {
+        for (int64_t i = 0; i < count; ++i)
             Op::template apply<T>(table[i * table_stride], values[i * values_stride]);
+    }
+}
+
+// Where indices point to.
+struct Place {
+    explicit Place(const PointsArguments& a) : index(a.index), size(a.size), stride(a.stride) {}
+    int64_t operator()(int64_t p) const { return (index[p] + (size & (index[p] >> 63))) * stride; }
+    const int64_t* index;
+    int64_t size, stride;
+};
+
+// Single elements of the points [first, last).
+template <class T, class Op, class Where>
+void run_elements(T* table, T* values, int64_t values_stride, int64_t first, int64_t last, Where place) {
+    if (values_stride == 1) {
+#pragma GCC unroll 8
+        for (int64_t p = first; p < last; ++p) Op::template apply<T>(table[place(p)], values[p]);
+    } else {
+        for (int64_t p = first; p < last; ++p)
+            Op::template apply<T>(table[place(p)], values[p * values_stride]);
+    }
+}
+
+// Single elements of all points, for each of `number` positions before them.
+template <class T, class Op>
+[[gnu::noinline]] void run_all_elements(const PointsArguments& a, OffsetWalk walk, int64_t number) {
+    constexpr int64_t most = 256;  // places that are worth keeping
+    const Place place(a);
+    int64_t places[most];
+    const bool few = a.count <= most && number > 1;
+    for (int64_t p = 0; few && p < a.count; ++p) places[p] = place(p);
+    for (; number > 0; --number, walk.next()) {
+        T* const table = static_cast<T*>(a.table) + walk.offsets.table;
+        T* const values = static_cast<T*>(a.values) + walk.offsets.values;
+        if (few)
+            run_elements<T, Op>(table, values, a.values_stride, 0, a.count,
+                                [&](int64_t p) { return places[p]; });
+        else
+            run_elements<T, Op>(table, values, a.values_stride, 0, a.count, place);
+    }
 }
 
 // The slices of the points [first, last) of one `before`, restricted to [begin, end) of the fastest
 // dimension.
 template <class T, class Op>
-void run_points(const PointsArguments& a, Offsets base, int64_t first, int64_t last, int64_t begin,
-                int64_t end) {
-    T* table = static_cast<T*>(a.table) + base.table;
-    T* values = static_cast<T*>(a.values) + base.values;
-    if (a.after_rank == 0 && a.values_stride == 1) {
-        const int64_t* const offsets = a.offsets;
-#pragma GCC unroll 8
-        for (int64_t p = first; p < last; ++p) Op::template apply<T>(table[offsets[p]], values[p]);
-        return;
-    }
-    if (a.after_rank == 0) {
-        for (int64_t p = first; p < last; ++p)
-            Op::template apply<T>(table[a.offsets[p]], values[p * a.values_stride]);
-        return;
-    }
+[[gnu::noinline]] void run_points(const PointsArguments& a, Offsets base, int64_t first, int64_t last,
+                                  int64_t begin, int64_t end) {
+    T* const table = static_cast<T*>(a.table) + base.table;
+    T* const values = static_cast<T*>(a.values) + base.values;
+    const Place place(a);
+    if (a.after_rank == 0) return run_elements<T, Op>(table, values, a.values_stride, first, last, place);
     const IndexDim& line = a.after[a.after_rank - 1];
     const int64_t lines = element_count(a.after, a.after_rank - 1);
-    if (lines == 1 && line.table_stride == 1 && line.values_stride == 1) {
-        for (int64_t p = first; p < last; ++p)
-            run_line<T, Op>(table + a.offsets[p], values + p * a.values_stride, begin, end, 1, 1);
-        return;
-    }
     for (int64_t p = first; p < last; ++p)
         for (int64_t i = 0; i < lines; ++i) {
-            const Offsets offsets = Offsets::at(a.after, a.after_rank - 1, i);
-            run_line<T, Op>(table + a.offsets[p] + offsets.table,
-                            values + p * a.values_stride + offsets.values, begin, end, line.table_stride,
+            Offsets offsets{place(p) + begin * line.table_stride,
+                            p * a.values_stride + begin * line.values_stride};
+            if (lines > 1) {
+                const Offsets more = Offsets::at(a.after, a.after_rank - 1, i);
+                offsets = {offsets.table + more.table, offsets.values + more.values};
+            }
+            run_line<T, Op>(table + offsets.table, values + offsets.values, end - begin, line.table_stride,
                             line.values_stride);
         }
 }
@@ -341,6 +404,11 @@ void read_points(const PointsArguments& a) {
     if (slice == 0) return;
     visit_size(a.dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
+        if (a.after_rank == 0 && outer > 1 && a.count <= parallel_grain)
+            return parallel_for(
+                0, outer, parallel_grain / std::max<int64_t>(1, a.count), [&](int64_t first, int64_t last) {
+                    run_all_elements<T, Read>(a, OffsetWalk(a.before, a.before_rank, first), last - first);
+                });
         parallel_for(0, outer * a.count, std::max<int64_t>(1, parallel_grain / slice),
                      [&](int64_t first, int64_t last) {
                          while (first < last) {
@@ -368,6 +436,8 @@ void write_all_points(const PointsArguments& a) {
     const int64_t segments = (line + segment - 1) / segment;
     const int64_t grain = std::max<int64_t>(1, parallel_grain * segments / work);
     parallel_for(0, outer * segments, grain, [&](int64_t first, int64_t last) {
+        if (a.after_rank == 0)
+            return run_all_elements<T, Op>(a, OffsetWalk(a.before, a.before_rank, first), last - first);
         for (; first < last; ++first) {
             const int64_t begin = first % segments * segment;
             run_points<T, Op>(a, Offsets::at(a.before, a.before_rank, first / segments), 0, a.count, begin,
@@ -376,25 +446,12 @@ void write_all_points(const PointsArguments& a) {
     });
 }
 
-template <class Op>
-void write_combined(const PointsArguments& a) {
-    visit_dtype(a.dtype, [&](auto tag) { write_all_points<typename decltype(tag)::type, Combined<Op>>(a); });
-}
-
-void write_points(const PointsArguments& a, Combine combine) {
-    switch (combine) {
-        case Combine::assign:
-            return visit_size(a.dtype,
-                              [&](auto tag) { write_all_points<typename decltype(tag)::type, Assign>(a); });
-        case Combine::add:
-            return write_combined<Add>(a);
-        case Combine::multiply:
-            return write_combined<Multiply>(a);
-        case Combine::maximum:
-            return write_combined<Maximum>(a);
-        case Combine::minimum:
-            return write_combined<Minimum>(a);
-    }
+void write_points(const PointsArguments& a, bool add) {
+    if (add)
+        visit_dtype(a.dtype,
+                    [&](auto tag) { write_all_points<typename decltype(tag)::type, Combined<Add>>(a); });
+    else
+        visit_size(a.dtype, [&](auto tag) { write_all_points<typename decltype(tag)::type, Assign>(a); });
 }
 
 void place_points(const int64_t* index, int64_t count, int64_t size, int64_t stride, bool add,

@@ -82,6 +82,33 @@ struct Power {
 
 // --- How elements are combined.
 
+// The larger and the smaller of integers in one instruction, where the instruction set has it.
+template <class C>
+Vec<C> larger_integer(Vec<C> a, Vec<C> b) {
+    using Native [[maybe_unused]] = typename Vec<C>::Native;
+#if defined(__AVX512F__)
+    const auto x = std::bit_cast<__m512i>(a.native), y = std::bit_cast<__m512i>(b.native);
+    if constexpr (sizeof(C) == 4) return std::bit_cast<Native>(_mm512_maskz_max_epi32(0xffff, x, y));
+    if constexpr (sizeof(C) == 8) return std::bit_cast<Native>(_mm512_maskz_max_epi64(0xff, x, y));
+#elif defined(__AVX2__)
+    const auto x = std::bit_cast<__m256i>(a.native), y = std::bit_cast<__m256i>(b.native);
+    if constexpr (sizeof(C) == 4) return std::bit_cast<Native>(_mm256_max_epi32(x, y));
+#endif
+    return select(a > b, a, b);
+}
+template <class C>
+Vec<C> smaller_integer(Vec<C> a, Vec<C> b) {
+    using Native [[maybe_unused]] = typename Vec<C>::Native;
+#if defined(__AVX512F__)
+    const auto x = std::bit_cast<__m512i>(a.native), y = std::bit_cast<__m512i>(b.native);
+    if constexpr (sizeof(C) == 4) return std::bit_cast<Native>(_mm512_maskz_min_epi32(0xffff, x, y));
+    if constexpr (sizeof(C) == 8) return std::bit_cast<Native>(_mm512_maskz_min_epi64(0xff, x, y));
+#elif defined(__AVX2__)
+    const auto x = std::bit_cast<__m256i>(a.native), y = std::bit_cast<__m256i>(b.native);
+    if constexpr (sizeof(C) == 4) return std::bit_cast<Native>(_mm256_min_epi32(x, y));
+#endif
+    return select(a < b, a, b);
+}
 template <class C>
 struct Sum {
     template <class Other>
@@ -115,7 +142,10 @@ struct Maximum {
     static Vec<C> apply(Vec<C> a, Vec<C> b)
         requires(sizeof(C) >= 4)
     {
-        return maximum(b, a);
+        if constexpr (std::is_integral_v<C>)
+            return larger_integer(a, b);
+        else
+            return maximum(b, a);
     }
 };
 template <class C>
@@ -128,7 +158,10 @@ struct Minimum {
     static Vec<C> apply(Vec<C> a, Vec<C> b)
         requires(sizeof(C) >= 4)
     {
-        return minimum(b, a);
+        if constexpr (std::is_integral_v<C>)
+            return smaller_integer(a, b);
+        else
+            return minimum(b, a);
     }
 };
 

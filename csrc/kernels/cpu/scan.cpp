@@ -4,17 +4,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <utility>
 
 #include "core/threads.h"
 #include "kernels/cpu/reduce_elements.h"
+#include "kernels/simd/math.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
-constexpr int64_t block_size = 256;  // results of a line that are converted at a time
-constexpr int64_t tile_size = 64;    // neighbouring lines scanned together
+constexpr int64_t tile_size = 64;  // neighbouring lines scanned together
 constexpr int64_t parallel_grain = 16384;
 
 template <class T>
@@ -91,71 +92,111 @@ Vec<C> prefix(Vec<C> x, Vec<C> start, Join&& join) {
     }
 }
 
+// Results in the type they are stored in. A part of a vector is stored whole where there is `room` for that:
+// what follows is written later.
+template <class T, class C>
+void put(Vec<C> value, T* out, int64_t count, int64_t room) {
+    constexpr int64_t width = Vec<C>::size;
+    if (count < width && room < width) {
+        T part[width];
+        put(value, part, width, width);
+        for (int64_t lane = 0; lane < count; ++lane) out[lane] = part[lane];
+    } else if constexpr (std::is_same_v<T, C>) {
+        value.store(out);
+    } else if constexpr (is_half_type<T>) {
+        store_narrowed(value, out);
+    } else {
+        typedef T Converted __attribute__((vector_size(width * sizeof(T))));
+        const auto converted = __builtin_convertvector(value.native, Converted);
+        std::memcpy(out, &converted, sizeof converted);
+    }
+}
+
+// `count` elements, a whole vector where the array does not end before.
+template <class R>
+Vec<typename R::Element> take(const typename R::Memory* x, int64_t count, const typename R::Memory* end) {
+    return end - x >= Vec<typename R::Element>::size ? R::vector(x) : R::vector(x, count);
+}
+
 // --- Lines of the last dimension.
 
 // Products of float64 are formed one by one: their parts may overflow where the whole does not.
 template <class T, class Op>
-inline constexpr bool in_vectors = !is_complex_type<T> && !std::is_same_v<Op, RunningLogSumExp> &&
-                                   !(std::is_same_v<T, double> && std::is_same_v<Op, RunningProduct>);
-
-// Calls body(i, vector of the elements from i on, their number); the last vector is read whole where the
-// array has not come to its end.
-template <class R, class Body>
-void for_each_vector(const typename R::Memory* x, int64_t size, const typename R::Memory* end, Body&& body) {
-    constexpr int64_t width = Vec<typename R::Element>::size;
-    int64_t i = 0;
-    for (; i + width <= size; i += width) body(i, R::vector(x + i), width);
-    if (i < size) body(i, end - x >= i + width ? R::vector(x + i) : R::vector(x + i, size - i), size - i);
-}
-
-template <class T, class C>
-void store_converted(const C* from, int64_t count, T* to) {
-    if constexpr (is_half_type<T>)
-        narrow(from, to, count);
-    else
-        for (int64_t i = 0; i < count; ++i) to[i] = convert<T>(from[i]);
-}
-
-// Calls scan(line, begin, count, target) for the parts of lines that a block holds; what it leaves at the
-// targets goes to `out`.
-template <class T, class C, class Scan>
-void for_each_part(T* out, int64_t lines, int64_t size, Scan&& scan) {
-    C block[block_size];
-    const int64_t together = std::max<int64_t>(1, block_size / size);
-    for (int64_t first = 0; first < lines; first += together, out += together * size) {
-        const int64_t number = std::min(together, lines - first);
-        if constexpr (std::is_same_v<T, C>) {
-            for (int64_t line = 0; line < number; ++line)
-                scan(first + line, int64_t{0}, size, out + line * size);
-        } else if (size <= block_size) {
-            for (int64_t line = 0; line < number; ++line)
-                scan(first + line, int64_t{0}, size, block + line * size);
-            store_converted(block, number * size, out);
-        } else {
-            for (int64_t begin = 0; begin < size; begin += block_size) {
-                const int64_t count = std::min(block_size, size - begin);
-                scan(first, begin, count, block);
-                store_converted(block, count, out + begin);
-            }
-        }
-    }
-}
+inline constexpr bool in_vectors =
+    !is_complex_type<T> && !(std::is_same_v<T, double> && std::is_same_v<Op, RunningProduct>);
 
 template <class R, class T, class Op>
 void scan_vectors(const typename R::Memory* in, T* out, int64_t lines, int64_t size) {
     using C = typename R::Element;
+    constexpr int64_t width = Vec<C>::size;
     const Vec<C> start(Op::template start<C>());
     const auto join = [](Vec<C> a, Vec<C> b) { return Op::next(a, b); };
     const auto* const end = in + lines * size;
-    Vec<C> carry = start;
-    for_each_part<T, C>(out, lines, size, [&](int64_t line, int64_t begin, int64_t number, C* target) {
-        if (begin == 0) carry = start;
-        for_each_vector<R>(in + line * size + begin, number, end, [&](int64_t i, Vec<C> x, int64_t count) {
-            const Vec<C> part = prefix<1>(x, start, join);
-            store_lanes(join(carry, part), target, i, count);
+    T* const out_end = out + lines * size;
+    for (; lines > 0; --lines, in += size, out += size) {
+        Vec<C> carry = start;
+        int64_t i = 0;
+        for (; i + width <= size; i += width) {
+            const Vec<C> part = prefix<1>(R::vector(in + i), start, join);
+            put(join(carry, part), out + i, width, width);
             carry = join(carry, last_lane(part));
-        });
-    });
+        }
+        if (i == size) continue;
+        const Vec<C> part = prefix<1>(take<R>(in + i, size - i, end), start, join);
+        put(join(carry, part), out + i, size - i, out_end - out - i);
+    }
+}
+
+// A sum of exponentials so far, as a multiple of the largest.
+template <class C>
+struct ScaledSum {
+    C largest = -INFINITY, sum = 0;
+
+    C logarithm() const { return sum == 0 ? C(-INFINITY) : largest + std::log(sum); }
+
+    // The running sums of x as logarithms. One by one where numbers are not finite, or are so far apart that
+    // multiples of the largest would be zero.
+    Vec<C> add(Vec<C> x) {
+        constexpr C apart = sizeof(C) == 8 ? 600 : 60;
+        const auto larger = [](Vec<C> a, Vec<C> b) { return maximum(a, b); };
+        const Vec<C> start(-INFINITY);
+        const C top = std::max(largest, last_lane(prefix<1>(x, start, larger))[0]);
+        const bool near = std::isfinite(top) && !any(x != x) && std::max(largest, x[0]) > top - apart;
+        if (!near) return add_one_by_one(x);
+        if (top > largest) sum *= std::exp(largest - top);
+        largest = top;
+        const auto total = [](Vec<C> a, Vec<C> b) { return a + b; };
+        const Vec<C> sums = Vec<C>(sum) + prefix<1>(exp(x - Vec<C>(top)), Vec<C>(C(0)), total);
+        sum = sums[Vec<C>::size - 1];
+        return Vec<C>(top) + log(sums);
+    }
+
+  private:
+    Vec<C> add_one_by_one(Vec<C> x) {
+        C total = logarithm();
+        for (int lane = 0; lane < Vec<C>::size; ++lane)
+            x.native[lane] = total = RunningLogSumExp::next(total, x[lane]);
+        largest = total;
+        sum = total == C(-INFINITY) ? C(0) : C(1);
+        return x;
+    }
+};
+
+template <class R, class T>
+void scan_exponentials(const typename R::Memory* in, T* out, int64_t lines, int64_t size) {
+    using C = typename R::Element;
+    constexpr int64_t width = Vec<C>::size;
+    const auto* const end = in + lines * size;
+    T* const out_end = out + lines * size;
+    for (; lines > 0; --lines, in += size, out += size) {
+        ScaledSum<C> sum;
+        for (int64_t i = 0; i < size; i += width) {
+            const int64_t count = std::min(width, size - i);
+            const Vec<C> x = take<R>(in + i, count, end);
+            put(sum.add(count == width ? x : lanes_between<Maximum<C>>(x, 0, count)), out + i, count,
+                out_end - out - i);
+        }
+    }
 }
 
 // A line of a type without vectors.
@@ -171,10 +212,47 @@ void scan_elements(const S* in, T* out, int64_t size) {
 
 template <class S, class T, class Op>
 void scan_lines(const S* in, T* out, int64_t lines, int64_t size) {
-    if constexpr (in_vectors<T, Op>)
-        scan_vectors<Reader<S, Accumulator<T>, Value>, T, Op>(in, out, lines, size);
-    else
+    using R = Reader<S, Accumulator<T>, Value>;
+    if constexpr (!in_vectors<T, Op>)
         for (; lines > 0; --lines, in += size, out += size) scan_elements<S, T, Op>(in, out, size);
+    else if constexpr (std::is_same_v<Op, RunningLogSumExp>)
+        scan_exponentials<R, T>(in, out, lines, size);
+    else
+        scan_vectors<R, T, Op>(in, out, lines, size);
+}
+
+// --- Neighbouring lines side by side.
+
+// `columns` of rows that are `inner` long, which end at `end`.
+template <class R, class T, class Op>
+void scan_columns(const typename R::Memory* in, T* out, int64_t size, int64_t inner, int64_t columns,
+                  const typename R::Memory* end) {
+    using C = typename R::Element;
+    constexpr int64_t width = Vec<C>::size;
+    static_assert(tile_size % width == 0);
+    C total[tile_size];
+    std::fill_n(total, tile_size, Op::template start<C>());
+    for (; size > 0; --size, in += inner, out += inner) {
+        const int64_t room = columns == inner ? size * inner : columns;
+        for (int64_t j = 0; j < columns; j += width) {
+            const int64_t count = std::min(width, columns - j);
+            const Vec<C> joined = Op::next(Vec<C>::load(total + j), take<R>(in + j, count, end));
+            joined.store(total + j);
+            put(joined, out + j, count, room - j);
+        }
+    }
+}
+
+template <class S, class T, class Op>
+void scan_column_elements(const S* in, T* out, int64_t size, int64_t inner, int64_t columns) {
+    using C = Accumulator<T>;
+    C total[tile_size];
+    std::fill_n(total, columns, Op::template start<C>());
+    for (; size > 0; --size, in += inner, out += inner)
+        for (int64_t j = 0; j < columns; ++j) {
+            total[j] = Op::template next<C>(total[j], convert<C>(in[j]));
+            out[j] = convert<T>(total[j]);
+        }
 }
 
 // Calls body(offset of the first element, number) for runs of lines of the last dimension.
@@ -201,22 +279,17 @@ void for_each_tile(const ScanShape& shape, Body&& body) {
 
 template <class S, class T, class Op>
 void run_scan(const S* in, T* out, const ScanShape& shape) {
-    using C = Accumulator<T>;
     if (shape.inner == 1)
         return for_each_run(shape, [&](int64_t at, int64_t lines) {
             scan_lines<S, T, Op>(in + at, out + at, lines, shape.size);
         });
-    for_each_tile(shape, [&](int64_t offset, int64_t width) {
-        C total[tile_size], row[tile_size];
-        std::fill_n(total, width, Op::template start<C>());
-        for (int64_t i = 0; i < shape.size; ++i, offset += shape.inner) {
-            if constexpr (is_half_type<S>)
-                widen(in + offset, row, width);
-            else
-                for (int64_t j = 0; j < width; ++j) row[j] = convert<C>(in[offset + j]);
-            for (int64_t j = 0; j < width; ++j) total[j] = Op::template next<C>(total[j], row[j]);
-            store_converted(total, width, out + offset);
-        }
+    const S* const end = in + shape.outer * shape.size * shape.inner;
+    for_each_tile(shape, [&](int64_t offset, int64_t columns) {
+        if constexpr (is_complex_type<T> || std::is_same_v<Op, RunningLogSumExp>)
+            scan_column_elements<S, T, Op>(in + offset, out + offset, shape.size, shape.inner, columns);
+        else
+            scan_columns<Reader<S, Accumulator<T>, Value>, T, Op>(in + offset, out + offset, shape.size,
+                                                                  shape.inner, columns, end);
     });
 }
 
@@ -250,69 +323,106 @@ constexpr C least = std::numeric_limits<C>::has_infinity
                         ? (Max ? -std::numeric_limits<C>::infinity() : std::numeric_limits<C>::infinity())
                         : (Max ? std::numeric_limits<C>::lowest() : std::numeric_limits<C>::max());
 
+// Lines of less than 2^31 elements: places are counted in lanes of the elements' width.
 template <class R, class T, bool Max>
 void scan_extreme_lines(const T* in, T* values, int64_t* indices, int64_t lines, int64_t size) {
     using C = typename R::Element;
     using Integer = IntegerOf<C>;
-    constexpr int width = Vec<C>::size;
-    const auto better = [](Vec<C> a, Vec<C> b) { return Max ? maximum(b, a) : minimum(b, a); };
-    const auto later = [](Vec<Integer> a, Vec<Integer> b) { return max(a, b); };
+    constexpr int64_t width = Vec<C>::size;
+    using Extreme = std::conditional_t<Max, Maximum<C>, Minimum<C>>;
+    const auto better = [](Vec<C> a, Vec<C> b) { return Extreme::apply(a, b); };
+    const auto later = [](Vec<Integer> a, Vec<Integer> b) { return larger_integer(a, b); };
     const Vec<Integer> none(Integer(-1));
     const Vec<C> start(least<C, Max>);
     typename Vec<Integer>::Native lanes;
     for (int lane = 0; lane < width; ++lane) lanes[lane] = lane;
     const T* const end = in + lines * size;
-    Vec<C> carry = start;
-    int64_t before = 0;
-    for_each_part<T, C>(values, lines, size, [&](int64_t line, int64_t begin, int64_t number, C* target) {
-        if (begin == 0) carry = start, before = 0;
-        int64_t* const places = indices + line * size + begin;
-        for_each_vector<R>(in + line * size + begin, number, end, [&](int64_t i, Vec<C> x, int64_t count) {
-            if (!any((Max ? x >= carry : x <= carry) | (x != x))) {  // as most, in a long line
-                store_lanes(carry, target, i, count);
-                std::fill_n(places + i, count, before);
-                return;
+    T* const values_end = values + lines * size;
+    for (; lines > 0; --lines, in += size, values += size, indices += size) {
+        Vec<C> carry = start;
+        Vec<Integer> before = none;
+        for (int64_t i = 0; i < size; i += width) {
+            const int64_t count = std::min(width, size - i), room = values_end - values - i;
+            const Vec<C> x = take<R>(in + i, count, end);
+            if (any((Max ? x >= carry : x <= carry) | (x != x))) {  // seldom, in a long line
+                const Vec<C> extreme = better(carry, prefix<1>(x, start, better));
+                // A lane's place where the extreme is met, and from there on to the next.
+                const Vec<Integer> here = Vec<Integer>(lanes) + Vec<Integer>(static_cast<Integer>(i));
+                const Vec<Integer> met = select((x == extreme) | (x != x), here, none);
+                const Vec<Integer> places = later(before, prefix<1>(met, none, later));
+                put(extreme, values + i, count, room);
+                put(places, indices + i, count, room);
+                carry = last_lane(extreme);
+                before = last_lane(places);
+            } else {
+                put(carry, values + i, count, room);
+                put(before, indices + i, count, room);
             }
-            const Vec<C> part = prefix<1>(x, start, better), extreme = better(carry, part);
-            // A lane's number where the extreme is met, and from there on to the next.
-            const Vec<Integer> met = select((x == extreme) | (x != x), Vec<Integer>(lanes), none);
-            Integer found[width];
-            prefix<1>(met, none, later).store(found);
-            store_lanes(extreme, target, i, count);
-            int64_t where[width];
-            for (int lane = 0; lane < width; ++lane)
-                where[lane] = found[lane] < 0 ? before : begin + i + found[lane];
-            if (count == width)
-                std::copy_n(where, width, places + i);
-            else
-                std::copy_n(where, count, places + i);
-            before = where[width - 1];
-            carry = better(carry, last_lane(part));
-        });
-    });
+        }
+    }
+}
+
+// Columns of as few elements, as in scan_columns.
+template <class R, class T, bool Max>
+void scan_extreme_columns(const T* in, T* values, int64_t* indices, int64_t size, int64_t inner,
+                          int64_t columns, const T* end) {
+    using C = typename R::Element;
+    using Integer = IntegerOf<C>;
+    constexpr int64_t width = Vec<C>::size;
+    C best[tile_size];
+    Integer places[tile_size] = {};
+    std::fill_n(best, tile_size, least<C, Max>);
+    for (int64_t i = 0; i < size; ++i, in += inner, values += inner, indices += inner) {
+        const int64_t room = columns == inner ? (size - i) * inner : columns;
+        for (int64_t j = 0; j < columns; j += width) {
+            const int64_t count = std::min(width, columns - j);
+            const Vec<C> x = take<R>(in + j, count, end), before = Vec<C>::load(best + j);
+            const auto better = (x != x) | ((before == before) & (Max ? x >= before : x <= before));
+            const Vec<C> extreme = select(better, x, before);
+            const Vec<Integer> here(static_cast<Integer>(i));
+            const Vec<Integer> place = select(better, here, Vec<Integer>::load(places + j));
+            extreme.store(best + j);
+            place.store(places + j);
+            put(extreme, values + j, count, room - j);
+            put(place, indices + j, count, room - j);
+        }
+    }
+}
+
+// Lines of any length, one by one.
+template <class T, bool Max>
+void scan_extreme_elements(const T* in, T* values, int64_t* indices, int64_t size, int64_t inner,
+                           int64_t columns) {
+    using C = Ordered<T>;
+    for (int64_t j = 0; j < columns; ++j) {
+        C best = least<C, Max>;
+        int64_t where = 0;
+        for (int64_t at = j, i = 0; i < size; ++i, at += inner) {
+            const C x = convert<C>(in[at]);
+            const bool better = x != x || (best == best && (Max ? x >= best : x <= best));
+            if (better) best = x, where = i;
+            values[at] = convert<T>(best);
+            indices[at] = where;
+        }
+    }
 }
 
 template <class T, bool Max>
 void run_extreme(const T* in, T* values, int64_t* indices, const ScanShape& shape) {
-    using C = std::conditional_t<sizeof(T) == 1, int32_t, Ordered<T>>;
-    if (shape.inner == 1)
+    using R = Reader<T, std::conditional_t<sizeof(T) == 1, int32_t, Ordered<T>>, Value>;
+    const bool countable = shape.size <= std::numeric_limits<int32_t>::max();
+    if (shape.inner == 1 && countable)
         return for_each_run(shape, [&](int64_t at, int64_t lines) {
-            scan_extreme_lines<Reader<T, C, Value>, T, Max>(in + at, values + at, indices + at, lines,
-                                                            shape.size);
+            scan_extreme_lines<R, T, Max>(in + at, values + at, indices + at, lines, shape.size);
         });
-    for_each_tile(shape, [&](int64_t offset, int64_t width) {
-        C best[tile_size];
-        int64_t where[tile_size] = {};
-        for (int64_t j = 0; j < width; ++j) best[j] = convert<C>(in[offset + j]);
-        for (int64_t i = 0; i < shape.size; ++i, offset += shape.inner)
-            for (int64_t j = 0; j < width; ++j) {
-                const C x = convert<C>(in[offset + j]);
-                const bool better = (x != x) | ((best[j] == best[j]) & (Max ? x >= best[j] : x <= best[j]));
-                best[j] = better ? x : best[j];
-                where[j] = better ? i : where[j];
-                values[offset + j] = convert<T>(best[j]);
-                indices[offset + j] = where[j];
-            }
+    const T* const end = in + shape.outer * shape.size * shape.inner;
+    for_each_tile(shape, [&](int64_t at, int64_t columns) {
+        if (countable)
+            scan_extreme_columns<R, T, Max>(in + at, values + at, indices + at, shape.size, shape.inner,
+                                            columns, end);
+        else
+            scan_extreme_elements<T, Max>(in + at, values + at, indices + at, shape.size, shape.inner,
+                                          columns);
     });
 }
 

@@ -390,6 +390,13 @@ void search(DType dtype, const void* sorted_lines, const int64_t* sorter, int64_
 void row_starts(DType dtype, const void* in, int64_t rows, int64_t width, const int64_t* order,
                 bool* starts) {
     visit_real(dtype, [&]<class T>(TypeTag<T>) {
+        if (width == 1 && order == nullptr)
+            return parallel_for(0, rows, parallel_grain, [=](int64_t first, int64_t last) {
+                const T* const x = static_cast<const T*>(in);
+                for (int64_t i = std::max<int64_t>(1, first); i < last; ++i)
+                    starts[i] = !(convert<Compute<T>>(x[i]) == convert<Compute<T>>(x[i - 1]));
+                if (first == 0) starts[0] = true;
+            });
         const auto row = [&](int64_t i) {
             return static_cast<const T*>(in) + (order == nullptr ? i : order[i]) * width;
         };
