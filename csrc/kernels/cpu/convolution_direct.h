@@ -32,24 +32,34 @@ template <class T, int rows, int vectors>
 void direct_tile(int64_t depth, const T* left, const T* data, const int64_t* offset, const T* start, T* out,
                  const DirectPlaces& places) {
     using Lane = LaneOf<T>;
+    const auto [step, row, vector, inner, last] = places;
     const Lane* factor = reinterpret_cast<const Lane*>(left);
     Vector<Lane> sum[rows][vectors];
-    for (int r = 0; r < rows; ++r)
-        for (int v = 0; v < vectors; ++v)
-            sum[r][v] = Vector<Lane>{} + static_cast<Lane>(start != nullptr ? start[r] : T{});
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+        const Vector<Lane> value = Vector<Lane>{} + static_cast<Lane>(start[r]);
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) sum[r][v] = value;
+    }
     for (int64_t k = 0; k < depth; ++k) {
         const Lane* place = reinterpret_cast<const Lane*>(data + offset[k]);
         Vector<Lane> column[vectors];
-        for (int v = 0; v < vectors; ++v) column[v] = load_vector(place + v * places.step);
+        for (int v = 0; v < vectors; ++v) column[v] = load_vector(place + v * step);
         for (int r = 0; r < rows; ++r)
             for (int v = 0; v < vectors; ++v) sum[r][v] += factor[r] * column[v];
         factor += rows;
     }
-    for (int r = 0; r < rows; ++r) {
-        Lane* target = reinterpret_cast<Lane*>(out) + r * places.row;
-        for (int v = 0; v + 1 < vectors; ++v)
-            store_lanes(target + v * places.vector, sum[r][v], places.inner);
-        store_lanes(target + (vectors - 1) * places.vector, sum[r][vectors - 1], places.last);
+    const bool whole = inner == lanes<T> && last == lanes<T>;
+    Lane* target = reinterpret_cast<Lane*>(out);
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r, target += row) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) {
+            if (whole)
+                store_vector(target + v * vector, sum[r][v]);
+            else
+                store_lanes(target + v * vector, sum[r][v], v + 1 < vectors ? inner : last);
+        }
     }
 }
 
@@ -162,6 +172,7 @@ class DirectProduct {
             S* target = place + strip.first * target_.row;
             if constexpr (std::is_same_v<S, T>) {
                 if (target_.step[2] == 1 && (short_lines_ || x + count <= patches_.grid[2])) {
+                    if (!short_lines_) fetch_lines(rows, flat, count, target);
                     tile(depth_, left, data, offset_.data(), start_ + strip.first,
                          target + y * target_.step[1] + x, direct);
                     continue;

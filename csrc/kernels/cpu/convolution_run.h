@@ -15,7 +15,8 @@ inline int64_t images_at_once(int64_t batch, int64_t elements_of_one) {
     return std::clamp<int64_t>((int64_t{1} << 22) / std::max<int64_t>(1, elements_of_one), 1, batch);
 }
 
-// Runs body(first_image, images, group), items in parallel when they are too small to be shared inside.
+// Runs body(first_image, images, group), items in parallel when they are too small to be shared inside or
+// groups enough for an even load.
 template <class Body>
 void for_images_and_groups(const ConvolutionShape& s, int64_t elements_of_one, int64_t work_of_one,
                            Body&& body) {
@@ -28,7 +29,7 @@ void for_images_and_groups(const ConvolutionShape& s, int64_t elements_of_one, i
         }
     };
     const int64_t work = std::max<int64_t>(1, work_of_one * at_once);
-    if (work >= 4 * parallel_work)
+    if (work >= 4 * parallel_work && s.groups < 16)
         run(0, parts * s.groups);
     else
         parallel_for(0, parts * s.groups, std::max<int64_t>(1, parallel_work / work), run);
@@ -310,7 +311,7 @@ void weight_gradient_of_group(const ConvolutionShape& s, int64_t group, const S*
     const int64_t channels = s.in_channels / s.groups, rows = s.out_channels / s.groups;
     const int64_t columns = channels * volume(s.kernel), positions = volume(s.output), size = volume(s.input);
     if constexpr (std::is_floating_point_v<S>) {
-        if (suits_correlation(rows, columns))
+        if (suits_correlation(rows, columns, positions))
             return Correlation<T>(s, input + group * channels * size, grad_output + group * rows * positions)
                 .run(sums);
     }
