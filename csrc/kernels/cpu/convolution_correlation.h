@@ -32,7 +32,8 @@ inline Vector<T> sums_of_lanes(Vector<T> (&value)[lanes<T>]) {
 // Whether panels of patches are used by so few rows, or the sums are so few and of so many positions at a
 // time, that this is the better way.
 inline bool suits_correlation(int64_t rows, int64_t columns, int64_t positions) {
-    return (columns <= 160 && (positions >= 400 || rows * columns <= 1 << 14)) || (rows <= 128 && rows * columns <= 3 << 14);
+    return (columns <= 160 && (positions >= 400 || rows * columns <= 1 << 14)) ||
+           (rows <= 128 && rows * columns <= 3 << 14);
 }
 
 // Positions of which a tile of sums is made: planes of lines of `length`.

@@ -51,9 +51,12 @@ template <class Form>
 bool filter_gradient(const ConvolutionShape& s, int64_t stride, const void* grad_output, const void* weight,
                      const void* bias, void* grad_input) {
     const winograd::Problem problem = winograd::gradient_problem(s);
-    if (!winograd::suits<Form>(s, problem, stride, winograd::product_weight_cost<Form>)) return false;
-    const std::vector<int64_t> taps{8, 7, 6, 5, 4, 3, 2, 1, 0};
-    const FlippedWeight<float> left{static_cast<const float*>(weight), 9, s.in_channels * 9, &taps};
+    if (s.stride[0] != 1 || !winograd::suits<Form>(s, problem, stride, winograd::product_weight_cost<Form>))
+        return false;
+    std::vector<int64_t> taps(static_cast<size_t>(volume(s.kernel)));
+    std::iota(taps.rbegin(), taps.rend(), int64_t{0});
+    const FlippedWeight<float> left{static_cast<const float*>(weight), std::ssize(taps),
+                                    s.in_channels * std::ssize(taps), &taps};
     winograd::Convolution<Form, FlippedWeight<float>>(problem, static_cast<const float*>(grad_output), left,
                                                       static_cast<const float*>(bias),
                                                       static_cast<float*>(grad_input))
@@ -119,7 +122,8 @@ void forward(const ConvolutionShape& s, const void* input, const void* weight, c
     if constexpr (std::is_same_v<S, float>) {
         const StridedSource<float> left{static_cast<const float*>(weight), depth, 1, rows, s.weight_forms};
         if (filter_forward<winograd::Dense>(s, 1, input, left, bias, output) ||
-            filter_forward<winograd::Strided>(s, 2, input, left, bias, output))
+            filter_forward<winograd::Strided>(s, 2, input, left, bias, output) ||
+            filter_forward<winograd::StridedEven>(s, 2, input, left, bias, output))
             return;
     }
     const Sampling sampling = forward_sampling(s);
@@ -288,7 +292,8 @@ void input_gradient(const ConvolutionShape& s, const void* grad_output, const vo
     }
     if constexpr (std::is_same_v<S, float>) {
         if (filter_gradient<winograd::Dense>(s, 1, grad_output, weight, bias, grad_input) ||
-            filter_gradient<winograd::StridedGradient>(s, 2, grad_output, weight, bias, grad_input))
+            filter_gradient<winograd::StridedGradient>(s, 2, grad_output, weight, bias, grad_input) ||
+            filter_gradient<winograd::StridedEvenGradient>(s, 2, grad_output, weight, bias, grad_input))
             return;
     }
     if constexpr (std::is_floating_point_v<S>) {
@@ -349,7 +354,8 @@ void weight_gradient(const ConvolutionShape& s, const void* input, const void* g
     }
     if constexpr (std::is_same_v<S, float>) {
         if (filter_weight_gradient<winograd::Dense>(s, 1, input, grad_output, result) ||
-            filter_weight_gradient<winograd::Strided>(s, 2, input, grad_output, result))
+            filter_weight_gradient<winograd::Strided>(s, 2, input, grad_output, result) ||
+            filter_weight_gradient<winograd::StridedEven>(s, 2, input, grad_output, result))
             return;
     }
     const auto run = [&](int64_t begin, int64_t end) {

@@ -1,8 +1,12 @@
-// Winograd's minimal filtering of 3x3 kernels. Input, weight and output are transformed so that, at each
-// point of a grid, tiles of outputs are a matrix product over the channels (Lavin and Gray, "Fast algorithms
-// for convolutional neural networks"). With stride 1, F(4x4, 3x3) takes a quarter of the multiplications.
-// With stride 2 a kernel is a kernel of two taps over the even elements and one of a single tap over the odd
-// ones: F(2, 2) for the former takes 25 of 36 multiplications.
+// Winograd's minimal filtering of 3x3 kernels, and of 4x4 ones of stride 2. Input, weight and output are
+// transformed so that, at each point of a grid, tiles of outputs are a matrix product over the channels
+// (Lavin and Gray, "Fast algorithms for convolutional neural networks"). With stride 1, F(4x4, 3x3) takes a
+// quarter of the multiplications. With stride 2 a kernel is a kernel of two taps over the even elements and
+// one of a single tap over the odd ones: F(2, 2) for the former takes 25 of 36 multiplications, and twice two
+// taps 36 of 64.
+//
+// Planes of three-dimensional inputs that the taps of the depth see are channels of their own. A dilated
+// kernel filters each of the planes that every so many rows and columns make.
 //
 // The interpolation points of F(4, 3) are 0, ±5/8, ±3/2 and infinity: with them errors stay within a few
 // times those of the plain sum, where the customary 0, ±1, ±2 lose another digit. Those of F(2, 2), 0, 1 and
@@ -13,7 +17,6 @@
 
 namespace rl::kernels::RUSHLIGHT_ISA::winograd {
 
-inline constexpr int64_t kernel_edge = 3;
 inline constexpr float p = 0.625f, q = 1.5f, p2 = p * p, q2 = q * q;
 
 using V = Vector<float>;
@@ -24,7 +27,7 @@ inline constexpr int width = lanes<float>;
 
 // Of stride 1.
 struct Dense {
-    static constexpr int64_t in_step = 4, out_edge = 4, points = 36;
+    static constexpr int64_t taps = 3, in_step = 4, out_edge = 4, points = 36;
 
     struct InputTransform {
         static constexpr int from = 6, to = 6;
@@ -93,7 +96,7 @@ struct Dense {
 
 // Of stride 2.
 struct Strided {
-    static constexpr int64_t in_step = 4, out_edge = 2, points = 25;
+    static constexpr int64_t taps = 3, in_step = 4, out_edge = 2, points = 25;
 
     struct InputTransform {
         static constexpr int from = 5, to = 5;
@@ -141,7 +144,7 @@ struct Strided {
 
 // The input's gradient of stride 2 with an odd padding, from the flipped weight.
 struct StridedGradient {
-    static constexpr int64_t in_step = 2, out_edge = 4, points = 25;
+    static constexpr int64_t taps = 3, in_step = 2, out_edge = 4, points = 25;
 
     struct InputTransform {
         static constexpr int from = 3, to = 5;
@@ -160,6 +163,85 @@ struct StridedGradient {
             y[1] = m[0] + m[1];
             y[2] = m[4];
             y[3] = m[1] + m[2];
+        }
+    };
+};
+
+// Of stride 2 with four taps.
+struct StridedEven {
+    static constexpr int64_t taps = 4, in_step = 4, out_edge = 2, points = 36;
+
+    struct InputTransform {
+        static constexpr int from = 6, to = 6;
+        static void apply(const V (&d)[from], V (&t)[to]) {
+            t[0] = d[0] - d[2];
+            t[1] = d[2];
+            t[2] = d[4] - d[2];
+            t[3] = d[1] - d[3];
+            t[4] = d[3];
+            t[5] = d[5] - d[3];
+        }
+    };
+    struct WeightTransform {
+        static constexpr int from = 4, to = 6;
+        static void apply(const V (&g)[from], V (&u)[to]) {
+            u[0] = g[0];
+            u[1] = g[0] + g[2];
+            u[2] = g[2];
+            u[3] = g[1];
+            u[4] = g[1] + g[3];
+            u[5] = g[3];
+        }
+    };
+    struct OutputTransform {
+        static constexpr int from = 6, to = 2;
+        static void apply(const V (&m)[from], V (&y)[to]) {
+            y[0] = m[0] + m[1] + (m[3] + m[4]);
+            y[1] = m[1] + m[2] + (m[4] + m[5]);
+        }
+    };
+    struct GradientTransform {
+        static constexpr int from = 2, to = 6;
+        static void apply(const V (&y)[from], V (&m)[to]) {
+            m[0] = m[3] = y[0];
+            m[1] = m[4] = y[0] + y[1];
+            m[2] = m[5] = y[1];
+        }
+    };
+    struct WeightGradientTransform {
+        static constexpr int from = 6, to = 4;
+        static void apply(const V (&u)[from], V (&g)[to]) {
+            g[0] = u[0] + u[1];
+            g[1] = u[3] + u[4];
+            g[2] = u[1] + u[2];
+            g[3] = u[4] + u[5];
+        }
+    };
+};
+
+// The input's gradient of stride 2 with four taps and an odd padding, from the flipped weight.
+struct StridedEvenGradient {
+    static constexpr int64_t taps = 4, in_step = 2, out_edge = 4, points = 36;
+
+    struct InputTransform {
+        static constexpr int from = 4, to = 6;
+        static void apply(const V (&d)[from], V (&t)[to]) {
+            t[0] = d[0] - d[1];
+            t[1] = d[1];
+            t[2] = d[2] - d[1];
+            t[3] = d[1] - d[2];
+            t[4] = d[2];
+            t[5] = d[3] - d[2];
+        }
+    };
+    using WeightTransform = StridedEven::WeightTransform;
+    struct OutputTransform {
+        static constexpr int from = 6, to = 4;
+        static void apply(const V (&m)[from], V (&y)[to]) {
+            y[0] = m[0] + m[1];
+            y[1] = m[3] + m[4];
+            y[2] = m[1] + m[2];
+            y[3] = m[4] + m[5];
         }
     };
 };
@@ -184,31 +266,43 @@ template <class Transform, class Get, class Put>
     }
 }
 
-// A convolution of `channels` to `rows` channels.
+// A convolution of `channels` to `rows` channels; as channels count all that the taps of the depth see.
 struct Problem {
     int64_t batch, channels, rows;
-    int64_t input[3], output[3], padding[2];
+    int64_t input[3], output[3], padding[3], dilation;  // that of the plane
+    int64_t depth_taps, depth_step, depth_dilation;
+
+    int64_t planes() const { return batch * output[0]; }
 };
 
 inline Problem forward_problem(const ConvolutionShape& s) {
     return {s.batch,
-            s.in_channels,
+            s.in_channels * s.kernel[0],
             s.out_channels,
-            {1, s.input[1], s.input[2]},
-            {1, s.output[1], s.output[2]},
-            {s.padding[1], s.padding[2]}};
+            {s.input[0], s.input[1], s.input[2]},
+            {s.output[0], s.output[1], s.output[2]},
+            {s.padding[0], s.padding[1], s.padding[2]},
+            s.dilation[1],
+            s.kernel[0],
+            s.stride[0],
+            s.dilation[0]};
 }
 // Before the first element of the output's gradient that the input's first looks at.
 inline int64_t gradient_padding(const ConvolutionShape& s, int d) {
-    return s.stride[d] == 1 ? kernel_edge - 1 - s.padding[d] : (1 - s.padding[d]) / 2;
+    return s.stride[d] == 1 ? s.dilation[d] * (s.kernel[d] - 1) - s.padding[d]
+                            : (s.kernel[d] / 2 * 2 - 1 - s.padding[d]) / 2;
 }
 inline Problem gradient_problem(const ConvolutionShape& s) {
     return {s.batch,
-            s.out_channels,
+            s.out_channels * s.kernel[0],
             s.in_channels,
-            {1, s.output[1], s.output[2]},
-            {1, s.input[1], s.input[2]},
-            {gradient_padding(s, 1), gradient_padding(s, 2)}};
+            {s.output[0], s.output[1], s.output[2]},
+            {s.input[0], s.input[1], s.input[2]},
+            {gradient_padding(s, 0), gradient_padding(s, 1), gradient_padding(s, 2)},
+            s.dilation[1],
+            s.kernel[0],
+            1,
+            s.dilation[0]};
 }
 
 // Costs, in multiplications, of the transforms of a pair of channels' weights: those of a product are read
@@ -223,43 +317,57 @@ int64_t gradient_weight_cost(const Problem& s) {
 // Whether a convolution is of this kind, and the multiplications saved are worth more than the transforms.
 template <class Form>
 bool suits(const ConvolutionShape& s, const Problem& problem, int64_t stride, int64_t weight_cost) {
-    if (!s.minimal_filtering || s.groups != 1 || s.input[0] != 1 || s.kernel[0] != 1 || s.padding[0] != 0)
-        return false;
+    constexpr bool gradient =
+        std::is_same_v<Form, StridedGradient> || std::is_same_v<Form, StridedEvenGradient>;
+    if (!s.minimal_filtering || s.groups != 1 || s.dilation[1] != s.dilation[2]) return false;
     for (int d = 1; d < 3; ++d) {
-        if (s.kernel[d] != kernel_edge || s.stride[d] != stride || s.dilation[d] != 1) return false;
-        if (std::is_same_v<Form, StridedGradient> && s.padding[d] % 2 == 0) return false;
+        if (s.kernel[d] != Form::taps || s.stride[d] != stride) return false;
+        if (stride > 1 && s.dilation[d] != 1) return false;
+        if (gradient && s.padding[d] % 2 == 0) return false;
     }
     constexpr int64_t tile_cost = 16 * Form::points;  // of a channel's transforms
-    const int64_t tiles = s.batch * ceil_divide(problem.output[1], Form::out_edge) *
+    const int64_t tiles = problem.planes() * ceil_divide(problem.output[1], Form::out_edge) *
                           ceil_divide(problem.output[2], Form::out_edge);
     const int64_t pairs = problem.channels * problem.rows;
     const int64_t filtered = Form::points * ceil_divide(tiles, width) * width * pairs + weight_cost * pairs +
                              tile_cost * tiles * (problem.channels + problem.rows);
-    const int64_t plain = kernel_edge * kernel_edge * s.batch * volume(s.output) * pairs;
+    const int64_t plain = Form::taps * Form::taps * s.batch * volume(s.output) * pairs;
     return filtered < plain + plain / 8;  // whose lines do not fill its tiles
 }
 
-// Images, or rows of tiles of one image, that are taken at a time.
+// Planes, or rows of tiles of one plane, that are taken at a time: of every `dilation`-th row and column,
+// from the phase on.
 struct Part {
     int64_t first_image, images, first_row, rows, across;
+    int64_t phase[2];
     int64_t tiles() const { return images * rows * across; }
     int64_t blocks() const { return ceil_divide(tiles(), width); }
 };
 
+// How many rows (d = 1) or columns (d = 2) of the output are of a phase.
+inline int64_t phase_size(const Problem& s, int d, int64_t phase) {
+    return ceil_divide(s.output[d] - phase, s.dilation);
+}
+
 // Cuts the batch into parts of about `tiles` tiles.
 template <class Form>
 std::vector<Part> parts_of(const Problem& s, int64_t tiles) {
-    const int64_t high = ceil_divide(s.output[1], Form::out_edge),
-                  across = ceil_divide(s.output[2], Form::out_edge);
-    const int64_t bands = std::min(high, ceil_divide(high * across, tiles));
-    const int64_t groups =
-        bands > 1 ? s.batch : ceil_divide(s.batch, std::max<int64_t>(1, tiles / (high * across)));
     std::vector<Part> parts;
-    for (int64_t group = 0; group < groups; ++group) {
-        const Range images = piece(s.batch, groups, group);
-        for (int64_t band = 0; band < bands; ++band) {
-            const Range rows = piece(high, bands, band);
-            parts.push_back({images.first, images.count, rows.first, rows.count, across});
+    for (int64_t index = 0; index < s.dilation * s.dilation; ++index) {
+        const int64_t phase[2] = {index / s.dilation, index % s.dilation};
+        const int64_t high = ceil_divide(phase_size(s, 1, phase[0]), Form::out_edge),
+                      across = ceil_divide(phase_size(s, 2, phase[1]), Form::out_edge);
+        if (high <= 0 || across <= 0) continue;
+        const int64_t bands = std::min(high, ceil_divide(high * across, tiles));
+        const int64_t groups =
+            bands > 1 ? s.planes() : ceil_divide(s.planes(), std::max<int64_t>(1, tiles / (high * across)));
+        for (int64_t group = 0; group < groups; ++group) {
+            const Range images = piece(s.planes(), groups, group);
+            for (int64_t band = 0; band < bands; ++band) {
+                const Range rows = piece(high, bands, band);
+                parts.push_back(
+                    {images.first, images.count, rows.first, rows.count, across, {phase[0], phase[1]}});
+            }
         }
     }
     return parts;
@@ -271,15 +379,51 @@ int64_t tiles_at_once(const Problem& s) {
     return std::clamp<int64_t>((int64_t{1} << 22) / (Form::points * s.channels), 32, 256);
 }
 
+// Where the planes of a problem's source lie: plane i is seen by tap k % taps of the depth of plane i /
+// out_depth.
+struct PlaneSource {
+    const float* data;
+    int64_t channels, size[3];
+    int64_t padding[2], dilation;
+    int64_t depth_taps = 1, depth_step = 1, depth_dilation = 1, depth_padding = 0, out_depth = size[0];
+
+    // Null outside of the depth.
+    const float* plane(int64_t image, int64_t channel) const {
+        const int64_t z =
+            image % out_depth * depth_step + channel % depth_taps * depth_dilation - depth_padding;
+        if (z < 0 || z >= size[0]) return nullptr;
+        const int64_t volume = image / out_depth * (channels / depth_taps) + channel / depth_taps;
+        return data + (volume * size[0] + z) * size[1] * size[2];
+    }
+};
+
+inline PlaneSource input_source(const Problem& s, const float* input) {
+    return {input,
+            s.channels,
+            {s.input[0], s.input[1], s.input[2]},
+            {s.padding[1], s.padding[2]},
+            s.dilation,
+            s.depth_taps,
+            s.depth_step,
+            s.depth_dilation,
+            s.padding[0],
+            s.output[0]};
+}
+inline PlaneSource output_source(const Problem& s, const float* grad_output) {
+    return {grad_output, s.rows, {s.output[0], s.output[1], s.output[2]}, {0, 0}, s.dilation};
+}
+
 // The elements of a plane that the tiles of a part look at.
-inline Sampling tile_sampling(const Part& part, int64_t edge, int64_t step, const int64_t (&padding)[2]) {
-    Sampling sampling{{1, part.rows, part.across},
-                      {0, part.first_row * step - padding[0], -padding[1]},
-                      {1, step, step},
-                      {{0}, {}, {}},
-                      part.across % width != 0};
+inline Sampling tile_sampling(const Part& part, int64_t edge, int64_t step, const PlaneSource& source) {
+    const int64_t apart = step * source.dilation;
+    Sampling sampling{
+        {1, part.rows, part.across},
+        {0, part.phase[0] + part.first_row * apart - source.padding[0], part.phase[1] - source.padding[1]},
+        {1, apart, apart},
+        {{0}, {}, {}},
+        part.across % width != 0};
     for (int64_t tap = 0; tap < edge; ++tap)
-        for (int d = 1; d < 3; ++d) sampling.taps[d].push_back(tap);
+        for (int d = 1; d < 3; ++d) sampling.taps[d].push_back(tap * source.dilation);
     return sampling;
 }
 
@@ -296,33 +440,37 @@ inline void transform_block(const std::vector<int64_t>& tap_offset, float* targe
 // of tiles goes, and the other points follow `pitch` apart. A channel's box is read while it is in the first
 // cache.
 template <class Transform, class Place>
-void transform_images(const float* images, int64_t channels, const int64_t (&size)[3], const Part& part,
-                      int64_t step, const int64_t (&padding)[2], int64_t pitch, Place&& place) {
+void transform_images(const PlaneSource& source, const Part& part, int64_t step, int64_t pitch,
+                      Place&& place) {
     constexpr int64_t channels_at_once = 8;
-    const Sampling sampling = tile_sampling(part, Transform::from, step, padding);
+    const Sampling sampling = tile_sampling(part, Transform::from, step, source);
     const Box box = sampling.box();
-    const std::vector<RowCopies> copies = copies_into(box, size);
+    const std::vector<RowCopies> copies = copies_into(box, {1, source.size[1], source.size[2]});
     const Patches<float> patches = lay_out_patches<float>(sampling, box, 1);
     std::vector<PositionBlock<float>> blocks;
     for (int64_t block = 0; block < part.blocks(); ++block)
         blocks.push_back(patches.block(block * width, part.tiles() - block * width));
     const Range needed = source_range(copies);
-    const auto plane_of = [&](int64_t c, int64_t image) {
-        return images + ((part.first_image + image) * channels + c) * volume(size);
-    };
+    const auto plane_of = [&](int64_t c, int64_t image) { return source.plane(part.first_image + image, c); };
     const int64_t count = part.images * patches.image_stride;
-    parallel_for(0, channels, channels_at_once, [&](int64_t begin, int64_t end) {
+    parallel_for(0, source.channels, channels_at_once, [&](int64_t begin, int64_t end) {
         float* staged =
             scratch_array<float>(ScratchUse::staging, static_cast<size_t>(count + 2 * box_margin<float>));
         std::fill_n(staged, count + 2 * box_margin<float>, 0.0f);
         float* data = staged + box_margin<float>;
         for (int64_t c = begin; c < end; ++c) {
             for (int64_t image = 0; image < part.images; ++image) {
+                const float *plane = plane_of(c, image), *next = nullptr;
                 if (image + 1 < part.images)
-                    prefetch(plane_of(c, image + 1), needed);
+                    next = plane_of(c, image + 1);
                 else if (c + 1 < end)
-                    prefetch(plane_of(c + 1, 0), needed);
-                fill_box(plane_of(c, image), copies, data + image * patches.image_stride);
+                    next = plane_of(c + 1, 0);
+                if (next != nullptr) prefetch(next, needed);
+                float* target = data + image * patches.image_stride;
+                if (plane != nullptr)
+                    fill_box(plane, copies, target);
+                else
+                    std::fill_n(target, patches.image_stride, 0.0f);
             }
             for (int64_t index = 0; index < part.blocks(); ++index) {
                 const PositionBlock<float>& block = blocks[static_cast<size_t>(index)];
@@ -348,7 +496,7 @@ inline int64_t spread(int64_t length) {
 // for a vector after it. `left` packs the plain weight, whose depth runs over (channel, tap).
 template <class Transform, class Left>
 void transform_weights(const Left& left, Range rows, Range channels, float* target, int64_t pitch) {
-    constexpr int64_t taps = kernel_edge * kernel_edge;
+    constexpr int64_t edge = Transform::from, taps = edge * edge;
     const int64_t depth = channels.count * taps, size = channels.count * rows.count, plane = spread(size);
     float* packed = scratch_array<float>(ScratchUse::vector,
                                          static_cast<size_t>(depth * rows.count + width + taps * plane));
@@ -362,7 +510,7 @@ void transform_weights(const Left& left, Range rows, Range channels, float* targ
                              load_vector(packed + (c * taps + tap) * rows.count + lane));
     for (int64_t first = 0; first < size; first += width)
         transform_tile<Transform>(
-            [=](int i, int j) { return load_vector(apart + (i * kernel_edge + j) * plane + first); },
+            [=](int i, int j) { return load_vector(apart + (i * edge + j) * plane + first); },
             [=](int i, int j, V value) {
                 store_vector(target + (i * Transform::to + j) * pitch + first, value);
             });
@@ -384,7 +532,7 @@ inline void interleave(const V (&y)[4], float* target) {
     interleave({load_vector(pairs[0] + width), load_vector(pairs[1] + width)}, target + 2 * width);
 }
 
-// Tiles of a block that lie in one line of an image, and where their outputs go in a channel's plane.
+// Tiles of a block that lie in one line of a plane, and where their outputs go.
 struct TileRun {
     int64_t block, lane, image, place, columns, rows;
 };
@@ -392,18 +540,29 @@ struct TileRun {
 template <class Form>
 std::vector<TileRun> runs_of(const Problem& s, const Part& part) {
     constexpr int64_t out_edge = Form::out_edge;
+    const int64_t high = phase_size(s, 1, part.phase[0]), across = phase_size(s, 2, part.phase[1]);
     std::vector<TileRun> runs;
     for (int64_t tile = 0; tile < part.tiles();) {
-        const int64_t x = tile % part.across,
+        const int64_t tile_x = tile % part.across, x = tile_x * out_edge,
                       y = (part.first_row + tile / part.across % part.rows) * out_edge;
-        const int64_t count = std::min(part.across - x, width - tile % width);
+        const int64_t count = std::min(part.across - tile_x, width - tile % width);
         runs.push_back({tile / width, tile % width, part.first_image + tile / part.across / part.rows,
-                        y * s.output[2] + x * out_edge,
-                        std::min(count * out_edge, s.output[2] - x * out_edge),
-                        std::min(out_edge, s.output[1] - y)});
+                        (part.phase[0] + y * s.dilation) * s.output[2] + part.phase[1] + x * s.dilation,
+                        std::min(count * out_edge, across - x), std::min(out_edge, high - y)});
         tile += count;
     }
     return runs;
+}
+
+// Writes lines, `pitch` apart, to every `dilation`-th row and column of a plane of lines of `length`.
+inline void store_outputs(const float* lines, int64_t pitch, const TileRun& run, int64_t dilation,
+                          int64_t length, float* target) {
+    const int64_t target_pitch = dilation * length;
+    if (dilation == 1)
+        return copy_rows<float>({0, 0, run.rows, pitch, target_pitch, run.columns, 1}, lines, target);
+    for (int64_t y = 0; y < run.rows; ++y)
+        for (int64_t x = 0; x < run.columns; ++x)
+            target[y * target_pitch + x * dilation] = lines[y * pitch + x];
 }
 
 // The outputs of `rows` from their products, [point][row][column].
@@ -412,7 +571,7 @@ void transform_outputs(const Problem& s, const std::vector<TileRun>& runs, const
                        int64_t pitch, int64_t row_pitch, const float* bias, Range rows, float* output) {
     using Transform = typename Form::OutputTransform;
     constexpr int64_t out_edge = Form::out_edge;
-    const int64_t plane = volume(s.output);
+    const int64_t plane = s.output[1] * s.output[2];
     for (int64_t row = rows.first; row < rows.first + rows.count; ++row, products += row_pitch) {
         const V start = V{} + (bias != nullptr ? bias[row] : 0.0f);
         alignas(64) float lines[out_edge][out_edge * width];
@@ -427,9 +586,10 @@ void transform_outputs(const Problem& s, const std::vector<TileRun>& runs, const
                     [&](int i, int j, V value) { tile[i][j] = value + start; });
                 for (int64_t i = 0; i < out_edge; ++i) interleave(tile[i], lines[i]);
             }
-            copy_rows<float>({0, 0, run.rows, out_edge * width, s.output[2], run.columns, 1},
-                             lines[0] + run.lane * out_edge,
-                             output + (run.image * s.rows + row) * plane + run.place);
+            const int64_t image = run.image / s.output[0], z = run.image % s.output[0];
+            float* target = output + ((image * s.rows + row) * s.output[0] + z) * plane + run.place;
+            store_outputs(lines[0] + run.lane * out_edge, out_edge * width, run, s.dilation, s.output[2],
+                          target);
         }
     }
 }
@@ -489,8 +649,8 @@ class Convolution {
             const int64_t column = block * width / tile, lane = block * width % tile;
             return t.inputs + column * s_.channels * tile + c * t.vectors(column) * width + lane;
         };
-        transform_images<typename Form::InputTransform>(input_, s_.channels, s_.input, part, Form::in_step,
-                                                        s_.padding, t.pitch, place);
+        transform_images<typename Form::InputTransform>(input_source(s_, input_), part, Form::in_step,
+                                                        t.pitch, place);
         const std::vector<TileRun> runs = runs_of<Form>(s_, part);
         parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
             const int64_t own = weights != nullptr ? 0 : points * block_pitch;
@@ -541,19 +701,20 @@ class Convolution {
 // The weight's gradient from its value at every point, [point][row][channel].
 template <class Transform>
 void restore_weights(const Problem& s, const float* sums, int64_t pitch, float* grad_weight) {
+    constexpr int64_t edge = Transform::to;
     parallel_for(0, s.rows, 1, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row) {
             for (int64_t c = 0; c < s.channels; c += width) {
                 const int64_t count = std::min<int64_t>(width, s.channels - c);
                 const float* source = sums + row * s.channels + c;
-                float* target = grad_weight + (row * s.channels + c) * kernel_edge * kernel_edge;
+                float* target = grad_weight + (row * s.channels + c) * edge * edge;
                 transform_tile<Transform>(
                     [=](int i, int j) {
                         return Vec<float>::load(source + (i * Transform::from + j) * pitch, count).native;
                     },
                     [&](int i, int j, V value) {
                         for (int64_t lane = 0; lane < count; ++lane)
-                            target[(lane * kernel_edge + i) * kernel_edge + j] = value[lane];
+                            target[(lane * edge + i) * edge + j] = value[lane];
                     });
             }
         }
@@ -581,10 +742,10 @@ void weight_gradient(const Problem& s, const float* input, const float* grad_out
         const auto placed = [&](float* base) {
             return [base, line](int64_t block, int64_t c) { return base + c * line + block * width; };
         };
-        transform_images<typename Form::InputTransform>(input, s.channels, s.input, part, Form::in_step,
-                                                        s.padding, pitch, placed(inputs));
-        transform_images<typename Form::GradientTransform>(grad_output, s.rows, s.output, part,
-                                                           Form::out_edge, {0, 0}, grad_pitch, placed(grads));
+        transform_images<typename Form::InputTransform>(input_source(s, input), part, Form::in_step, pitch,
+                                                        placed(inputs));
+        transform_images<typename Form::GradientTransform>(output_source(s, grad_output), part,
+                                                           Form::out_edge, grad_pitch, placed(grads));
         product.k = part.tiles();
         product.a = grads;
         product.b = inputs;
