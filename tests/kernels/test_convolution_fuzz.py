@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import rushlight
@@ -178,6 +178,63 @@ def test_minimal_filtering(
 
 @settings(max_examples=25, deadline=None)
 @given(
+    batch=st.integers(1, 3),
+    channels=st.tuples(st.integers(24, 40), st.integers(24, 40)),
+    sizes=st.lists(st.integers(8, 25), min_size=2, max_size=2),
+    dilation=st.integers(2, 3),
+    padding=st.integers(0, 4),
+)
+def test_minimal_filtering_of_dilated_kernels(
+    batch: int, channels: tuple[int, int], sizes: list[int], dilation: int, padding: int
+) -> None:
+    check_many_channels(
+        many_channels(batch, channels, sizes, 3, stride=1, padding=padding, dilation=dilation)
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    batch=st.integers(1, 4),
+    channels=st.tuples(st.integers(24, 40), st.integers(24, 40)),
+    sizes=st.lists(st.integers(4, 25), min_size=2, max_size=2),
+    padding=st.integers(0, 3),
+)
+def test_minimal_filtering_of_four_taps(
+    batch: int, channels: tuple[int, int], sizes: list[int], padding: int
+) -> None:
+    check_many_channels(many_channels(batch, channels, sizes, 4, stride=2, padding=padding))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    batch=st.integers(1, 3),
+    channels=st.tuples(st.integers(16, 30), st.integers(16, 30)),
+    sizes=st.tuples(st.integers(3, 7), st.integers(5, 15), st.integers(5, 15)),
+    taps=st.integers(1, 3),
+    stride=st.integers(1, 2),
+    dilation=st.integers(1, 2),
+    padding=st.integers(0, 2),
+)
+def test_minimal_filtering_of_volumes(
+    batch: int,
+    channels: tuple[int, int],
+    sizes: tuple[int, int, int],
+    taps: int,
+    stride: int,
+    dilation: int,
+    padding: int,
+) -> None:
+    assume(sizes[0] + 2 * padding > dilation * (taps - 1))
+    random = np.random.default_rng(0)
+    entering, leaving = channels
+    x = random.standard_normal((batch, entering, *sizes))
+    w = random.standard_normal((leaving, entering, taps, 3, 3)) / np.sqrt(9 * taps * entering)
+    options = {"stride": [stride, 1, 1], "padding": [padding, 1, 1], "dilation": [dilation, 1, 1]}
+    check_many_channels((x, w, random.standard_normal(leaving), options | {"groups": 1}))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
     batch=st.integers(1, 4),
     channels=st.tuples(st.integers(1, 9), st.sampled_from([256, 257, 300])),
     sizes=st.lists(st.integers(3, 17), min_size=2, max_size=2),
@@ -230,6 +287,8 @@ def test_bits_of_many_channels_do_not_depend_on_the_number_of_threads(
         (1, (3, 12), (70, 150), 7, 2),  # an image in bands
         (2, (3, 9), (131, 64), 3, 2),
         (17, (6, 40), (14, 14), 4, 2),
+        (3, (40, 36), (30, 34), 4, 2),
+        (2, (20, 24), (5, 12, 16), 3, 1),
     ],
 )
 def test_shapes_that_are_cut(
