@@ -273,7 +273,10 @@ class BlockedProduct {
     int64_t left_pitch(int64_t depth) const {
         return (depth * Blocking<T>::rows_pitch + width + 15) / 16 * 16;
     }
-    static int64_t right_pitch(int64_t depth) { return depth * tile * planes<T>; }
+    static int64_t right_pitch(int64_t depth) {
+        constexpr int starts = requires { &Right::flip; } ? 1 : 0;  // a line after those of the depth
+        return (depth + starts) * tile * planes<T>;
+    }
 
     // The packed panels of an operand that does not change are kept from call to call.
     template <class Source, class Pack>
@@ -358,6 +361,10 @@ class BlockedProduct {
                                          right + q * pitch, (here > width ? 2 : 1) * width};
                 if (read_left_) place_left(operands, rows.first + strip.first, depth.first);
                 if (read_right_) place_right(operands, column, depth.first);
+                if constexpr (requires { b_.flip; }) {
+                    operands.flip = b_.flip;
+                    if (b_.flip != 0) operands.start = operands.b + depth.count * operands.b_step;
+                }
                 multiply(operands, {rows.first + strip.first, strip.count}, {column, here}, first, last);
             }
         }
@@ -387,10 +394,14 @@ class BlockedProduct {
         else
             return tile_kernel<T, true>(rows, vectors);
     }
-    void multiply(const TileOperands<T>& operands, Range rows, Range columns, bool first, bool last) const {
+    void multiply(TileOperands<T>& operands, Range rows, Range columns, bool first, bool last) const {
         const int height = static_cast<int>(rows.count), breadth = static_cast<int>(columns.count);
         const TileKernel<T> kernel =
             BlockedProduct::kernel(height, breadth > width ? 2 : 1, !read_left_, !read_right_);
+        if constexpr (requires { c_.narrow(0, 0); }) {
+            operands.narrow = first && last ? c_.narrow(rows.first, columns.first) : nullptr;
+            if (operands.narrow != nullptr) return kernel(operands, nullptr, c_.row, breadth, T(1), false);
+        }
         if (T* target = c_.direct(rows.first, columns.first, breadth)) {
             for (int r = 0; r < height; ++r)  // C comes while the sums are made
                 for (int j = 0; j < breadth; j += width) __builtin_prefetch(target + r * c_.row + j, 1);

@@ -18,6 +18,11 @@ struct TileOperands {
     int64_t a_row, a_step;
     const Real<T>* b;
     int64_t b_step;
+    // Of tiles of words alone: bits of the left words to be turned over; what each column's sums start from,
+    // if not zero; and where the results go as 16-bit floats, if not to the tile's sums.
+    uint32_t flip = 0;
+    const Real<T>* start = nullptr;
+    BFloat16* narrow = nullptr;
 };
 
 // out[r * pitch + j] = alpha * sum_k a[r, k] * b[k, j] for j < columns, added to what is there when

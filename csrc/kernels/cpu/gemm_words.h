@@ -14,20 +14,18 @@ namespace rl::kernels::RUSHLIGHT_ISA {
 struct PairsOfBFloat16 {
     using Element = BFloat16;
     using Sum = float;
-    static constexpr bool raises_left = false;
     static bool available() {
         static const bool has = __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
         return has;
     }
 };
 
-// The instruction takes unsigned bytes from the left and signed ones from the right. Signed bytes from the
-// left are raised by 128; who wants that takes 128 times the right column's sum off again.
-template <bool signed_left>
+// The instruction takes unsigned bytes from the left and signed ones from the right. Who wants signed bytes
+// from the left as well has their signs turned over, which raises them by 128; sums then start from minus 128
+// times the sums of the right columns.
 struct QuadsOfBytes {
     using Element = uint8_t;
     using Sum = int32_t;
-    static constexpr bool raises_left = signed_left;
     static bool available() { return PairsOfBFloat16::available(); }
 };
 
@@ -65,6 +63,19 @@ __attribute__((target("avx512bf16,avx512vnni"), always_inline)) inline Sums<P> a
             std::bit_cast<__m512i>(sum), std::bit_cast<__m512i>(left), std::bit_cast<__m512i>(right)));
 }
 
+// Writes a tile's sums rounded by the processor's instruction, two vectors at a time.
+template <int rows, int vectors>
+__attribute__((target("avx512bf16,avx512vnni"), always_inline)) inline void store_narrowed(
+    const Vector<float> (&sum)[rows][vectors], BFloat16* out, int64_t pitch, int columns) {
+    const auto mask = static_cast<__mmask32>((uint64_t{1} << columns) - 1);
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+        const Vector<float> second = vectors == 2 ? sum[r][vectors - 1] : Vector<float>{};
+        _mm512_mask_storeu_epi16(out + r * pitch, mask,
+                                 std::bit_cast<__m512i>(_mm512_cvtne2ps_pbh(second, sum[r][0])));
+    }
+}
+
 template <class P, int rows, int vectors, bool right_packed>
 __attribute__((target("avx512bf16,avx512vnni"))) void multiply_word_tile(
     const TileOperands<typename P::Sum>& operands, typename P::Sum* out, int64_t pitch, int columns,
@@ -80,10 +91,20 @@ __attribute__((target("avx512bf16,avx512vnni"))) void multiply_word_tile(
     const Element* left[pointers];
     for (int i = 0; i < pointers; ++i)
         left[i] = reinterpret_cast<const Element*>(operands.a) + i * rows_a_pointer * row;
-    // Opaque: GCC would apply a known constant before it spreads the word, outside the vectors.
-    Words raised = Words{} + 0x80808080u;
-    asm("" : "+v"(raised));
+    // Opaque: GCC would turn over the word before it spreads it, outside the vectors.
+    Words flip = Words{} + operands.flip;
+    asm("" : "+v"(flip));
     Sums<P> sum[rows][vectors] = {};
+    if constexpr (std::is_integral_v<Sum>) {
+        if (operands.start != nullptr) {
+            const auto* start = reinterpret_cast<const LaneOf<Sum>*>(operands.start);
+            for (int v = 0; v < vectors; ++v) {
+                const Sums<P> column = v + 1 < vectors ? load_vector(start + v * width)
+                                                       : load_lanes(start + v * width, last_lanes);
+                for (int r = 0; r < rows; ++r) sum[r][v] = column;
+            }
+        }
+    }
     for (int64_t k = 0; k < operands.depth; ++k) {
         Words column[vectors];
         for (int v = 0; v < vectors; ++v) {
@@ -97,11 +118,14 @@ __attribute__((target("avx512bf16,avx512vnni"))) void multiply_word_tile(
             uint32_t word;
             std::memcpy(&word, left[r / rows_a_pointer] + r % rows_a_pointer * row, sizeof(word));
             Words x = Words{} + word;
-            if constexpr (P::raises_left) x ^= raised;
+            if constexpr (std::is_integral_v<Sum>) x ^= flip;
             for (int v = 0; v < vectors; ++v) sum[r][v] = add_products<P>(sum[r][v], x, column[v]);
         }
         for (int i = 0; i < pointers; ++i) left[i] += step;
         right += b_step;
+    }
+    if constexpr (std::is_same_v<P, PairsOfBFloat16>) {
+        if (operands.narrow != nullptr) return store_narrowed(sum, operands.narrow, pitch, columns);
     }
     store_sums<Sum>(sum, out, pitch, last_lanes, alpha, accumulate);
 }
@@ -125,7 +149,8 @@ struct WordSource {
 
     const Element* data;
     int64_t lane_stride, k_stride;
-    int64_t elements;  // in depth
+    int64_t elements;   // in depth
+    uint32_t flip = 0;  // as TileOperands say
 
     bool left_in_place(int64_t, int64_t n, int64_t) const {
         const bool aliased = lane_stride * static_cast<int64_t>(sizeof(Element)) % 4096 == 0;
@@ -133,7 +158,8 @@ struct WordSource {
     }
     // While it costs no more than packing does.
     bool right_in_place(int64_t m, int64_t, int64_t) const {
-        return lane_stride == 1 && elements % unit == 0 && ceil_divide(m, tile_rows<Sum>) * unit <= 4;
+        return flip == 0 && lane_stride == 1 && elements % unit == 0 &&
+               ceil_divide(m, tile_rows<Sum>) * unit <= 4;
     }
     Place<Sum> place(int64_t lane, int64_t k) const {
         const Element* first = data + lane * lane_stride + k * unit * k_stride;
@@ -172,10 +198,13 @@ struct WordSource {
                      int64_t pitch) const {
         const auto bytes = rest * static_cast<int64_t>(sizeof(Element));
         const __mmask64 mask = bytes >= 64 ? ~__mmask64{0} : (__mmask64{1} << bytes) - 1;
-        Vector<Sum> line[width] = {};
-        for (int lane = 0; lane < count; ++lane)
+        Vector<Sum> line[width];
+#pragma GCC unroll 16
+        for (int lane = 0; lane < width; ++lane)
             line[lane] =
-                std::bit_cast<Vector<Sum>>(_mm512_maskz_loadu_epi8(mask, source + lane * lane_stride));
+                lane < count
+                    ? std::bit_cast<Vector<Sum>>(_mm512_maskz_loadu_epi8(mask, source + lane * lane_stride))
+                    : Vector<Sum>{};
         transpose_square<Sum>(line);
 #pragma GCC unroll 16
         for (int j = 0; j < width; ++j)
@@ -205,10 +234,30 @@ struct WordSource {
         for (int v = 0; v < vectors; ++v)
             pack_strip(first + v * width, std::clamp(count - v * width, 0, width), k, depth,
                        target + v * width, int64_t{vectors} * width);
+        if constexpr (std::is_integral_v<Sum>) {
+            if (flip != 0) sum_columns(target, vectors, depth, target + depth * vectors * width);
+        }
+    }
+    // What the sums of the panel's columns start from.
+    __attribute__((target("avx512bf16,avx512vnni"))) static void sum_columns(const Sum* panel, int vectors,
+                                                                             int64_t depth, Sum* start) {
+        const Words ones = Words{} + 0x01010101u;
+        for (int v = 0; v < vectors; ++v) {
+            Sums<P> sum = {};
+            for (int64_t k = 0; k < depth; ++k)
+                sum = add_products<P>(sum, ones,
+                                      std::bit_cast<Words>(load_vector(panel + (k * vectors + v) * width)));
+            store_vector(start + v * width, std::bit_cast<Vector<Sum>>(sum * LaneOf<Sum>(-128)));
+        }
     }
 };
+
 // Rows of bfloat16, rounded by the processor's instruction: two vectors at a time.
 struct PairTarget : StridedTarget<BFloat16> {
+    // Where tiles may write results themselves, or null.
+    BFloat16* narrow(int64_t i, int64_t j) const {
+        return column == 1 && alpha == 1 && addend == nullptr ? data + i * row + j : nullptr;
+    }
     void store(const float* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns, bool first,
                bool last) const {
         if (!last || column != 1 || !lines_of_addend(addend_column))
@@ -255,11 +304,11 @@ static_assert(tile_rows<float> <= lanes<float> && tile_rows<int32_t> <= lanes<in
 
 // The product as words; false where the processor has no such instruction.
 template <class P, class Target>
-bool multiply_words(const GemmProblem& p, const Target& target) {
+bool multiply_words(const GemmProblem& p, const Target& target, uint32_t flip = 0) {
     if (!P::available()) return false;
     using Element = typename P::Element;
-    const WordSource<P> left{static_cast<const Element*>(p.a), p.a_row, p.a_column, p.k};
-    const WordSource<P> right{static_cast<const Element*>(p.b), p.b_column, p.b_row, p.k};
+    const WordSource<P> left{static_cast<const Element*>(p.a), p.a_row, p.a_column, p.k, flip};
+    const WordSource<P> right{static_cast<const Element*>(p.b), p.b_column, p.b_row, p.k, flip};
     blocked_product<typename P::Sum>(p.m, p.n, ceil_divide(p.k, word_elements<P>), left, right, target);
     return true;
 }
