@@ -196,7 +196,9 @@ Tensor contract(Tensor left, Tensor right, const std::vector<bool>& summed) {
     }
     if (!left_sum.empty()) left = sum(left, left_sum, true);
     if (!right_sum.empty()) right = sum(right, right_sum, true);
-    if (inner.empty() && left_sum.empty() && right_sum.empty()) return left * right;
+    const bool outer = !left_only.empty() && !right_only.empty() && left.dtype() == right.dtype() &&
+                       left.dtype() != DType::boolean;
+    if (inner.empty() && left_sum.empty() && right_sum.empty() && !outer) return left * right;
     const int64_t b = product_of(left, batch), rows = product_of(left, left_only),
                   depth = product_of(left, inner), columns = product_of(right, right_only);
     const Dims left_order = concatenate(concatenate(batch, left_only, {}), inner, right_only);

@@ -39,22 +39,90 @@ bool better_transposed(const GemmProblem& p) {
     return columns && !rows;
 }
 
+// A product with a vector of so few multiplications that preparing for vectors would take longer.
+inline bool is_scalar(const GemmProblem& p) {
+    return (p.m == 1 || p.n == 1) && p.m * p.n * p.k <= 64;
+}
+
+// Pointers into A and B, how far apart neighbouring sums have theirs, and how far each goes in a step.
+template <class S>
+struct ScalarTerms {
+    const S* a;
+    const S* b;
+    int64_t a_next, b_next, a_step, b_step;
+};
+template <class S, int count>
+std::array<Compute<S>, count> sum_scalars(ScalarTerms<S> terms, int64_t depth) {
+    using T = Compute<S>;
+    std::array<T, count> sum{};
+    for (; depth > 0; --depth) {
+        asm("" : "+r"(depth));  // GCC would prepare for vectors what takes a few rounds
+        for (int c = 0; c < count; ++c)
+            sum[static_cast<size_t>(c)] =
+                total(sum[static_cast<size_t>(c)], product(static_cast<T>(terms.a[c * terms.a_next]),
+                                                           static_cast<T>(terms.b[c * terms.b_next])));
+        terms.a += terms.a_step;
+        terms.b += terms.b_step;
+    }
+    return sum;
+}
+
+// Sums of neighbours in C, or of parts of the depth of one element, need not wait for each other.
+template <class S>
+void scalar_product(const GemmProblem& p, const StridedTarget<S>& target) {
+    const S* a = static_cast<const S*>(p.a);
+    const S* b = static_cast<const S*>(p.b);
+    if (p.m == 1 && p.n == 1) {
+        const int64_t rounds = p.k / 4, done = 4 * rounds;
+        const auto sum = sum_scalars<S, 4>({a, b, p.a_column, p.b_row, 4 * p.a_column, 4 * p.b_row}, rounds);
+        const auto rest = sum_scalars<S, 1>(
+            {a + done * p.a_column, b + done * p.b_row, 0, 0, p.a_column, p.b_row}, p.k - done);
+        const auto all = total(total(total(sum[0], sum[1]), total(sum[2], sum[3])), rest[0]);
+        return target.put(all, 0, 0, true, true);
+    }
+    const bool rows = p.m > 1;
+    const int64_t length = rows ? p.m : p.n;
+    const auto run = [&]<int count>(std::integral_constant<int, count>, int64_t first) {
+        const int64_t i = rows ? first : 0, j = rows ? 0 : first;
+        const auto sum = sum_scalars<S, count>({a + i * p.a_row, b + j * p.b_column, rows ? p.a_row : 0,
+                                                rows ? 0 : p.b_column, p.a_column, p.b_row},
+                                               p.k);
+        for (int c = 0; c < count; ++c)
+            target.put(sum[static_cast<size_t>(c)], i + (rows ? c : 0), j + (rows ? 0 : c), true, true);
+    };
+    int64_t done = 0;
+    for (; done + 4 <= length; done += 4) run(std::integral_constant<int, 4>(), done);
+    if (length - done == 3)
+        run(std::integral_constant<int, 3>(), done);
+    else if (length - done == 2)
+        run(std::integral_constant<int, 2>(), done);
+    else if (length - done == 1)
+        run(std::integral_constant<int, 1>(), done);
+}
+
 // Products by the processor's own instructions for narrow types; false where it has none.
 bool multiply_pairs(const GemmProblem& p, const StridedTarget<BFloat16>& target);
 bool multiply_quads(const GemmProblem& p, const StridedTarget<int8_t>& target);
+
+template <class S>
+StridedTarget<S> target_of(const GemmProblem& p) {
+    using T = Compute<S>;
+    return {static_cast<S*>(p.c),
+            p.c_row,
+            p.c_column,
+            static_cast<const S*>(p.addend),
+            p.addend_row,
+            p.addend_column,
+            factor_value<T>(p.alpha),
+            factor_value<T>(p.beta)};
+}
 
 // p's first matrices, oriented as suits them.
 template <class S>
 void run_matrix(const GemmProblem& p) {
     using T = Compute<S>;
-    StridedTarget<S> target{static_cast<S*>(p.c),
-                            p.c_row,
-                            p.c_column,
-                            static_cast<const S*>(p.addend),
-                            p.addend_row,
-                            p.addend_column,
-                            factor_value<T>(p.alpha),
-                            factor_value<T>(p.beta)};
+    StridedTarget<S> target = target_of<S>(p);
+    if (is_scalar(p)) return scalar_product(p, target);
     if constexpr (std::is_floating_point_v<T>) {
         // A small B stays in the first cache, where tiles need no detour.
         const bool worthwhile =
@@ -85,6 +153,8 @@ void run_batch(const GemmProblem& problem) {
     for (int d = 0; d < problem.batch_rank; ++d) items *= problem.batch[d].size;
     const auto run_items = [&](int64_t begin, int64_t end) {
         GemmProblem p = problem;
+        const bool scalar = is_scalar(p);
+        StridedTarget<S> target = target_of<S>(p);
         for (int64_t item = begin; item < end; ++item) {
             int64_t a = 0, b = 0, c = 0, addend = 0, rest = item;
             for (int d = problem.batch_rank - 1; d >= 0; --d) {
@@ -100,7 +170,13 @@ void run_batch(const GemmProblem& problem) {
             p.b = static_cast<const S*>(problem.b) + b;
             p.c = static_cast<S*>(problem.c) + c;
             if (problem.addend != nullptr) p.addend = static_cast<const S*>(problem.addend) + addend;
-            run_matrix<S>(p);
+            if (scalar) {
+                target.data = static_cast<S*>(p.c);
+                target.addend = static_cast<const S*>(p.addend);
+                scalar_product(p, target);
+            } else {
+                run_matrix<S>(p);
+            }
         }
     };
     // Small items are shared out whole; large ones are shared out inside.

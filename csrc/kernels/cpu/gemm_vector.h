@@ -22,6 +22,17 @@ inline void add_up_lines(Vector<T>* line) {
     if constexpr (2 * step < width) add_up_lines<T, 2 * step>(line);
 }
 
+// The sum of a line's lanes.
+template <class T, int step = lanes<T> / 2>
+inline T add_up(Vector<T> line) {
+    using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+    line += __builtin_shuffle(line, constant_vector<Index>([](int j) { return j ^ step; }));
+    if constexpr (step > 1)
+        return add_up<T, step / 2>(line);
+    else
+        return line[0];
+}
+
 // `count` rows of A, converted and contiguous, against B.
 template <class S, int count>
 struct VectorProduct {
@@ -41,11 +52,17 @@ struct VectorProduct {
     void dots(Range columns, Range depth, T* sums, int64_t sums_pitch) const {
         for (int64_t j = 0; j < columns.count; j += group) {
             const int here = static_cast<int>(std::min<int64_t>(group, columns.count - j));
-            Vector<T> line[group * padded] = {};
+            Vector<T> line[group * padded];
+            if (here != 1 && (here != group || padded != count))
+                std::fill_n(line, group * padded, Vector<T>{});
             constexpr int step = std::min(4, group);
             int c = 0;
             for (; c + step <= here; c += step) sum_products<step>(columns.first + j + c, depth, line + c);
             for (; c < here; ++c) sum_products<1>(columns.first + j + c, depth, line + c);
+            if (here == 1) {
+                for (int i = 0; i < count; ++i) sums[i * sums_pitch + j] = add_up<T>(line[i * group]);
+                continue;
+            }
             T total[group * padded];
             for (int square = 0; square < group * padded; square += width) {
                 add_up_lines<T>(line + square);
