@@ -26,6 +26,9 @@ struct ConvolutionShape {
     KeptForms* weight_forms = nullptr;  // where packed weights that do not change may be kept
 };
 
+// Whether the kernel is of size one, without stride or padding.
+bool is_pointwise(const ConvolutionShape& shape);
+
 // The type to hand arrays over in: the shape's, but float32 for a half type unless a plain matrix product, or
 // one in all for the weight's gradient, does the work.
 DType arrays_type(const ConvolutionShape& shape);

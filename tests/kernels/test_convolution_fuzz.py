@@ -111,6 +111,10 @@ def run(case: Case, dtype: str, dense: bool = True) -> tuple[list[np.ndarray], n
 @settings(max_examples=120, deadline=None)
 @given(case=cases(), dtype=st.sampled_from(sorted(TOLERANCES)), dense=st.booleans())
 def test_values_and_gradients(case: Case, dtype: str, dense: bool) -> None:
+    check(case, dtype, dense)
+
+
+def check(case: Case, dtype: str, dense: bool) -> None:
     results, grad, rounded = run(case, dtype, dense)
     expected = reference(rounded) + reference(rounded, grad)
     *arrays, options = rounded
@@ -119,6 +123,35 @@ def test_values_and_gradients(case: Case, dtype: str, dense: bool) -> None:
     for name, mine, right, size in zip(("output", "input", "weight", "bias"), results, expected, sizes):
         scale = max(np.sqrt(np.abs(size).max()), np.abs(right).max(), 1e-3)
         np.testing.assert_allclose(mine, right, rtol=0, atol=scale * TOLERANCES[dtype], err_msg=name)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    batch=st.integers(1, 6),
+    groups=st.sampled_from([1, 1, 2]),
+    channels=st.tuples(st.sampled_from([7, 8, 17, 40, 97]), st.sampled_from([8, 12, 33, 64, 130])),
+    sizes=st.lists(st.integers(1, 35), min_size=1, max_size=2),
+    dtype=st.sampled_from(sorted(TOLERANCES)),
+    dense=st.booleans(),
+)
+def test_size_one_kernels_take_images_together(
+    batch: int, groups: int, channels: tuple[int, int], sizes: list[int], dtype: str, dense: bool
+) -> None:
+    random = np.random.default_rng(0)
+    entering, leaving = (groups * count for count in channels)
+    x = random.standard_normal((batch, entering, *sizes))
+    w = random.standard_normal((leaving, channels[0], *[1] * len(sizes)))
+    none = [0] * len(sizes)
+    options = {"stride": [1] * len(sizes), "padding": none, "dilation": [1] * len(sizes), "groups": groups}
+    check((x, w, random.standard_normal(leaving), options), dtype, dense)
+
+
+@pytest.mark.parametrize("dtype", sorted(TOLERANCES))
+def test_no_image_gives_a_gradient_of_zeros(dtype: str) -> None:
+    options = {"dtype": getattr(rushlight, dtype)}
+    x, w = rushlight.empty(0, 5, 4, 4, **options), rushlight.ones(7, 5, 1, 1, **options, requires_grad=True)
+    F.conv2d(x, w).sum().backward()
+    assert not w.grad.any()
 
 
 @settings(max_examples=25, deadline=None)
@@ -260,7 +293,14 @@ def test_many_channels_look_at_packed_patches(
 
 @pytest.mark.parametrize(
     ("batch", "channels", "size", "kernel", "stride"),
-    [(3, (40, 36), 28, 3, 2), (1, (30, 256), 7, 3, 1), (3, (256, 256), 9, 1, 2), (6, (32, 32), 60, 3, 1)],
+    [
+        (3, (40, 36), 28, 3, 2),
+        (1, (30, 256), 7, 3, 1),
+        (3, (256, 256), 9, 1, 2),
+        (6, (32, 32), 60, 3, 1),
+        (8, (500, 96), 7, 1, 1),
+        (3, (64, 200), 14, 1, 1),
+    ],
 )
 def test_bits_of_many_channels_do_not_depend_on_the_number_of_threads(
     batch: int, channels: tuple[int, int], size: int, kernel: int, stride: int

@@ -220,6 +220,21 @@ struct ImageRows {
     }
 };
 
+// One group's planes of all images, whose positions are numbered image after image.
+struct PlaneRuns {
+    int64_t positions, image_stride;
+
+    // body(index, offset, length) for each run of neighbours among `count` positions from `first` on.
+    template <class Body>
+    void for_each(int64_t first, int64_t count, Body&& body) const {
+        int64_t image = first / positions, rest = first % positions;
+        for (int64_t done = 0, length; done < count; done += length, ++image, rest = 0) {
+            length = std::min(count - done, positions - rest);
+            body(done, image * image_stride + rest, length);
+        }
+    }
+};
+
 // Columns of C spread over images and, for a stride, over every few positions of a row.
 template <class T>
 struct ImageTarget {
@@ -242,20 +257,50 @@ struct ImageTarget {
         const bool whole = dense && j % positions + columns <= positions;
         return whole ? data + i * row + offset(j) : nullptr;
     }
+    void prefetch(int64_t i, int64_t j, int rows, int columns) const {
+        if (!dense) return;
+        PlaneRuns{positions, image_stride}.for_each(j, columns, [&](int64_t, int64_t place, int64_t run) {
+            const T* target = data + i * row + place;
+            for (int r = 0; r < rows; ++r, target += row)
+                for (int64_t done = 0; done < run; done += lanes<T>) __builtin_prefetch(target + done, 1);
+        });
+    }
     void start(int64_t i, int64_t j, int rows, int columns) const {
         for (int r = 0; r < rows; ++r) std::fill_n(data + (i + r) * row + offset(j), columns, addend[i + r]);
     }
     void store(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns, bool first,
                bool) const {
-        for (int64_t c = 0, run; c < columns; c += run) {
-            run = dense ? std::min(columns - c, positions - (j + c) % positions) : 1;
+        if constexpr (!is_complex_type<T>) {
+            if (dense) return store_runs(tile, pitch, i, j, rows, columns, first);
+        }
+        for (int64_t c = 0; c < columns; ++c) {
             T* place = data + i * row + offset(j + c);
             for (int r = 0; r < rows; ++r, place += row) {
                 const T start = addend != nullptr ? addend[i + r] : T{};
-                const T* source = tile + r * pitch + c;
-                for (int64_t x = 0; x < run; ++x) place[x] = source[x] + (first ? start : place[x]);
+                *place = tile[r * pitch + c] + (first ? start : *place);
             }
         }
+    }
+
+  private:
+    void store_runs(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns,
+                    bool first) const {
+        using Lane = LaneOf<T>;
+        const Lane* sums = reinterpret_cast<const Lane*>(tile);
+        PlaneRuns{positions, image_stride}.for_each(j, columns, [&](int64_t c, int64_t place, int64_t run) {
+            for (int64_t done = 0; done < run; done += lanes<T>) {
+                const int here = static_cast<int>(std::min<int64_t>(run - done, lanes<T>));
+                Lane* target = reinterpret_cast<Lane*>(data + i * row + place + done);
+                const Lane* source = sums + c + done;
+                for (int r = 0; r < rows; ++r, target += row, source += pitch) {
+                    const Vector<Lane> start = !first ? load_lanes(target, here)
+                                               : addend != nullptr
+                                                   ? static_cast<Lane>(addend[i + r]) - Vector<Lane>{}
+                                                   : Vector<Lane>{};
+                    store_lanes(target, load_lanes(source, here) + start, here);
+                }
+            }
+        });
     }
 };
 

@@ -6,6 +6,7 @@
 #include "kernels/cpu/convolution_direct.h"
 #include "kernels/cpu/convolution_lanes.h"
 #include "kernels/cpu/convolution_packed.h"
+#include "kernels/cpu/convolution_pointwise.h"
 #include "kernels/cpu/convolution_winograd.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
@@ -110,6 +111,11 @@ void forward(const ConvolutionShape& s, const void* input, const void* weight, c
     const int64_t depth = channels * volume(s.kernel), positions = volume(s.output), size = volume(s.input);
     if (s.batch == 0 || positions == 0 || rows == 0) return;
     if constexpr (std::is_floating_point_v<S>) {
+        if (is_pointwise(s))
+            return for_pointwise_groups<S>(s, [&](const PointwiseGroup<S>& group) {
+                group.forward(static_cast<const S*>(input), static_cast<const S*>(weight),
+                              static_cast<const S*>(bias), static_cast<S*>(output));
+            });
         if (LaneDepthwise<S>::suits(s))
             return LaneDepthwise<S>(s).forward(static_cast<const S*>(input), static_cast<const S*>(weight),
                                                static_cast<const S*>(bias), static_cast<S*>(output));
@@ -279,6 +285,11 @@ void input_gradient(const ConvolutionShape& s, const void* grad_output, const vo
                     void* grad_input) {
     if (s.batch == 0 || volume(s.input) == 0 || s.in_channels == 0) return;
     if constexpr (std::is_floating_point_v<S>) {
+        if (is_pointwise(s))
+            return for_pointwise_groups<S>(s, [&](const PointwiseGroup<S>& group) {
+                group.input_gradient(static_cast<const S*>(grad_output), static_cast<const S*>(weight),
+                                     static_cast<const S*>(bias), static_cast<S*>(grad_input));
+            });
         if (LaneDepthwise<S>::suits(s))
             return LaneDepthwise<S>(s).input_gradient(
                 static_cast<const S*>(grad_output), static_cast<const S*>(weight),
@@ -344,6 +355,11 @@ void weight_gradient(const ConvolutionShape& s, const void* input, const void* g
         return;
     }
     if constexpr (std::is_floating_point_v<S>) {
+        if (is_pointwise(s))
+            return for_pointwise_groups<S>(s, [&](const PointwiseGroup<S>& group) {
+                group.weight_gradient(static_cast<const S*>(input), static_cast<const S*>(grad_output),
+                                      result);
+            });
         if (LaneDepthwise<S>::suits(s))
             return LaneDepthwise<S>(s).weight_gradient(static_cast<const S*>(input),
                                                        static_cast<const S*>(grad_output), result);

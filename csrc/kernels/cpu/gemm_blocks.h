@@ -294,22 +294,37 @@ class BlockedProduct {
 
     void pack_left(Range rows, Range depth) {
         const int64_t pitch = left_pitch(depth.count), count = pitch * panels_;
-        const auto pack = [&](R* target) { pack_left_panels(rows, depth, target); };
+        const auto pack = [&](R* target) { pack_all_left(rows, depth, target); };
         left_ = kept_panels(a_, FormKind::left_panels, rows, depth, count, pack);
         if (left_ != nullptr) return;
         left_ = scratch_array<R>(ScratchUse::shared, static_cast<size_t>(count));
         pack(left_);
     }
-    void pack_left_panels(Range rows, Range depth, R* target) const {
+    void pack_all_left(Range rows, Range depth, R* target) const {
         const int64_t pitch = left_pitch(depth.count);
         const int64_t chunk = std::max<int64_t>(1, 16384 / (tile_rows<T> * depth.count + 1));
         parallel_for(0, panels_, chunk, [&](int64_t begin, int64_t end) {
-            for (int64_t p = begin; p < end; ++p) {
+            for_panels({begin, end - begin}, depth, depth_at_once(a_), [&](int64_t p, Range some) {
                 const Range panel = piece(rows.count, panels_, p);
-                a_.pack_rows(rows.first + panel.first, static_cast<int>(panel.count), depth.first,
-                             depth.count, target + p * pitch);
-            }
+                const int64_t before = (some.first - depth.first) * panel.count * planes<T>;
+                a_.pack_rows(rows.first + panel.first, static_cast<int>(panel.count), some.first, some.count,
+                             target + p * pitch + before);
+            });
         });
+    }
+    // pack(panel, depth) for so much of the depth at once.
+    template <class Pack>
+    static void for_panels(Range panels, Range depth, int64_t at_once, Pack&& pack) {
+        for (int64_t done = 0; done < depth.count; done += at_once)
+            for (int64_t p = panels.first; p < panels.first + panels.count; ++p)
+                pack(p, Range{depth.first + done, std::min(at_once, depth.count - done)});
+    }
+    template <class Source>
+    static int64_t depth_at_once(const Source& source) {
+        if constexpr (requires { source.depth_at_once(); })
+            return source.depth_at_once();
+        else
+            return any_depth;
     }
 
     static int64_t right_count(int64_t panels, int64_t depth) { return right_pitch(depth) * panels + width; }
@@ -324,22 +339,27 @@ class BlockedProduct {
     }
     void pack_right(Range depth) {
         const int64_t count = right_count(ceil_divide(n_, tile), depth.count);
-        const auto pack = [&](R* target) { pack_right_panels(depth, target); };
+        const auto pack = [&](R* target) { pack_all_right(depth, target); };
         right_ = kept_panels(b_, FormKind::right_panels, {0, n_}, depth, count, pack);
         if (right_ != nullptr) return;
         right_ = right_scratch(count);
         pack(right_);
     }
-    void pack_right_panels(Range depth, R* target) const {
+    void pack_all_right(Range depth, R* target) const {
         const int64_t chunk = std::max<int64_t>(1, 16384 / (tile * depth.count + 1));
         parallel_for(0, ceil_divide(n_, tile), chunk, [&](int64_t begin, int64_t end) {
-            for (int64_t q = begin; q < end; ++q)
-                pack_right_panel(q * tile, depth, target + q * right_pitch(depth.count));
+            pack_right_panels(0, {begin, end - begin}, depth, target);
         });
     }
-    void pack_right_panel(int64_t column, Range depth, R* target) const {
-        const int here = static_cast<int>(std::min(tile, n_ - column));
-        b_.pack_columns(column, here, here > width ? 2 : 1, depth.first, depth.count, target);
+    void pack_right_panels(int64_t column, Range panels, Range depth, R* target) const {
+        const int64_t pitch = right_pitch(depth.count);
+        for_panels(panels, depth, depth_at_once(b_), [&](int64_t q, Range some) {
+            const int here = static_cast<int>(std::min(tile, n_ - column - q * tile));
+            const int vectors = here > width ? 2 : 1;
+            const int64_t before = (some.first - depth.first) * vectors * width * planes<T>;
+            b_.pack_columns(column + q * tile, here, vectors, some.first, some.count,
+                            target + q * pitch + before);
+        });
     }
 
     void multiply_unit(Range rows, Range panels, Range depth, Range columns, bool first, bool last) const {
@@ -347,8 +367,7 @@ class BlockedProduct {
         const R* right = right_ + columns.first / tile * pitch;
         if (!read_right_ && !share_right_) {
             R* packed = right_scratch(right_count(count, depth.count));
-            for (int64_t q = 0; q < count; ++q)
-                pack_right_panel(columns.first + q * tile, depth, packed + q * pitch);
+            pack_right_panels(columns.first, {0, count}, depth, packed);
             right = packed;
         }
         for (int64_t p = panels.first; p < panels.first + panels.count; ++p) {
@@ -412,6 +431,8 @@ class BlockedProduct {
         }
         constexpr int whole_rows = (tile_rows<T> + width - 1) / width * width;  // as transposing sees them
         alignas(64) T product[whole_rows * tile_columns<T>];
+        if constexpr (requires { c_.prefetch(0, 0, 0, 0); })
+            c_.prefetch(rows.first, columns.first, height, breadth);
         kernel(operands, product, tile, breadth, T(1), false);
         c_.store(product, tile, rows.first, columns.first, height, breadth, first, last);
     }

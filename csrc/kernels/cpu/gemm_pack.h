@@ -96,6 +96,10 @@ void pack_complex_strip(const S* source, int64_t lane_stride, int64_t k_stride, 
     }
 }
 
+// Panels that lie side by side in memory share its lines: they are packed a few lines at a time, which stay
+// in the first cache although they may fall into the same sets.
+inline constexpr int64_t lines_at_once = 8, any_depth = int64_t{1} << 32;
+
 // A strided matrix as either operand; `lane` runs along the panel's width.
 template <class S>
 struct StridedSource {
@@ -142,6 +146,7 @@ struct StridedSource {
                                            : tile_kernel<T, false>(rows, vectors);
     }
 
+    int64_t depth_at_once() const { return lane_stride == 1 ? lines_at_once : any_depth; }
     // A panel for the left operand: `rows` lanes side by side.
     void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target) const {
         const S* source = data + first * lane_stride + k * k_stride;
