@@ -68,19 +68,29 @@ class PackedWeight {
         steps_ = steps;
     }
 
+    // Panels are shared out where the batch is one block, so that no loop runs around this one.
     template <class Source>
     void multiply_rows(int64_t rows, const Source& left, T* c, int64_t pitch, bool accumulate) const {
+        constexpr int64_t piece = 1 << 18;  // multiplications, of at least four rows, whose panels are read
+        const int64_t panels = (columns_ + width - 1) / width,
+                      cost = std::max<int64_t>(rows, 4) * width * steps_;
+        parallel_for(0, panels, std::max<int64_t>(1, piece / std::max<int64_t>(1, cost)),
+                     [&](int64_t begin, int64_t end) {
+                         for (int64_t q = begin; q < end; ++q)
+                             multiply_panel(q, rows, left, c, pitch, accumulate);
+                     });
+    }
+    template <class Source>
+    void multiply_panel(int64_t q, int64_t rows, const Source& left, T* c, int64_t pitch,
+                        bool accumulate) const {
         const int64_t strips = (rows + tile_rows<T> - 1) / tile_rows<T>;
-        for (int64_t q = 0; q * width < columns_; ++q) {
-            const int here = columns_of(q), vectors = vectors_of(here);
-            for (int64_t strip = 0; strip < strips; ++strip) {
-                const int64_t first = strip * rows / strips, last = (strip + 1) * rows / strips;
-                const Place<T> place = left.place(first, 0);
-                Source::kernel(static_cast<int>(last - first), vectors, false, true)(
-                    {steps_, place.data, place.lane, place.step, data_ + q * width * steps_,
-                     vectors * lanes<T>},
-                    c + first * pitch + q * width, pitch, here, T(1), accumulate);
-            }
+        const int here = columns_of(q), vectors = vectors_of(here);
+        for (int64_t strip = 0; strip < strips; ++strip) {
+            const int64_t first = strip * rows / strips, last = (strip + 1) * rows / strips;
+            const Place<T> place = left.place(first, 0);
+            Source::kernel(static_cast<int>(last - first), vectors, false, true)(
+                {steps_, place.data, place.lane, place.step, data_ + q * width * steps_, vectors * lanes<T>},
+                c + first * pitch + q * width, pitch, here, T(1), accumulate);
         }
     }
 
