@@ -93,43 +93,138 @@ def test_same_bits_for_any_number_of_threads() -> None:
         np.testing.assert_array_equal(found[0], other)
 
 
-@settings(max_examples=40, deadline=None)
+def bags_by_hand(
+    mode: str, table: np.ndarray, bags: list[np.ndarray], scales: np.ndarray, grad: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is made of each bag, and the gradients of the table and of the scales; bags hold (use, row)."""
+    result, slopes, scale_slopes = np.zeros_like(grad), np.zeros_like(table), np.zeros_like(scales)
+    for out, bag, g in zip(result, bags, grad, strict=True):
+        uses, named = bag.T
+        if len(uses) == 0:
+            continue
+        if mode == "max":
+            out[:] = table[named].max(0)
+            np.add.at(slopes, (named[table[named].argmax(0)], np.arange(len(g))), g)
+            continue
+        share = 1 / len(uses) if mode == "mean" else 1.0
+        out[:] = (table[named] * scales[uses, None]).sum(0) * share
+        scale_slopes[uses] = table[named] @ g
+        np.add.at(slopes, named, scales[uses, None] * g * share)
+    return result, slopes, scale_slopes
+
+
+@settings(max_examples=120, deadline=None)
 @given(
     mode=st.sampled_from(["sum", "mean", "max"]),
     lengths=st.lists(st.integers(0, 6), min_size=1, max_size=6),
-    width=st.integers(1, 20),
+    width=st.integers(1, 150),
+    dtype=st.sampled_from(sorted(BOUNDS)),
+    index_type=st.sampled_from(["int32", "int64"]),
     padding=st.booleans(),
     weighted=st.booleans(),
+    include_last=st.booleans(),
+    threads=st.sampled_from([1, 2, 3, 8]),
     seed=st.integers(0, 1000),
 )
 def test_embedding_bag(
-    mode: str, lengths: list[int], width: int, padding: bool, weighted: bool, seed: int
+    mode: str,
+    lengths: list[int],
+    width: int,
+    dtype: str,
+    index_type: str,
+    padding: bool,
+    weighted: bool,
+    include_last: bool,
+    threads: int,
+    seed: int,
 ) -> None:
     random = np.random.default_rng(seed)
-    rows = 12
-    table = random.standard_normal((rows, width))
-    indices = random.integers(0, rows, sum(lengths))
-    scales = random.standard_normal(len(indices)) if weighted and mode == "sum" else None
+    kind = getattr(rushlight, dtype)
+    table = rushlight.tensor(random.standard_normal((12, width)), dtype=kind).requires_grad_()
+    count = sum(lengths)
+    indices = random.integers(0, 12, count)
+    weighted = weighted and mode == "sum"
+    scales = rushlight.tensor(random.standard_normal(count), dtype=kind).requires_grad_()
+    grad = rushlight.tensor(random.standard_normal((len(lengths), width)), dtype=kind)
     padding_idx = 3 if padding else None
     ends = np.cumsum(lengths)
-    expected = np.zeros((len(lengths), width))
-    for bag, (first, last) in enumerate(zip(ends - lengths, ends, strict=True)):
-        kept = [i for i in range(first, last) if indices[i] != padding_idx]
-        if kept:
-            uses = table[indices[kept]] * (1 if scales is None else scales[kept, None])
-            expected[bag] = getattr(uses, mode)(0)
-    leaf = rushlight.tensor(table, requires_grad=True)
-    result = F.embedding_bag(
-        rushlight.tensor(indices),
-        leaf,
-        rushlight.tensor(ends - lengths),
-        mode=mode,
-        padding_idx=padding_idx,
-        per_sample_weights=None if scales is None else rushlight.tensor(scales),
-    )
-    np.testing.assert_allclose(result.detach().numpy(), expected, rtol=1e-12, atol=1e-12)
-    result.sum().backward()
-    assert leaf.grad.shape == leaf.shape
+    bags = []
+    for first, last in zip(ends - lengths, ends, strict=True):
+        uses = np.array([i for i in range(first, last) if indices[i] != padding_idx], dtype=int)
+        bags.append(np.stack([uses, indices[uses]], 1))
+    factors = scales.detach().double().numpy() if weighted else np.ones(count)
+    expected = bags_by_hand(mode, table.detach().double().numpy(), bags, factors, grad.double().numpy())
+    offsets = np.append(ends - lengths, count) if include_last else ends - lengths
+    before = rushlight.get_num_threads()
+    rushlight.set_num_threads(threads)
+    try:
+        result = F.embedding_bag(
+            rushlight.tensor(indices, dtype=getattr(rushlight, index_type)),
+            table,
+            rushlight.tensor(offsets),
+            mode=mode,
+            padding_idx=padding_idx,
+            per_sample_weights=scales if weighted else None,
+            include_last_offset=include_last,
+        )
+        result.backward(grad)
+    finally:
+        rushlight.set_num_threads(before)
+    found = [result.detach(), table.grad, *([scales.grad] if weighted else [])]
+    for mine, theirs in zip(found, expected, strict=False):
+        bound = BOUNDS[dtype] * (1 + np.abs(theirs).max(initial=0))
+        np.testing.assert_allclose(mine.double().numpy(), theirs, rtol=BOUNDS[dtype], atol=bound)
+
+
+def test_bags_by_frequency_and_twice_differentiated() -> None:
+    table = rushlight.randn(5, 3, dtype=rushlight.float64, requires_grad=True)
+    scales = rushlight.randn(6, dtype=rushlight.float64, requires_grad=True)
+    indices, offsets = rushlight.tensor([0, 1, 1, 4, 1, 0]), rushlight.tensor([0, 3, 3, 5])
+
+    def bags(table: rushlight.Tensor, scales: rushlight.Tensor) -> rushlight.Tensor:
+        return F.embedding_bag(
+            indices,
+            table,
+            offsets,
+            mode="sum",
+            per_sample_weights=scales,
+            include_last_offset=True,
+            padding_idx=4,
+        )
+
+    assert rushlight.autograd.gradcheck(bags, (table, scales))
+    assert rushlight.autograd.gradgradcheck(bags, (table, scales))
+    for mode in ("mean", "max"):
+        pooled = lambda table, mode=mode: F.embedding_bag(indices, table, offsets, mode=mode)  # noqa: E731
+        assert rushlight.autograd.gradcheck(pooled, (table,))
+        assert rushlight.autograd.gradgradcheck(pooled, (table,))
+    out = F.embedding_bag(indices, table, offsets, mode="sum", scale_grad_by_freq=True)
+    (gradient,) = rushlight.autograd.grad(out.sum(), table)
+    np.testing.assert_allclose(gradient.numpy(), np.array([1, 1, 0, 0, 1])[:, None] * np.ones(3))
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_bags_have_the_same_bits_for_any_number_of_threads(mode: str) -> None:
+    rushlight.manual_seed(0)
+    table = rushlight.randn(500, 100, requires_grad=True)
+    indices, grad = rushlight.randint(0, 500, (300, 20)), rushlight.randn(300, 100)
+    before = rushlight.get_num_threads()
+    found = set()
+    for threads in (1, 2, 3, 8):
+        rushlight.set_num_threads(threads)
+        out = F.embedding_bag(indices, table, mode=mode)
+        (gradient,) = rushlight.autograd.grad(out, table, grad)
+        found.add(out.detach().numpy().tobytes() + gradient.numpy().tobytes())
+    rushlight.set_num_threads(before)
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("offsets", [[1, 2], [0, 3, 1], [0, 9]])
+def test_offsets_that_are_no_bags_are_refused(offsets: list[int]) -> None:
+    with pytest.raises(RuntimeError, match="offsets"):
+        F.embedding_bag(
+            rushlight.tensor([0, 1, 2]), rushlight.ones(5, 2), rushlight.tensor(offsets), mode="sum"
+        )
 
 
 @pytest.mark.parametrize("index", [-1, 5])

@@ -113,48 +113,33 @@ def embedding_bag(
         )
         input, weight = weight, input
     _check_bags(input, weight, offsets, mode, per_sample_weights, include_last_offset)
-    padding = _row(padding_idx, weight)
+    rows = weight.size(0)
+    if padding_idx is not None and not -rows <= padding_idx < rows:
+        raise RuntimeError(
+            f"padding_idx must be within the number of embeddings, {-rows} through {rows - 1}, but got {padding_idx}"
+        )
     if max_norm is not None:
         _renormalize_rows(weight, input, max_norm, norm_type)
+    if scale_grad_by_freq and mode == "max":
+        raise ValueError("max mode does not support scaling the gradient by the frequency")
+    if sparse and weight.requires_grad and rushlight.is_grad_enabled():
+        raise RuntimeError("sparse gradients need sparse tensors; use sparse=False")
     if input.dim() == 2:
-        indices, present, scales = input, rushlight.ones_like(input, dtype=rushlight.bool), per_sample_weights
-    else:
-        indices, present, scales = _padded_bags(input, offsets, per_sample_weights, include_last_offset)
-    if padding >= 0:
-        present = present & (indices != padding)
-    rows = _C.embedding(weight, indices, padding, scale_grad_by_freq, sparse)
-    if scales is not None:
-        rows = rows * scales.unsqueeze(-1)
-    return _pooled_bags(rows, present.unsqueeze(-1), mode)
-
-
-def _pooled_bags(rows: Tensor, present: Tensor, mode: str) -> Tensor:
-    if rows.size(1) == 0:
-        return rows.sum(1)
-    if mode == "max":
-        empty = ~present.any(1)
-        return rows.masked_fill(~present, -float("inf")).max(1)[0].masked_fill(empty, 0)
-    total = rows.masked_fill(~present, 0).sum(1)
-    if mode == "mean":
-        total = total / present.sum(1).clamp(min=1).to(total.dtype)
-    return total
-
-
-def _padded_bags(
-    input: Tensor, offsets: Tensor, per_sample_weights: Tensor | None, include_last_offset: bool
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The bags of a vector as the rows of a matrix, with what is part of a bag, and the weights alike."""
-    starts = offsets[:-1] if include_last_offset else offsets
-    ends = (
-        offsets[1:] if include_last_offset else rushlight.cat([offsets[1:], offsets.new_tensor([len(input)])])
+        offsets = rushlight.arange(input.size(0), device=input.device) * input.size(1)
+        include_last_offset = False
+        input = input.reshape(-1)
+        if per_sample_weights is not None:
+            per_sample_weights = per_sample_weights.reshape(-1)
+    return _C._embedding_bag_pooled(
+        weight,
+        input,
+        offsets,
+        scale_grad_by_freq,
+        ("sum", "mean", "max").index(mode),
+        per_sample_weights,
+        include_last_offset,
+        -1 if padding_idx is None else padding_idx % rows,
     )
-    lengths = (ends - starts).unsqueeze(1)
-    longest = int(lengths.max()) if len(lengths) else 0
-    steps = rushlight.arange(longest, device=input.device)
-    present = steps < lengths
-    positions = (starts.unsqueeze(1) + steps).masked_fill(~present, 0).long()
-    scales = None if per_sample_weights is None else per_sample_weights[positions]
-    return input[positions], present, scales
 
 
 def _check_bags(
