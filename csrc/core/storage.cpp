@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "core/allocator.h"
 #include "core/error.h"
@@ -15,12 +16,20 @@ Storage::Storage(size_t bytes, Device device) : bytes_(bytes), device_(device) {
 Storage::Storage(void* data, size_t bytes, Deleter deleter, void* context)
     : data_(data), bytes_(bytes), deleter_(deleter), context_(context) {}
 
+namespace {
+
+void let_go(void* context) {
+    const std::unique_ptr<Ref<Storage>> whole(static_cast<Ref<Storage>*>(context));
+    (*whole)->take_back();
+}
+
+}  // namespace
+
 Ref<Storage> Storage::part_of(const Ref<Storage>& whole, size_t start, size_t bytes) {
     if (whole->data() == nullptr) return make_ref<Storage>(bytes, whole->device());
-    const auto part = make_ref<Storage>(static_cast<char*>(whole->data()) + start, bytes, nullptr, nullptr);
-    part->whole_ = whole;
     whole->lend();
-    return part;
+    return make_ref<Storage>(static_cast<char*>(whole->data()) + start, bytes, let_go,
+                             new Ref<Storage>(whole));
 }
 
 Storage::~Storage() {
@@ -28,9 +37,7 @@ Storage::~Storage() {
 }
 
 void Storage::release() {
-    if (whole_ != nullptr) {
-        whole_->take_back();
-    } else if (deleter_ != nullptr) {
+    if (deleter_ != nullptr) {
         deleter_(context_);
     } else if (data_ != nullptr) {
         deallocate(data_, bytes_);
@@ -44,32 +51,28 @@ void Storage::lend() {
 
 void* Storage::address() {
     address_is_known_ = true;
-    if (whole_ != nullptr) whole_->address();
+    if (deleter_ == let_go) (*static_cast<Ref<Storage>*>(context_))->address();
     return data_;
 }
 
 std::shared_ptr<KeptForms> Storage::forms() {
-    if (!is_own() || data_ == nullptr || exports_ > 0 || address_is_known_) return nullptr;
-    if (!was_read_ || read_version_ != version) {
-        forms_ = nullptr;
-        was_read_ = true;
-        read_version_ = version;
+    if (deleter_ != nullptr || data_ == nullptr || exports_ > 0 || address_is_known_) return nullptr;
+    if (reading_ == nullptr || reading_->version != version) {
+        reading_ = std::make_unique<Reading>(version);
         return nullptr;
     }
-    if (forms_ == nullptr) forms_ = std::make_shared<KeptForms>();
-    return forms_;
+    if (reading_->forms == nullptr) reading_->forms = std::make_shared<KeptForms>();
+    return reading_->forms;
 }
 
 void Storage::forget_forms() {
-    was_read_ = false;
-    forms_ = nullptr;
+    reading_ = nullptr;
 }
 
 void Storage::replace(void* data, Deleter deleter, void* context) {
     check(exports_ == 0, "storage memory that others see cannot be moved");
     forget_forms();
     release();
-    whole_ = nullptr;
     data_ = data;
     deleter_ = deleter;
     context_ = context;
@@ -77,7 +80,7 @@ void Storage::replace(void* data, Deleter deleter, void* context) {
 
 void Storage::resize(size_t bytes) {
     if (bytes == bytes_) return;
-    check(is_own() && exports_ == 0, "Trying to resize storage that is not resizable");
+    check(deleter_ == nullptr && exports_ == 0, "Trying to resize storage that is not resizable");
     forget_forms();
     void* data = nullptr;
     if (bytes > 0 && device_.type == DeviceType::cpu) {

@@ -57,20 +57,22 @@ class Storage : public Counted, public KeepsMemory {
     void* python_object = nullptr;
 
   private:
-    bool is_own() const { return deleter_ == nullptr && whole_ == nullptr; }
+    // The last read that might keep forms.
+    struct Reading {
+        uint32_t version;
+        std::shared_ptr<KeptForms> forms;
+    };
+
     void release();
 
     void* data_ = nullptr;
     size_t bytes_ = 0;
     Device device_;
+    bool address_is_known_ = false;
+    uint32_t exports_ = 0;
     Deleter deleter_ = nullptr;
     void* context_ = nullptr;
-    Ref<Storage> whole_;  // what this is a part of
-    uint32_t exports_ = 0;
-    uint32_t read_version_ = 0;
-    bool was_read_ = false;  // at read_version_
-    bool address_is_known_ = false;
-    std::shared_ptr<KeptForms> forms_;  // of the contents at read_version_
+    std::unique_ptr<Reading> reading_;
 };
 
 }  // namespace rl
