@@ -64,6 +64,13 @@ struct Loop {
     }
 };
 
+// Consecutive pieces of a loop that one thread begins with: from loop to loop it meets the same part of
+// arrays of a size, which its own caches may still hold. Others help once their own are done.
+struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+};
+
 // One loop at a time. `state_` is `open` plus the number of workers inside the loop: workers enter only while
 // it is open, and the caller, having closed it, leaves once they are out, so nobody waits for a sleeper.
 class Pool {
@@ -75,12 +82,12 @@ class Pool {
         const int helpers = static_cast<int>(std::min<int64_t>(threads, loop.pieces())) - 1;
         start_workers(helpers);
         loop_ = loop;
-        next_piece_.store(0, std::memory_order_relaxed);
+        share_out(helpers + 1);
         helpers_.store(helpers, std::memory_order_relaxed);
         state_.store(open, std::memory_order_release);
         round_.fetch_add(1, std::memory_order_release);
         round_.notify_all();
-        take_pieces();
+        take_pieces(0);
         uint32_t state = state_.fetch_and(~open, std::memory_order_acq_rel) & ~open;
         while (state != 0) {
             wait_for_change(state_, state);
@@ -91,6 +98,7 @@ class Pool {
 
   private:
     static constexpr uint32_t open = 1u << 31;
+    static constexpr int max_shares = 64;
 
     void start_workers(int count) {
         if (workers_ >= count) return;
@@ -116,7 +124,7 @@ class Pool {
             wait_for_change(round_, seen);
             seen = round_.load(std::memory_order_acquire);
             if (index < helpers_.load(std::memory_order_relaxed) && enter()) {
-                take_pieces();
+                take_pieces(index + 1);
                 if (state_.fetch_sub(1, std::memory_order_acq_rel) == 1) state_.notify_one();
             }
         }
@@ -130,19 +138,32 @@ class Pool {
         return false;
     }
 
-    void take_pieces() {
+    void share_out(int threads) {
+        share_count_ = std::min(threads, max_shares);
         const int64_t pieces = loop_.pieces();
-        for (;;) {
-            const int64_t piece = next_piece_.fetch_add(1, std::memory_order_relaxed);
-            if (piece >= pieces) return;
-            loop_.run_piece(piece);
+        for (int64_t i = 0; i < share_count_; ++i) {
+            shares_[i].next.store(pieces * i / share_count_, std::memory_order_relaxed);
+            shares_[i].end = pieces * (i + 1) / share_count_;
+        }
+    }
+
+    // Those of the thread's own share first, then what the others have left.
+    void take_pieces(int thread) {
+        for (int i = 0; i < share_count_; ++i) {
+            Share& share = shares_[(thread + i) % share_count_];
+            for (;;) {
+                const int64_t piece = share.next.fetch_add(1, std::memory_order_relaxed);
+                if (piece >= share.end) break;
+                loop_.run_piece(piece);
+            }
         }
     }
 
     std::mutex busy_;
     int workers_ = 0;
     Loop loop_{};
-    alignas(64) std::atomic<int64_t> next_piece_{0};
+    int share_count_ = 0;
+    Share shares_[max_shares];
     alignas(64) std::atomic<uint32_t> state_{0};
     alignas(64) std::atomic<uint32_t> round_{0};
     std::atomic<int> helpers_{0};
