@@ -33,6 +33,7 @@ constexpr int64_t block_size = 1024;         // elements staged at a time
 constexpr int64_t parallel_size = 32768;     // elements that are worth a thread
 constexpr int64_t parallel_bytes = 1 << 19;  // bytes that are, where moving them is all there is to do
 constexpr int64_t stream_bytes = 32 << 20;   // results as large as the caches go past them
+constexpr int64_t fill_bytes = 128 << 20;    // what nothing is read for does later, but for zeros
 constexpr int64_t min_row = 64;              // rows shorter than this are gathered into blocks
 constexpr int64_t register_bytes = 4096;     // of the widest elements a block has fewer
 
@@ -186,13 +187,14 @@ struct Position {
         }
     }
     int64_t left_in_row(const Loop& loop) const { return loop.sizes[loop.ndim - 1] - index[loop.ndim - 1]; }
-    // Steps over `count` elements, not beyond the end of the row.
-    void advance(const Loop& loop, int64_t count) {
+    // Steps over `count` elements, not beyond the end of the row, or over so many whole rows, not beyond the
+    // end of the dimension before.
+    void advance(const Loop& loop, int64_t count, int64_t rows = 1) {
         int d = loop.ndim - 1;
         index[d] += count;
-        for (; d > 0 && index[d] == loop.sizes[d]; --d) {
+        for (; d > 0 && index[d] == loop.sizes[d]; --d, rows = 1) {
             index[d] = 0;
-            ++index[d - 1];
+            index[d - 1] += rows;
         }
     }
     char* address(const Loop& loop, const Array& array) const {
@@ -210,26 +212,68 @@ void move(const Array& array, char* to, int64_t to_stride, const char* from, int
                                                                             from_stride * size, count);
 }
 
-// Collects `count` elements of an array from a position on into contiguous memory, and the reverse.
-void gather(const Loop& loop, const Array& array, Position position, int64_t count, char* target) {
-    const int64_t stride = array.strides[loop.ndim - 1];
-    while (count > 0) {
-        const int64_t part = std::min(count, position.left_in_row(loop));
-        move(array, target, 1, position.address(loop, array), stride, part);
-        target += part * array.size;
-        count -= part;
-        position.advance(loop, part);
+// Where rows of elements lie; strides count elements.
+template <class Byte>
+struct Rows {
+    Byte* data;
+    int64_t stride, element_stride;
+};
+// Moves `count` rows of `width` elements of an array's type.
+void move_rows(const Array& array, Rows<char> to, Rows<const char> from, int64_t width, int64_t count) {
+    const RearrangeKernels& kernels = rearrange_kernels();
+    const int size = array.size;
+    const bool packs = to.element_stride == 1;
+    if (packs && from.element_stride == 1) {
+        kernels.lines(to.data, to.stride * size, from.data, from.stride * size, width * size, count);
+    } else if (packs && from.element_stride == 0 && to.stride == width) {
+        kernels.spread[std::countr_zero(static_cast<unsigned>(size))](to.data, from.data, from.stride * size,
+                                                                      width, count);
+    } else if (count > width) {
+        for (int64_t column = 0; column < width; ++column)
+            move(array, to.data + column * to.element_stride * size, to.stride,
+                 from.data + column * from.element_stride * size, from.stride, count);
+    } else {
+        for (int64_t row = 0; row < count; ++row)
+            move(array, to.data + row * to.stride * size, to.element_stride,
+                 from.data + row * from.stride * size, from.element_stride, width);
     }
 }
-void scatter(const Loop& loop, const Array& array, Position position, int64_t count, const char* source) {
-    const int64_t stride = array.strides[loop.ndim - 1];
-    while (count > 0) {
-        const int64_t part = std::min(count, position.left_in_row(loop));
-        move(array, position.address(loop, array), stride, source, 1, part);
-        source += part * array.size;
-        count -= part;
-        position.advance(loop, part);
+
+// Calls visit(position, elements before it, elements, rows) for parts of `count` elements from a position on:
+// rows that are equally far apart, the first and the last of all perhaps not whole.
+template <class Visit>
+void for_rows(const Loop& loop, Position position, int64_t count, Visit&& visit) {
+    const int inner = loop.ndim - 1;
+    const int64_t width = loop.sizes[inner];
+    for (int64_t done = 0; done < count;) {
+        const int64_t part = std::min(count - done, position.left_in_row(loop));
+        const int64_t rows =
+            part < width || inner == 0
+                ? 1
+                : std::min((count - done) / width, loop.sizes[inner - 1] - position.index[inner - 1]);
+        visit(position, done, part, rows);
+        done += part * rows;
+        position.advance(loop, part, rows);
     }
+}
+
+// Collects `count` elements of an array from a position on into contiguous memory, and the reverse.
+void gather(const Loop& loop, const Array& array, const Position& position, int64_t count, char* target) {
+    const int inner = loop.ndim - 1;
+    const int64_t step = array.strides[inner], row_step = inner > 0 ? array.strides[inner - 1] : 0;
+    for_rows(loop, position, count, [&](const Position& at, int64_t done, int64_t width, int64_t rows) {
+        move_rows(array, {target + done * array.size, width, 1}, {at.address(loop, array), row_step, step},
+                  width, rows);
+    });
+}
+void scatter(const Loop& loop, const Array& array, const Position& position, int64_t count,
+             const char* source) {
+    const int inner = loop.ndim - 1;
+    const int64_t step = array.strides[inner], row_step = inner > 0 ? array.strides[inner - 1] : 0;
+    for_rows(loop, position, count, [&](const Position& at, int64_t done, int64_t width, int64_t rows) {
+        move_rows(array, {at.address(loop, array), row_step, step}, {source + done * array.size, width, 1},
+                  width, rows);
+    });
 }
 
 // Whether `count` elements from a position on lie one after the other.
@@ -595,13 +639,45 @@ class RowFunction {
 
     bool run_rows(const Loop& loop, int64_t begin, int64_t end) const {
         bool defined = true;
-        for (Position position(loop, begin); begin < end;) {
-            const int64_t count = std::min(end - begin, position.left_in_row(loop));
+        for_rows(loop, Position(loop, begin), end - begin,
+                 [&](const Position& at, int64_t, int64_t width, int64_t rows) {
+                     char* places[4] = {};
+                     for (int k = 0; k <= n_inputs; ++k) places[k] = at.address(loop, loop.arrays[k]);
+                     while (true) {
+                         const void* data[3] = {places[1], places[2], places[3]};
+                         defined &= run_row(loop, places[0], data, width);
+                         if (--rows == 0) return;
+                         for (int k = 0; k <= n_inputs; ++k)
+                             places[k] += loop.arrays[k].strides[loop.ndim - 2] * loop.arrays[k].size;
+                     }
+                 });
+        return defined;
+    }
+
+    // Whether it can fill the output block by block, from inputs that are collected where they do not lie in
+    // the loop's order.
+    bool takes_blocks(const Loop& loop) const {
+        bool takes = loop.arrays[0].linear && loop.arrays[0].dtype == output;
+        for (int i = 0; i < n_inputs && takes; ++i) takes = loop.arrays[i + 1].dtype == inputs[i];
+        return takes;
+    }
+    bool run_blocks(const Loop& loop, int64_t begin, int64_t end) const {
+        alignas(64) char collected[3][register_bytes];
+        int64_t most = block_size;
+        for (int i = 0; i < n_inputs; ++i)
+            most = std::min(most, register_bytes / static_cast<int64_t>(loop.arrays[i + 1].size));
+        bool defined = true;
+        for (int64_t count; begin < end; begin += count) {
+            count = std::min(end - begin, most);
+            const Position position(loop, begin);
             const void* data[3];
-            for (int i = 0; i < n_inputs; ++i) data[i] = position.address(loop, loop.arrays[i + 1]);
-            defined &= run_row(loop, position.address(loop, loop.arrays[0]), data, count);
-            begin += count;
-            if (begin < end) position.advance(loop, count);
+            for (int i = 0; i < n_inputs; ++i) {
+                const Array& array = loop.arrays[i + 1];
+                const bool dense = is_dense(loop, array, position, count);
+                if (!dense) gather(loop, array, position, count, collected[i]);
+                data[i] = dense ? position.address(loop, array) : collected[i];
+            }
+            defined &= block(position.address(loop, loop.arrays[0]), data, count, parameters, 0);
         }
         return defined;
     }
@@ -613,10 +689,12 @@ class RowFunction {
         const Array& out = loop.arrays[0];
         if (loop.ndim == 1 || out.dtype != output || out.strides[inner] != 1) return -1;
         for (int near = 0; near < inner; ++near) {
-            bool turns = loop.sizes[near] >= 8 && loop.sizes[inner] >= 8;
-            for (int i = 0; i < n_inputs && turns; ++i)
+            bool turns = loop.sizes[near] >= 8 && loop.sizes[inner] >= 8, all_rows = true;
+            for (int i = 0; i < n_inputs && turns; ++i) {
                 turns = takes_row(loop, i) || is_turned(loop, i, near);
-            if (turns) return near;
+                all_rows = all_rows && takes_row(loop, i);
+            }
+            if (turns && !all_rows) return near;
         }
         return -1;
     }
@@ -753,14 +831,13 @@ void copy_rows(const Loop& loop) {
     const Array &out = loop.arrays[0], &in = loop.arrays[1];
     const int inner = loop.ndim - 1;
     parallel_for(0, loop.numel, parallel_size, [&](int64_t begin, int64_t end) {
-        Position position(loop, begin);
-        while (begin < end) {
-            const int64_t count = std::min(end - begin, position.left_in_row(loop));
-            move(in, position.address(loop, out), out.strides[inner], position.address(loop, in),
-                 in.strides[inner], count);
-            begin += count;
-            if (begin < end) position.advance(loop, count);
-        }
+        for_rows(loop, Position(loop, begin), end - begin,
+                 [&](const Position& at, int64_t, int64_t width, int64_t rows) {
+                     const int64_t out_row = inner > 0 ? out.strides[inner - 1] : 0,
+                                   in_row = inner > 0 ? in.strides[inner - 1] : 0;
+                     move_rows(in, {at.address(loop, out), out_row, out.strides[inner]},
+                               {at.address(loop, in), in_row, in.strides[inner]}, width, rows);
+                 });
     });
 }
 
@@ -773,21 +850,35 @@ void copy_short_rows(const Loop& loop) {
     const Array &out = loop.arrays[0], &in = loop.arrays[1];
     const int inner = loop.ndim - 1, middle = inner - 1;
     const int64_t width = loop.sizes[inner], height = loop.sizes[middle], rows = loop.numel / width;
-    const bool contiguous = in.strides[inner] == 1 && out.strides[inner] == 1;
     parallel_for(0, rows, std::max<int64_t>(1, parallel_size / width), [&](int64_t begin, int64_t end) {
         for (int64_t count; begin < end; begin += count) {
             count = std::min({end - begin, height - begin % height, most_rows});
             const Offsets at(loop, begin, inner);
-            char* const to = out.data + at.out * out.size;
-            const char* const from = in.data + at.in * in.size;
-            if (contiguous) {
-                rearrange_kernels().lines(to, out.strides[middle] * out.size, from,
-                                          in.strides[middle] * in.size, width * in.size, count);
-                continue;
-            }
-            for (int64_t column = 0; column < width; ++column)
-                move(in, to + column * out.strides[inner] * out.size, out.strides[middle],
-                     from + column * in.strides[inner] * in.size, in.strides[middle], count);
+            move_rows(in, {out.data + at.out * out.size, out.strides[middle], out.strides[inner]},
+                      {in.data + at.in * in.size, in.strides[middle], in.strides[inner]}, width, count);
+        }
+    });
+}
+
+// Copies matrices of few elements, many at a time: every element of all of them at once.
+void copy_small_matrices(const Loop& loop) {
+    constexpr int64_t most = 512;
+    const Array &out = loop.arrays[0], &in = loop.arrays[1];
+    const int inner = loop.ndim - 1, middle = inner - 1, outer = middle - 1;
+    const int64_t width = loop.sizes[inner], height = loop.sizes[middle], many = loop.sizes[outer];
+    const int64_t matrices = loop.numel / (width * height);
+    parallel_for(0, matrices, parallel_size / (width * height), [&](int64_t begin, int64_t end) {
+        for (int64_t count; begin < end; begin += count) {
+            count = std::min({end - begin, many - begin % many, most});
+            const Position at(loop, begin * width * height);
+            char* const to = at.address(loop, out);
+            const char* const from = at.address(loop, in);
+            for (int64_t row = 0; row < height; ++row)
+                for (int64_t column = 0; column < width; ++column)
+                    move(in, to + (row * out.strides[middle] + column * out.strides[inner]) * out.size,
+                         out.strides[outer],
+                         from + (row * in.strides[middle] + column * in.strides[inner]) * in.size,
+                         in.strides[outer], count);
         }
     });
 }
@@ -804,6 +895,9 @@ void copy_same_type(const Loop& loop) {
     if (inner > 0 && loop.sizes[inner] <= (contiguous ? block_size : short_row) &&
         loop.sizes[inner - 1] >= short_row)
         return copy_short_rows(loop);
+    if (inner > 1 && !contiguous && loop.sizes[inner] < short_row && loop.sizes[inner - 1] < short_row &&
+        loop.sizes[inner - 2] >= short_row)
+        return copy_small_matrices(loop);
     copy_rows(loop);
 }
 
@@ -913,6 +1007,13 @@ bool run_one(Pointwise op, Compute compute, const Parameters& parameters, int nd
         return defined;
     }
     if (const int near = function.turned_dimension(loop); near >= 0) return function.run_turned(loop, near);
+    if (function.takes_blocks(loop)) {
+        std::atomic<bool> defined{true};
+        parallel_for(0, count, parallel_size, [&](int64_t begin, int64_t end) {
+            if (!function.run_blocks(loop, begin, end)) defined = false;
+        });
+        return defined;
+    }
     Instruction instruction{op, compute, {0, 1, 2}, static_cast<uint8_t>(n_inputs), parameters};
     for (int i = n_inputs; i < 3; ++i) instruction.inputs[i] = 0;
     Compute types[3];
@@ -975,7 +1076,9 @@ void fill(int ndim, const int64_t* sizes, const Operand& output, const void* val
     if (loop.numel == 0) return;
     const Array& out = loop.arrays[0];
     if (!out.linear) return copy_rows(loop);
-    const bool streams = goes_past_caches(out.data, loop.numel * out.size);
+    const int64_t bytes = loop.numel * out.size;
+    const bool zero = std::all_of(element, element + out.size, [](char byte) { return byte == 0; });
+    const bool streams = goes_past_caches(out.data, bytes) && (zero || bytes >= fill_bytes);
     parallel_for(0, loop.numel, light_piece(out.size), [&](int64_t begin, int64_t end) {
         const auto part = [&](char* result, int64_t, int64_t count) {
             move(out, result, 1, element, 0, count);

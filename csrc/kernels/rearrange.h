@@ -24,6 +24,9 @@ struct RearrangeKernels {
     using Lines = void (*)(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes,
                            int64_t count);
     Lines lines;
+    // Contiguous lines of `width` elements, each line one element `width` times.
+    using Spread = void (*)(char* to, const char* from, int64_t from_stride, int64_t width, int64_t count);
+    Spread spread[5];
     // Copies contiguous bytes past the caches; `to` is a multiple of 64. Other threads see them after
     // `finish_streams`.
     void (*stream)(char* to, const char* from, int64_t bytes);

@@ -21,6 +21,27 @@ struct [[gnu::packed]] Sixteen {
     uint64_t halves[2];
 };
 
+// One value throughout: the processor's own loop for it need not read the memory first.
+template <class T>
+void repeat(char* to, T value, int64_t count) {
+#if defined(__x86_64__)
+    constexpr int64_t many = 4096;
+    if constexpr (sizeof(T) <= 8) {
+        constexpr int64_t per_word = 8 / sizeof(T);
+        if (count >= many) {
+            T values[per_word];
+            std::fill_n(values, per_word, value);
+            int64_t words = count / per_word;
+            count -= words * per_word;
+            const auto word = std::bit_cast<uint64_t>(values);
+            asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(word) : "memory");
+        }
+    }
+#endif
+    auto* const out = reinterpret_cast<Anywhere<T>*>(to);
+    for (int64_t i = 0; i < count; ++i) out[i].value = value;
+}
+
 template <class T>
 void move(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t count) {
     constexpr int64_t size = sizeof(T);
@@ -29,8 +50,7 @@ void move(char* to, int64_t to_stride, const char* from, int64_t from_stride, in
     if (to_stride == size && from_stride == size) {
         std::memcpy(to, from, static_cast<size_t>(count * size));
     } else if (to_stride == size && from_stride == 0) {
-        const T value = in->value;
-        for (int64_t i = 0; i < count; ++i) out[i].value = value;
+        repeat(to, in->value, count);
     } else if (to_stride == size && from_stride == -size) {
 #pragma GCC ivdep
         for (int64_t i = 0; i < count; ++i) out[i].value = in[-i].value;
@@ -125,8 +145,31 @@ void lines(char* to, int64_t to_stride, const char* from, int64_t from_stride, i
                                                     lines_of<64>, lines_of<128>, lines_of<256>};
     const auto words = static_cast<size_t>(std::bit_width(static_cast<uint64_t>(bytes)) - 1);
     if (words < std::size(of_words)) return of_words[words](to, to_stride, from, from_stride, bytes, count);
-    for (; count > 0; --count, to += to_stride, from += from_stride)
-        std::memcpy(to, from, static_cast<size_t>(bytes));
+    for (; count > 0; --count, to += to_stride, from += from_stride) {
+        for (int64_t i = 0; i < bytes - 64; i += 64) std::memcpy(to + i, from + i, 64);
+        std::memcpy(to + bytes - 64, from + bytes - 64, 64);
+    }
+}
+
+// Whole vectors, of which the next line writes over what is too much, as long as there is room.
+template <class T>
+void spread(char* to, const char* from, int64_t from_stride, int64_t width, int64_t count) {
+    constexpr int64_t size = sizeof(T);
+    const int64_t bytes = width * size;
+    if constexpr (size <= 8) {
+        const int64_t covered = (bytes + vector_bytes - 1) / vector_bytes * vector_bytes;
+        const int64_t lines = std::max<int64_t>(0, (count * bytes - covered + bytes) / bytes);
+        count -= lines;
+        for (const char* const end = to + lines * bytes; to != end; to += bytes, from += from_stride) {
+            T value;
+            std::memcpy(&value, from, size);
+            const Vec<T> repeated(value);
+            for (int64_t i = 0; i < covered; i += vector_bytes)
+                std::memcpy(to + i, &repeated.native, vector_bytes);
+        }
+    }
+    for (; count > 0; --count, from += from_stride)
+        for (int64_t i = 0; i < width; ++i, to += size) std::memcpy(to, from, size);
 }
 
 void stream(char* to, const char* from, int64_t bytes) {
@@ -159,6 +202,7 @@ const RearrangeKernels rearrange_table = {
     {transpose<uint8_t, 16>, transpose < uint16_t, vector_bytes >= 32 ? 16 : 8 >,
      transpose<uint32_t, vector_bytes / 4>, transpose<uint64_t, vector_bytes / 8>, transpose_plain<Sixteen>},
     lines,
+    {spread<uint8_t>, spread<uint16_t>, spread<uint32_t>, spread<uint64_t>, spread<Sixteen>},
     stream,
     finish_streams,
 };
