@@ -114,6 +114,14 @@ _operator("expm1", lambda torch, x, y: x.expm1(), sizes=("1m",))
 _operator("cos", lambda torch, x, y: x.cos(), sizes=("1m",))
 _operator("atan", lambda torch, x, y: x.atan(), sizes=("1m",))
 _operator("elu-both-signs", lambda torch, x, y: torch.nn.functional.elu(x - 0.5), 1, sizes=("1m",))
+for _name in ("i0", "ndtr", "ndtri", "log_ndtr", "entr"):
+    _operator(
+        _name.replace("_", "-"),
+        lambda torch, x, y, name=_name: getattr(torch.special, name)(x),
+        sizes=("1m",),
+    )
+_operator("digamma", lambda torch, x, y: x.digamma(), sizes=("1m",))
+_operator("lgamma", lambda torch, x, y: x.lgamma(), sizes=("1m",))
 for _dtype in ("float64", "bfloat16", "float16", "int64", "int32", "int16", "int8", "uint8"):
     _sizes = ("1m",) if _dtype in ("int16", "int8") else ("1m", "16m")
     _operator("add", lambda torch, x, y: x + y, 2, dtype=_dtype, sizes=_sizes)
@@ -156,6 +164,13 @@ _matrix("add-column", "x + x[:, :1]", lambda torch, x: x + x[:, :1])
 _matrix("add-transposed", "x + x.t()", lambda torch, x: x + x.t())
 _matrix("transpose", "copy of the transpose", lambda torch, x: x.t().contiguous())
 _matrix("transpose-sqrt", "sqrt of the transpose", lambda torch, x: x.t().sqrt())
+_matrix("add-short-rows", "rows of 8 + one", lambda torch, x: x.view(-1, 8) + x[0, :8])
+_matrix(
+    "scale-channels",
+    "planes of 16 * a number each",
+    lambda torch, x: x.view(-1, 64, 16) * x[0, :64, None],
+)
+_matrix("repeat", "rows of 64, 4 times", lambda torch, x: x[:256].view(-1, 64).repeat(1, 4))
 _matrix("flip", "flip of the rows' elements", lambda torch, x: x.flip(1))
 _matrix("roll", "roll of the rows", lambda torch, x: x.roll(3, 0))
 _matrix("triangle", "tril", lambda torch, x: x.tril())

@@ -325,6 +325,140 @@ def test_results_as_large_as_the_caches() -> None:
         rushlight.set_num_threads(before)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "int64"])
+def test_divisions_at_the_ends_of_integers(dtype: str) -> None:
+    info = np.iinfo(dtype)
+    ends = np.array([info.min, info.min + 1, -1, 0, 1, 2, 3, 7, info.max // 3, info.max - 1, info.max])
+    ends = np.unique(np.clip(ends, info.min, info.max)).astype(dtype)
+    a, b = (x.ravel() for x in np.meshgrid(np.repeat(ends, 5), ends[ends != 0]))
+    x, y = rushlight.from_numpy(a), rushlight.from_numpy(b)
+    theirs = [pytorch.from_numpy(a.copy()), pytorch.from_numpy(b.copy())]
+    with np.errstate(all="ignore"):
+        quotient, rest = np.fmod(a, b), np.remainder(a, b)
+    # The one quotient that no integer holds, of the smallest by -1, wraps.
+    assert np.array_equal(rushlight.fmod(x, y).numpy(), np.where(b == -1, 0, quotient))
+    assert np.array_equal(rushlight.remainder(x, y).numpy(), np.where(b == -1, 0, rest))
+    kept = b != -1 if info.min < 0 else b != 0
+    theirs = [t[pytorch.from_numpy(kept)] for t in theirs]
+    for mode in ("trunc", "floor"):
+        result = rushlight.div(x, y, rounding_mode=mode).numpy()
+        assert np.array_equal(result[kept], pytorch.div(*theirs, rounding_mode=mode).numpy())
+        assert np.array_equal(result[~kept], (-a)[~kept])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    shape=st.lists(st.sampled_from([1, 2, 3, 5, 8, 16, 17, 40, 64, 70]), min_size=2, max_size=4),
+    spread=st.tuples(*[st.tuples(*[st.booleans()] * 4)] * 3),
+    orders=st.tuples(*[st.permutations([0, 1, 2, 3])] * 3),
+    dtype=st.sampled_from(["bool", "uint8", "int16", "float16", "bfloat16", "float32", "float64"]),
+    function=st.sampled_from(["add", "addcmul", "where", "lt"]),
+)
+def test_short_rows(
+    shape: list[int],
+    spread: tuple[tuple[bool, ...], ...],
+    orders: tuple[list[int], ...],
+    dtype: str,
+    function: str,
+) -> None:
+    while np.prod(shape) > 200_000:
+        shape[np.argmax(shape)] //= 2
+    kind = getattr(pytorch, dtype)
+    function = "where" if dtype == "bool" else function
+    operands = []
+    for k in range(3):
+        sizes = [1 if one else size for one, size in zip(spread[k], shape)]
+        axes = [d for d in orders[k] if d < len(shape)]
+        places = np.argsort(axes)
+        values = (np.arange(np.prod(sizes)) * 7 % (11 + k)).reshape([sizes[d] for d in axes])
+        operands.append(pytorch.from_numpy(values).to(kind).permute(*places.tolist()))
+    ours = []
+    for operand in operands:
+        strides, whole = operand.stride(), operand.contiguous()
+        values = rushlight.from_numpy((whole.float() if dtype == "bfloat16" else whole).numpy())
+        copy = rushlight.empty_strided(tuple(operand.shape), strides, dtype=getattr(rushlight, dtype))
+        ours.append(copy.copy_(values))
+    count = {"add": 2, "lt": 2, "addcmul": 3, "where": 3}[function]
+    if function == "where":
+        ours[0], operands[0] = ours[0] != 0, operands[0] != 0
+    expected = getattr(pytorch, function)(*operands[:count]).double().numpy()
+    before = rushlight.get_num_threads()
+    try:
+        for threads in (1, 2, 3, 8):
+            rushlight.set_num_threads(threads)
+            result = getattr(rushlight, function)(*ours[:count])
+            assert np.array_equal(result.double().numpy(), expected)
+    finally:
+        rushlight.set_num_threads(before)
+
+
+SPECIAL_FUNCTIONS: dict[str, tuple[Callable[[Any, Any], Any], float, float, float]] = {
+    # called with the library and x; the range of x; the relative tolerance of doubles
+    "i0": (lambda torch, x: torch.special.i0(x), -40, 40, 2e-15),
+    "i0e": (lambda torch, x: torch.special.i0e(x), -200, 200, 2e-15),
+    "i1": (lambda torch, x: torch.special.i1(x), -40, 40, 2e-15),
+    "i1e": (lambda torch, x: torch.special.i1e(x), -200, 200, 2e-15),
+    "k0": (lambda torch, x: torch.special.modified_bessel_k0(x), 1e-3, 60, 4e-15),
+    "k1": (lambda torch, x: torch.special.modified_bessel_k1(x), 1e-3, 60, 4e-15),
+    "k0e": (lambda torch, x: torch.special.scaled_modified_bessel_k0(x), 1e-3, 300, 4e-15),
+    "k1e": (lambda torch, x: torch.special.scaled_modified_bessel_k1(x), 1e-3, 300, 4e-15),
+    # of which PyTorch has seven digits; the next test knows more
+    "j0": (lambda torch, x: torch.special.bessel_j0(x), -60, 60, 5e-6),
+    "j1": (lambda torch, x: torch.special.bessel_j1(x), -60, 60, 5e-6),
+    "y0": (lambda torch, x: torch.special.bessel_y0(x), 1e-3, 60, 5e-6),
+    "y1": (lambda torch, x: torch.special.bessel_y1(x), 1e-3, 60, 5e-6),
+    "digamma": (lambda torch, x: torch.digamma(x), 2, 60, 4e-15),
+    "digamma left": (lambda torch, x: torch.digamma(x), -20, 1.3, 1e-9),
+    "trigamma": (lambda torch, x: torch.polygamma(1, x), 0.5, 60, 2e-9),
+    "trigamma left": (lambda torch, x: torch.polygamma(1, x), -20, 0.5, 2e-9),
+    "lgamma left": (lambda torch, x: torch.lgamma(x), -20, -0.1, 1e-11),
+    "erfcx": (lambda torch, x: torch.special.erfcx(x), -5, 60, 2e-14),
+    "ndtr": (lambda torch, x: torch.special.ndtr(x), -5, 9, 1e-14),
+    "log ndtr": (lambda torch, x: torch.special.log_ndtr(x), -60, 5, 1e-14),
+    "ndtri": (lambda torch, x: torch.special.ndtri(x), 1e-9, 0.49, 1e-14),
+    "entr": (lambda torch, x: torch.special.entr(x), 0, 30, 2e-15),
+    "erfinv": (lambda torch, x: torch.erfinv(x), -1, 1, 4e-15),
+    "spherical j0": (lambda torch, x: torch.special.spherical_bessel_j0(x), -3, 3, 2e-15),
+}
+
+
+@pytest.mark.parametrize("name", SPECIAL_FUNCTIONS)
+def test_special_functions(name: str) -> None:
+    function, low, high, tolerance = SPECIAL_FUNCTIONS[name]
+    x = np.random.default_rng(0).uniform(low, high, 20_003)
+    exact = function(pytorch, pytorch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(
+        function(rushlight, rushlight.from_numpy(x)).numpy(), exact, rtol=tolerance, atol=tolerance / 10
+    )
+    single = x.astype(np.float32)
+    near = function(pytorch, pytorch.from_numpy(single.astype(np.float64))).numpy()
+    found = function(rushlight, rushlight.from_numpy(single)).numpy()
+    np.testing.assert_allclose(found, near, rtol=max(3e-7, tolerance), atol=max(1e-12, tolerance / 5))
+
+
+def test_bessel_functions_have_their_wronskian() -> None:
+    x = rushlight.linspace(0.01, 100, 20_003, dtype=rushlight.float64)
+    special = rushlight.special
+    first = special.bessel_j1(x) * special.bessel_y0(x)
+    result = first - special.bessel_j0(x) * special.bessel_y1(x)
+    np.testing.assert_allclose(result.numpy(), 2 / (np.pi * x.numpy()), rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", SPECIAL_FUNCTIONS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_special_functions_at_their_ends(name: str, dtype: str) -> None:
+    function = SPECIAL_FUNCTIONS[name][0]
+    x = np.array([0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 10.0, 27.5, 1e-30, 1e30, math.inf, -math.inf, math.nan])
+    if name.startswith("trigamma"):  # of which PyTorch rounds the poles on the left
+        x = x[~((x < 0) & (x == np.floor(x)))]
+    if name[0] in "ijy":  # of which PyTorch makes no number at infinity
+        x = x[~np.isinf(x)]
+    x = x.astype(dtype)
+    expected = function(pytorch, pytorch.from_numpy(x.copy())).numpy()
+    result = function(rushlight, rushlight.from_numpy(x)).numpy()
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-12 if dtype == "float64" else 1e-6)
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     name=st.sampled_from(["add", "div", "fmod", "atan2", "maximum"]),

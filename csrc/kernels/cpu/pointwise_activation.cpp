@@ -84,12 +84,12 @@ void add_rectifiers(PointwiseTable& table) {
 void add_smooth(PointwiseTable& table) {
     vectors<1>(table, Pointwise::sigmoid, Reals{}, [](auto x) { return sigmoid(x); });
     vectors<1>(table, Pointwise::elu, Reals{}, [](auto x, const auto& p) {
-        const auto positive = x > constant<decltype(x)>(0);
+        const auto positive = x >= constant<decltype(x)>(0);
         if (!any(~positive)) return x * p.v1;
         return select(positive, x * p.v1, expm1(x * p.v2) * p.v0 * p.v1);
     });
     vectors<1>(table, Pointwise::celu, Reals{}, [](auto x, const auto& p) {
-        const auto positive = x > constant<decltype(x)>(0);
+        const auto positive = x >= constant<decltype(x)>(0);
         if (!any(~positive)) return x;
         return select(positive, x, expm1(x / p.v0) * p.v0);
     });

@@ -18,9 +18,10 @@ bool checked_block(void* output, const void* const* inputs, int64_t count, const
                       [out, &defined](int64_t from, const T* a, const T* b, const T*, int64_t length) {
                           bool divides = true;
                           for (int64_t i = 0; i < length; ++i) {
-                              const T divisor = b[i];
-                              divides &= divisor != 0;
-                              out[from + i] = divisor == 0 ? T{0} : F{}(a[i], divisor);
+                              const bool divisible = b[i] != 0;
+                              divides &= divisible;
+                              const T result = F{}(a[i], divisible ? b[i] : T{1});
+                              out[from + i] = divisible ? result : T{0};
                           }
                           defined &= divides;
                       });
@@ -85,14 +86,20 @@ bool is_negative(T x) {
         return x < 0;
 }
 
-// -1 divides by negation, since the smallest integer has no positive counterpart.
+// Numbers of up to half the digits of a floating-point type divide as such, in vectors. -1 divides by
+// negation, since the smallest integer has no positive counterpart.
 template <class T>
 T truncated_quotient(T a, T b) {
+    if constexpr (sizeof(T) <= 4 && vector_bytes > 16) {
+        using Real = std::conditional_t<sizeof(T) == 4, double, float>;
+        using Whole = std::conditional_t<sizeof(T) == 4, int64_t, int32_t>;
+        return static_cast<T>(static_cast<Whole>(static_cast<Real>(a) / static_cast<Real>(b)));
+    }
     return b == static_cast<T>(-1) && std::is_signed_v<T> ? wrapping_neg(a) : static_cast<T>(a / b);
 }
 template <class T>
 T truncated_remainder(T a, T b) {
-    return b == static_cast<T>(-1) && std::is_signed_v<T> ? T{0} : static_cast<T>(a % b);
+    return wrapping_sub(a, wrapping_mul(truncated_quotient(a, b), b));
 }
 
 template <class T>
@@ -109,7 +116,8 @@ template <class T>
 T floored_quotient(T a, T b) {
     if constexpr (std::is_integral_v<T>) {
         const T quotient = truncated_quotient(a, b);
-        const bool rounds = truncated_remainder(a, b) != 0 && is_negative(a) != is_negative(b);
+        const T rest = wrapping_sub(a, wrapping_mul(quotient, b));
+        const bool rounds = rest != 0 && is_negative(a) != is_negative(b);
         return static_cast<T>(quotient - (rounds ? 1 : 0));
     } else {
         if (b == 0) return a / b;
@@ -128,6 +136,11 @@ T integer_power(T base, T exponent) {
         return 0;
     }
     T result = 1;
+    if constexpr (sizeof(T) <= 2) {  // as many steps for all, in vectors
+        for (size_t bit = 0; bit < 8 * sizeof(T); ++bit, base = wrapping_mul(base, base))
+            result = (exponent >> bit & 1) != 0 ? wrapping_mul(result, base) : result;
+        return result;
+    }
     for (; exponent != 0; exponent = static_cast<T>(exponent >> 1), base = wrapping_mul(base, base))
         if (exponent & 1) result = wrapping_mul(result, base);
     return result;
@@ -146,10 +159,19 @@ T greatest_common_divisor(T a, T b) {
     return static_cast<T>(x);
 }
 
+// Without the care for squares that leave the range where doubles have it.
+inline float modulus_of(complex64 x) {
+    const double re = x.real(), im = x.imag();
+    return static_cast<float>(std::sqrt(re * re + im * im));
+}
+inline double modulus_of(complex128 x) {
+    return std::abs(x);
+}
+
 template <class V>
 V sign_of(V x) {
     if constexpr (is_complex_number<V>) {
-        const auto modulus = std::abs(x);
+        const auto modulus = modulus_of(x);
         return modulus == 0 ? V{} : V(x.real() / modulus, x.imag() / modulus);
     } else {
         const V zero = constant<V>(0);
@@ -179,7 +201,10 @@ V interpolate(V a, V b, V weight) {
     const V difference = b - a, rest = weight - constant<V>(1);
     if constexpr (is_complex_number<V>) {
         const bool near_a = std::norm(weight) < 0.25;
-        return (near_a ? a : b) + wrapping_mul(near_a ? weight : rest, difference);
+        const auto nearer = [near_a](V x, V y) {
+            return V(near_a ? x.real() : y.real(), near_a ? x.imag() : y.imag());
+        };
+        return nearer(a, b) + wrapping_mul(nearer(weight, rest), difference);
     } else {
         const auto near_a = magnitude(weight) < constant<V>(0.5);
         return select(near_a, a, b) + select(near_a, weight, rest) * difference;

@@ -308,14 +308,14 @@ void scalars(PointwiseTable& table, Pointwise op, Types<T...>, F) {
     ((entry(table, op, compute_of<T>) = scalar_block<arity, T, F>), ...);
 }
 // ... or vector by vector: of complex numbers, for which there is no Vec, element by element all the same, of
-// floats also as stored in the half types.
+// floats also as stored in the half types, but for the narrowest vectors, whose conversion costs most of it.
 template <int arity, class T, class F>
 void vectors_of(PointwiseTable& table, Pointwise op) {
     if constexpr (is_complex_number<T>)
         entry(table, op, compute_of<T>) = scalar_block<arity, T, F>;
     else
         entry(table, op, compute_of<T>) = vector_block<arity, T, T, F>;
-    if constexpr (std::is_same_v<T, float>) {
+    if constexpr (std::is_same_v<T, float> && vector_bytes > 16) {
         table.halves[static_cast<int>(op)][0] = vector_block<arity, float, Half, F>;
         table.halves[static_cast<int>(op)][1] = vector_block<arity, float, BFloat16, F>;
     }
@@ -323,6 +323,11 @@ void vectors_of(PointwiseTable& table, Pointwise op) {
 template <int arity, class... T, class F>
 void vectors(PointwiseTable& table, Pointwise op, Types<T...>, F) {
     (vectors_of<arity, T, F>(table, op), ...);
+}
+// ... or so only as the functions compute, which take so long that converting adds little.
+template <int arity, class... T, class F>
+void long_vectors(PointwiseTable& table, Pointwise op, Types<T...>, F) {
+    ((entry(table, op, compute_of<T>) = vector_block<arity, T, T, F>), ...);
 }
 
 }  // namespace

@@ -57,6 +57,24 @@ bool pow_scalar_block(void* output, const void* const* inputs, int64_t count, co
     return run([](auto x, const auto& p) { return pow(x, p.v0); });
 }
 
+// The sign of a half type is a bit of its own; an input that is constant comes as a float.
+template <class S>
+bool half_copysign_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters,
+                         unsigned constants) {
+    S numbers[2];
+    const void* data[2] = {inputs[0], inputs[1]};
+    for (int i = 0; i < 2; ++i) {
+        if ((constants >> i & 1) == 0) continue;
+        numbers[i] = S(*static_cast<const float*>(inputs[i]));
+        data[i] = &numbers[i];
+    }
+    const auto join = [](auto a, auto b) {
+        using V = decltype(a);
+        return (a & V(int16_t{0x7fff})) | (b & V(int16_t{-0x8000}));
+    };
+    return vector_block<2, int16_t, int16_t, decltype(join)>(output, data, count, parameters, constants);
+}
+
 // Directly while the squares keep all their digits.
 template <class T>
 Vec<T> hypot(Vec<T> a, Vec<T> b) {
@@ -78,21 +96,21 @@ void add_transcendental(PointwiseTable& table) {
     vectors<1>(table, Pointwise::log1p, Reals{}, [](auto x) { return log1p(x); });
     vectors<1>(table, Pointwise::sin, Reals{}, [](auto x) { return sin(x); });
     vectors<1>(table, Pointwise::cos, Reals{}, [](auto x) { return cos(x); });
-    vectors<1>(table, Pointwise::tan, Reals{}, [](auto x) { return tan(x); });
+    long_vectors<1>(table, Pointwise::tan, Reals{}, [](auto x) { return tan(x); });
     vectors<1>(table, Pointwise::asin, Reals{}, [](auto x) { return asin(x); });
     vectors<1>(table, Pointwise::acos, Reals{}, [](auto x) { return acos(x); });
     vectors<1>(table, Pointwise::atan, Reals{}, [](auto x) { return atan(x); });
     vectors<1>(table, Pointwise::sinh, Reals{}, [](auto x) { return sinh(x); });
     vectors<1>(table, Pointwise::cosh, Reals{}, [](auto x) { return cosh(x); });
     vectors<1>(table, Pointwise::tanh, Reals{}, [](auto x) { return tanh(x); });
-    vectors<1>(table, Pointwise::asinh, Reals{}, [](auto x) { return asinh(x); });
-    vectors<1>(table, Pointwise::acosh, Reals{}, [](auto x) { return acosh(x); });
-    vectors<1>(table, Pointwise::atanh, Reals{}, [](auto x) { return atanh(x); });
+    long_vectors<1>(table, Pointwise::asinh, Reals{}, [](auto x) { return asinh(x); });
+    long_vectors<1>(table, Pointwise::acosh, Reals{}, [](auto x) { return acosh(x); });
+    long_vectors<1>(table, Pointwise::atanh, Reals{}, [](auto x) { return atanh(x); });
     entry(table, Pointwise::pow_scalar, Compute::float32) = pow_scalar_block<float, float>;
     entry(table, Pointwise::pow_scalar, Compute::float64) = pow_scalar_block<double, double>;
     table.halves[static_cast<int>(Pointwise::pow_scalar)][0] = pow_scalar_block<float, Half>;
     table.halves[static_cast<int>(Pointwise::pow_scalar)][1] = pow_scalar_block<float, BFloat16>;
-    vectors<2>(table, Pointwise::pow, Reals{}, [](auto x, auto y) { return pow(x, y); });
+    long_vectors<2>(table, Pointwise::pow, Reals{}, [](auto x, auto y) { return pow(x, y); });
 }
 
 // Integers are integral already.
@@ -139,8 +157,10 @@ void add_other(PointwiseTable& table) {
     vectors<2>(table, Pointwise::atan2, Reals{}, [](auto y, auto x) { return atan2(y, x); });
     vectors<2>(table, Pointwise::hypot, Reals{}, [](auto a, auto b) { return hypot(a, b); });
     vectors<2>(table, Pointwise::copysign, Reals{}, [](auto a, auto b) { return with_sign(abs(a), b); });
-    vectors<2>(table, Pointwise::nextafter, Reals{},
-               [](auto a, auto b, const auto& p) { return next_after(a, b, p.i0); });
+    table.halves[static_cast<int>(Pointwise::copysign)][0] = half_copysign_block<Half>;
+    table.halves[static_cast<int>(Pointwise::copysign)][1] = half_copysign_block<BFloat16>;
+    long_vectors<2>(table, Pointwise::nextafter, Reals{},
+                    [](auto a, auto b, const auto& p) { return next_after(a, b, p.i0); });
     scalars<2>(table, Pointwise::heaviside, Types<bool>{}, [](bool x, bool at_zero) { return x || at_zero; });
     vectors<2>(table, Pointwise::heaviside, RealNumbers{}, [](auto x, auto at_zero) {
         using V = decltype(x);

@@ -1,10 +1,10 @@
-// Special functions of real numbers, computed in double one element at a time.
+// Special functions of real numbers, computed in double; the rarer ones one element at a time.
 #include <math.h>  // lgamma_r and the Bessel functions are POSIX, outside namespace std
 
 #include <algorithm>
 
 #include "kernels/cpu/pointwise_block.h"
-#include "kernels/simd/math.h"
+#include "kernels/simd/special.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
@@ -27,28 +27,6 @@ constexpr double bernoulli_over_factorial[] = {1.0 / 12,
 double log_gamma(double x) {
     int sign;
     return ::lgamma_r(x, &sign);
-}
-
-// Abramowitz and Stegun 6.3.5, 6.3.7 and 6.3.18.
-double digamma(double x) {
-    if (x == 0) return std::copysign(infinity, -x);
-    if (x == -infinity || (x < 0 && x == std::floor(x))) return not_a_number;
-    if (x == infinity) return x;
-    if (x < 0) {
-        const double fraction = x - std::trunc(x);
-        return digamma(1 - x) - pi / std::tan(pi * fraction);
-    }
-    double shift = 0;
-    for (; x < 10; ++x) shift -= 1 / x;
-    constexpr double terms[] = {1.0 / 12,  -1.0 / 120,     1.0 / 252, -1.0 / 240,
-                                1.0 / 132, -691.0 / 32760, 1.0 / 12};
-    const double square = 1 / (x * x);
-    double power = square, series = 0;
-    for (const double term : terms) {
-        series += term * power;
-        power *= square;
-    }
-    return shift + std::log(x) - 0.5 / x - series;
 }
 
 // Hurwitz's zeta function, the sum of (q + k)^-x, by the Euler-Maclaurin formula.
@@ -75,101 +53,9 @@ double hurwitz_zeta(double x, double q) {
     return sum;
 }
 
-double trigamma(double x) {
-    if (x < 0.5) {  // reflection
-        const double sine = std::sin(pi * x);
-        return -trigamma(1 - x) + pi * pi / (sine * sine);
-    }
-    return x == infinity ? 0 : hurwitz_zeta(2, x);
-}
-
 double polygamma(int64_t order, double x) {
-    if (order == 0) return digamma(x);
-    if (order == 1) return trigamma(x);
     const double n = static_cast<double>(order);
     return (order % 2 == 0 ? -1 : 1) * std::exp(log_gamma(n + 1)) * hurwitz_zeta(n + 1, x);
-}
-
-// exp(x^2), with the rounding error of the square put back.
-double exp_square(double x) {
-    const double square = x * x;
-    return std::exp(square) * (1 + std::fma(x, x, -square));
-}
-
-double scaled_erfc(double x) {
-    if (x < -26.7) return infinity;
-    if (x < 20) return exp_square(x) * std::erfc(x);
-    const double square = 1 / (2 * x * x);
-    return std::numbers::inv_sqrtpi / x *
-           (1 - square * (1 - 3 * square * (1 - 5 * square * (1 - 7 * square * (1 - 9 * square)))));
-}
-
-// The inverse of the normal cumulative distribution in the lower half: a start by Abramowitz and
-// Stegun 26.2.23, then Halley steps on the logarithm's slope, which keep relative accuracy far into the tail.
-double lower_normal_quantile(double p) {
-    const double t = std::sqrt(-2 * std::log(p));
-    double x =
-        (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))) - t;
-    for (int step = 0; step < 3; ++step) {
-        const double cumulative = 0.5 * std::erfc(-x * std::numbers::sqrt2 / 2);
-        const double density = std::exp(-0.5 * x * x) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
-        const double newton = (cumulative - p) / density;
-        x -= newton / (1 + 0.5 * x * newton);
-    }
-    return x;
-}
-double normal_quantile(double p) {
-    if (p == 0) return -infinity;
-    if (p == 1) return infinity;
-    if (!(p > 0 && p < 1)) return not_a_number;
-    if (p == 0.5) return 0;
-    return p < 0.5 ? lower_normal_quantile(p) : -lower_normal_quantile(1 - p);
-}
-
-// exp(-|x|) I_order(x) for order 0 and 1: the power series, or for large x Abramowitz and Stegun 9.7.1.
-double scaled_bessel_i(int order, double x) {
-    const double magnitude = std::abs(x);
-    double term, sum;
-    if (magnitude < 30) {
-        const double quarter = magnitude * magnitude / 4;
-        sum = term = order == 0 ? 1 : magnitude / 2;
-        for (int k = 1; term > epsilon / 4 * sum; ++k) sum += term *= quarter / (k * (k + double(order)));
-        sum *= std::exp(-magnitude);
-    } else {
-        sum = term = 1;
-        for (int k = 1; std::abs(term) > epsilon / 4; ++k)
-            sum += term *= -(4.0 * order * order - (2 * k - 1.0) * (2 * k - 1.0)) / (8 * k * magnitude);
-        sum /= std::sqrt(2 * pi * magnitude);
-    }
-    if (std::isnan(x)) return x;
-    return order == 1 && x < 0 ? -sum : sum;
-}
-double bessel_i(int order, double x) {
-    const double magnitude = std::abs(x);
-    if (magnitude == infinity) return order == 1 ? x : magnitude;
-    // exp in two factors, which overflow only with the result
-    const double half = std::exp(magnitude / 2);
-    return scaled_bessel_i(order, x) * half * half;
-}
-
-// exp(x) K_order(x): the integral of exp(-x (cosh t - 1)) cosh(order t) by the trapezoidal rule, whose error
-// vanishes once the step is half the width of the peak.
-double scaled_bessel_k(int order, double x) {
-    if (x == 0) return infinity;
-    if (!(x > 0)) return not_a_number;
-    if (x == infinity) return 0;
-    const double step = std::min(0.25, 0.5 / std::sqrt(x));
-    double sum = 0.5;
-    for (int k = 1;; ++k) {
-        const double t = k * step, half = std::sinh(t / 2);
-        const double term = std::exp(-2 * x * half * half) * (order == 0 ? 1 : std::cosh(t));
-        sum += term;
-        if (term < epsilon / 8 * sum && x * half * half > order) break;
-    }
-    return sum * step;
-}
-double bessel_k(int order, double x) {
-    return x == infinity ? 0 : scaled_bessel_k(order, x) * std::exp(-x);
 }
 
 // x^a exp(-x) / Gamma(a), near a = x without the cancellation of its logarithm's large terms.
@@ -223,22 +109,21 @@ double incomplete_gamma(double a, double x, bool upper) {
     return upper ? result : 1 - result;
 }
 
-double normal_cumulative(double x) {
-    return 0.5 * std::erfc(-x * std::numbers::sqrt2 / 2);
-}
-double log_normal_cumulative(double x) {
-    const double t = x * std::numbers::sqrt2 / 2;
-    return x < -1 ? std::log(scaled_erfc(-t) / 2) - t * t : std::log1p(-std::erfc(t) / 2);
-}
-
-double entropy(double x) {
-    return x > 0 ? -x * std::log(x) : x == 0 ? 0 : std::isnan(x) ? x : -infinity;
-}
+template <class F>
+struct InDouble {
+    Vec<float> operator()(Vec<float> x) const { return in_double(F{}, x); }
+};
 
 template <class F>
 void in_double_1(PointwiseTable& table, Pointwise op, F) {
     scalars<1>(table, op, Reals{},
                [](auto x) { return static_cast<decltype(x)>(F{}(static_cast<double>(x))); });
+}
+// The same for functions of vectors of doubles.
+template <class F>
+void vectors_in_double(PointwiseTable& table, Pointwise op, F) {
+    vectors<1>(table, op, Types<double>{}, F{});
+    entry(table, op, Compute::float32) = vector_block<1, float, float, InDouble<F>>;
 }
 template <class F>
 void in_double_2(PointwiseTable& table, Pointwise op, F) {
@@ -247,15 +132,43 @@ void in_double_2(PointwiseTable& table, Pointwise op, F) {
     });
 }
 
+template <class T>
+bool polygamma_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters,
+                     unsigned constants) {
+    const auto run = [&]<class F>(F) {
+        return vector_block<1, T, T, F>(output, inputs, count, parameters, constants);
+    };
+    const auto in_doubles = [&]<class F>(F) {
+        if constexpr (sizeof(T) == 4)
+            return run(InDouble<F>{});
+        else
+            return run(F{});
+    };
+    const int64_t order = parameters.integer[0];
+    if (order == 0) return in_doubles([](auto x) { return digamma(x); });
+    if (order == 1) return in_doubles([](auto x) { return trigamma(x); });
+    return run([](auto x, const auto& p) {
+        const int64_t n = p.i0;
+        return each_lane([n](T v) { return static_cast<T>(polygamma(n, static_cast<double>(v))); }, x);
+    });
+}
+
 void add_error_functions(PointwiseTable& table) {
     vectors<1>(table, Pointwise::erf, Reals{}, [](auto x) { return erf(x); });
-    vectors<1>(table, Pointwise::erfc, Reals{}, [](auto x) { return erfc(x); });
-    vectors<1>(table, Pointwise::erfinv, Reals{}, [](auto x) { return erfinv(x); });
-    in_double_1(table, Pointwise::erfcx, [](double x) { return scaled_erfc(x); });
-    in_double_1(table, Pointwise::ndtr, [](double x) { return normal_cumulative(x); });
-    in_double_1(table, Pointwise::ndtri, [](double x) { return normal_quantile(x); });
-    in_double_1(table, Pointwise::log_ndtr, [](double x) { return log_normal_cumulative(x); });
-    in_double_1(table, Pointwise::entr, [](double x) { return entropy(x); });
+    long_vectors<1>(table, Pointwise::erfc, Reals{}, [](auto x) { return erfc(x); });
+    long_vectors<1>(table, Pointwise::erfinv, Reals{}, [](auto x) { return erfinv(x); });
+    vectors_in_double(table, Pointwise::erfcx, [](auto x) { return erfcx(x); });
+    long_vectors<1>(table, Pointwise::ndtr, Reals{}, [](auto x) { return normal_cumulative(x); });
+    const auto short_ndtr = [](Vec<float> x) {
+        const Vec<float> tail = normal_tail(min(abs(x), Vec<float>(12.0f)));
+        return keep_nan(x, select(x < Vec<float>(0.0f), tail, Vec<float>(1.0f) - tail));
+    };
+    table.halves[static_cast<int>(Pointwise::ndtr)][0] = vector_block<1, float, Half, decltype(short_ndtr)>;
+    table.halves[static_cast<int>(Pointwise::ndtr)][1] =
+        vector_block<1, float, BFloat16, decltype(short_ndtr)>;
+    vectors_in_double(table, Pointwise::ndtri, [](auto x) { return normal_quantile(x); });
+    vectors_in_double(table, Pointwise::log_ndtr, [](auto x) { return log_normal_cumulative(x); });
+    vectors<1>(table, Pointwise::entr, Reals{}, [](auto x) { return entropy(x); });
     vectors<1>(table, Pointwise::logit, Reals{}, [](auto x, const auto& p) {
         using V = decltype(x);
         const V one = constant<V>(1), low = p.v0, high = one - p.v0;
@@ -267,17 +180,10 @@ void add_error_functions(PointwiseTable& table) {
 
 void add_gamma_functions(PointwiseTable& table) {
     in_double_1(table, Pointwise::lgamma, [](double x) { return log_gamma(x); });
-    vectors<1>(table, Pointwise::lgamma, Types<float>{}, [](auto x) {
-        using V = decltype(x);
-        const auto ordinary =
-            (x > constant<V>(0)) & (x < constant<V>(std::numeric_limits<float>::infinity()));
-        if (any(~ordinary)) return each_lane([](float v) { return static_cast<float>(log_gamma(v)); }, x);
-        return in_double([](Vec<double> v) { return short_lgamma(v); }, x);
-    });
-    in_double_1(table, Pointwise::digamma, [](double x) { return digamma(x); });
-    scalars<1>(table, Pointwise::polygamma, Reals{}, [](auto x, const auto& p) {
-        return static_cast<decltype(x)>(polygamma(p.i0, static_cast<double>(x)));
-    });
+    long_vectors<1>(table, Pointwise::lgamma, Types<float>{}, [](auto x) { return lgamma(x); });
+    vectors_in_double(table, Pointwise::digamma, [](auto x) { return digamma(x); });
+    entry(table, Pointwise::polygamma, Compute::float32) = polygamma_block<float>;
+    entry(table, Pointwise::polygamma, Compute::float64) = polygamma_block<double>;
     in_double_2(table, Pointwise::igamma, [](double a, double x) { return incomplete_gamma(a, x, false); });
     in_double_2(table, Pointwise::igammac, [](double a, double x) { return incomplete_gamma(a, x, true); });
     in_double_2(table, Pointwise::zeta, [](double x, double q) { return hurwitz_zeta(x, q); });
@@ -285,22 +191,23 @@ void add_gamma_functions(PointwiseTable& table) {
 
 void add_bessel_functions(PointwiseTable& table) {
     for (const Pointwise op : {Pointwise::i0, Pointwise::modified_bessel_i0})
-        in_double_1(table, op, [](double x) { return bessel_i(0, x); });
+        vectors_in_double(table, op, [](auto x) { return bessel_i<0, false>(x); });
     for (const Pointwise op : {Pointwise::i1, Pointwise::modified_bessel_i1})
-        in_double_1(table, op, [](double x) { return bessel_i(1, x); });
-    in_double_1(table, Pointwise::i0e, [](double x) { return scaled_bessel_i(0, x); });
-    in_double_1(table, Pointwise::i1e, [](double x) { return scaled_bessel_i(1, x); });
-    in_double_1(table, Pointwise::bessel_j0, [](double x) { return ::j0(x); });
-    in_double_1(table, Pointwise::bessel_j1, [](double x) { return ::j1(x); });
-    in_double_1(table, Pointwise::bessel_y0, [](double x) { return ::y0(x); });
-    in_double_1(table, Pointwise::bessel_y1, [](double x) { return ::y1(x); });
-    in_double_1(table, Pointwise::modified_bessel_k0, [](double x) { return bessel_k(0, x); });
-    in_double_1(table, Pointwise::modified_bessel_k1, [](double x) { return bessel_k(1, x); });
-    in_double_1(table, Pointwise::scaled_modified_bessel_k0, [](double x) { return scaled_bessel_k(0, x); });
-    in_double_1(table, Pointwise::scaled_modified_bessel_k1, [](double x) { return scaled_bessel_k(1, x); });
-    in_double_1(table, Pointwise::spherical_bessel_j0, [](double x) {
-        return std::isinf(x) ? 0.0 : std::abs(x) < 1e-4 ? 1 - x * x / 6 : std::sin(x) / x;
-    });
+        vectors_in_double(table, op, [](auto x) { return bessel_i<1, false>(x); });
+    vectors_in_double(table, Pointwise::i0e, [](auto x) { return bessel_i<0, true>(x); });
+    vectors_in_double(table, Pointwise::i1e, [](auto x) { return bessel_i<1, true>(x); });
+    vectors_in_double(table, Pointwise::bessel_j0, [](auto x) { return bessel_j<0>(x); });
+    vectors_in_double(table, Pointwise::bessel_j1, [](auto x) { return bessel_j<1>(x); });
+    vectors_in_double(table, Pointwise::bessel_y0, [](auto x) { return bessel_y<0>(x); });
+    vectors_in_double(table, Pointwise::bessel_y1, [](auto x) { return bessel_y<1>(x); });
+    vectors_in_double(table, Pointwise::modified_bessel_k0, [](auto x) { return bessel_k<0, false>(x); });
+    vectors_in_double(table, Pointwise::modified_bessel_k1, [](auto x) { return bessel_k<1, false>(x); });
+    vectors_in_double(table, Pointwise::scaled_modified_bessel_k0,
+                      [](auto x) { return bessel_k<0, true>(x); });
+    vectors_in_double(table, Pointwise::scaled_modified_bessel_k1,
+                      [](auto x) { return bessel_k<1, true>(x); });
+    long_vectors<1>(table, Pointwise::spherical_bessel_j0, Reals{},
+                    [](auto x) { return spherical_bessel_j0(x); });
 }
 
 }  // namespace

@@ -494,17 +494,19 @@ Vec<double> scaled_tail(Vec<double> a, const double (&coefficients)[N]) {
     const Vec<double> inverse = Vec<double>(1.0) / (up * twice);
     return long_polynomial<double>((a - k) * twice * inverse, coefficients) * up * inverse;
 }
+// For a up to 27.5, where erfc itself is 0 already.
+inline Vec<double> erfc_quotient(Vec<double> a) {
+    return scaled_tail(a, {1.23751263083782758,      -0.140240598585546681,    0.00358541548546377914,
+                           0.0822767384901120369,    -0.108803930141712359,    0.0923043211615311556,
+                           -0.0586933985903094125,   0.0283622774004577225,    -0.00974657955343187366,
+                           0.00175562601715200385,   0.00029371366631088616,   -0.000290154965295709261,
+                           0.0000516489134695998619, 0.0000223872596382301343, -0.0000114429909268054383,
+                           -9.80166675585857751e-7,  1.74811904683919643e-6,   -4.81583962167284902e-8,
+                           -2.52614652677155047e-7,  1.59963352155737078e-8,   3.28508355623331591e-8,
+                           -8.78212573480352024e-10, -2.41082153654223304e-9});
+}
 inline Vec<double> erfc_tail(Vec<double> a) {
-    const Vec<double> bounded = min(a, Vec<double>(27.5));
-    const Vec<double> quotient =
-        scaled_tail(bounded, {1.23751263083782758,      -0.140240598585546681,    0.00358541548546377914,
-                              0.0822767384901120369,    -0.108803930141712359,    0.0923043211615311556,
-                              -0.0586933985903094125,   0.0283622774004577225,    -0.00974657955343187366,
-                              0.00175562601715200385,   0.00029371366631088616,   -0.000290154965295709261,
-                              0.0000516489134695998619, 0.0000223872596382301343, -0.0000114429909268054383,
-                              -9.80166675585857751e-7,  1.74811904683919643e-6,   -4.81583962167284902e-8,
-                              -2.52614652677155047e-7,  1.59963352155737078e-8,   3.28508355623331591e-8,
-                              -8.78212573480352024e-10, -2.41082153654223304e-9});
+    const Vec<double> bounded = min(a, Vec<double>(27.5)), quotient = erfc_quotient(bounded);
     // The square in two parts, the first exact.
     const Vec<double> head =
         reinterpret<double>(reinterpret<int64_t>(bounded) & Vec<int64_t>(~int64_t{0x7ffffff}));
@@ -512,9 +514,9 @@ inline Vec<double> erfc_tail(Vec<double> a) {
     const Vec<double> correction = fma(low, fma(low, Vec<double>(0.5), Vec<double>(-1.0)), Vec<double>(1.0));
     return exp(-head * head) * (quotient * correction);
 }
-inline Vec<double> erf(Vec<double> x) {
-    const Vec<double> a = abs(x);
-    const Vec<double> near = fma(
+// For |x| up to 1.
+inline Vec<double> near_erf(Vec<double> x) {
+    return fma(
         x,
         long_polynomial<double>(
             x * x, {0.128379167095512574, -0.376126389031837482, 0.112837916709548845, -0.026866170645077874,
@@ -522,6 +524,9 @@ inline Vec<double> erf(Vec<double> x) {
                     -0.0000149255957733056568, 1.64610085004636251e-6, -1.63503965049032263e-7,
                     1.46603308587875479e-8, -1.13749647741952549e-9, 5.96070173955849938e-11}),
         x);
+}
+inline Vec<double> erf(Vec<double> x) {
+    const Vec<double> a = abs(x), near = near_erf(x);
     const auto small = a < Vec<double>(1.0);
     if (!any(~small)) return near;
     return select(small, near, select(x == x, with_sign(Vec<double>(1.0) - erfc_tail(a), x), x));
@@ -530,67 +535,21 @@ inline Vec<double> erfc(Vec<double> x) {
     const Vec<double> tail = erfc_tail(abs(x));
     return select(x < Vec<double>(0.0), Vec<double>(2.0) - tail, select(x == x, tail, x));
 }
+// The same in float accuracy, up to the end of float's range.
+inline Vec<double> short_erfc_tail(Vec<double> a) {
+    const Vec<double> bounded = min(a, Vec<double>(11.0));
+    const Vec<double> quotient =
+        scaled_tail(bounded, {1.23751263042, -0.140240586459, 0.00358547170347, 0.0822761561206,
+                              -0.108805450948, 0.092311591423, -0.0586763726525, 0.0283308958551,
+                              -0.00983190792742, 0.00178292342482, 0.000458759590411, -0.000217851430704});
+    return exp2_short(bounded * bounded * Vec<double>(-std::numbers::log2e)) * quotient;
+}
 inline Vec<float> erfc(Vec<float> x) {
     const auto in_halves = [](Vec<double> v) {
-        const Vec<double> a = min(abs(v), Vec<double>(11.0));
-        const Vec<double> quotient =
-            scaled_tail(a, {1.23751263042, -0.140240586459, 0.00358547170347, 0.0822761561206,
-                            -0.108805450948, 0.092311591423, -0.0586763726525, 0.0283308958551,
-                            -0.00983190792742, 0.00178292342482, 0.000458759590411, -0.000217851430704});
-        const Vec<double> tail = exp2_short(a * a * Vec<double>(-std::numbers::log2e)) * quotient;
+        const Vec<double> tail = short_erfc_tail(abs(v));
         return select(v < Vec<double>(0.0), Vec<double>(2.0) - tail, tail);
     };
     return select(x == x, in_double(in_halves, x), x);
-}
-
-// A start for erf's inverse, by fits of erfinv(y) / y in w = -log(1 - y^2) and, from w = 5 on, its root: to
-// float accuracy up to float's last number below 1, to 3e-7 up to double's.
-template <class T>
-Vec<T> erfinv_start(Vec<T> y) {
-    const Vec<T> one(T(1)), w = -log((one - y) * (one + y)), s = sqrt(w);
-    const Vec<T> near = polynomial<T>(
-        w - Vec<T>(T(2.5)),
-        {T(1.501409362), T(0.2466402834), T(-0.004177401542), T(-0.001252737741), T(0.0002183574425),
-         T(-4.964728968e-6), T(-3.466323453e-6), T(4.662541737e-7), T(2.354417912e-8), T(-8.78228528e-9)});
-    Vec<T> far;
-    if constexpr (sizeof(T) == 4)
-        far = polynomial<T>(s - Vec<T>(3.0f), {2.832976807f, 1.001674912f, 0.009444992114f, -0.007636489637f,
-                                               0.005689216294f, -0.003600900331f, 0.001479703953f,
-                                               -5.04588529e-5f, -0.0003055250512f, 0.0001115385808f});
-    else
-        far = polynomial<T>(s - Vec<T>(4.0),
-                            {3.839784047, 1.009495856, 0.001254086022, -0.0008843413463, 0.0003427050334,
-                             -9.397925937e-5, 2.547494128e-5, -4.540492935e-5, 3.747473046e-5,
-                             -7.974918597e-6, -2.060066053e-6, 7.325156823e-7});
-    return y * select(w < Vec<T>(T(5)), near, far);
-}
-template <class T>
-Vec<T> erfinv(Vec<T> y) {
-    const Vec<T> one(T(1)), a = abs(y);
-    Vec<T> x = erfinv_start(a);
-    if constexpr (sizeof(T) == 8) {
-        // One step of Halley's.
-        const Vec<T> excess = select(a < Vec<T>(0.5), erf(x) - a, (one - a) - erfc_tail(x));
-        const Vec<T> newton = excess * exp(x * x) * Vec<T>(0.5 / std::numbers::inv_sqrtpi);
-        x = x - newton / fma(x, newton, one);
-    }
-    const Vec<T> infinity(std::numeric_limits<T>::infinity()), nan(std::numeric_limits<T>::quiet_NaN());
-    return select(a < one, with_sign(x, y), select(a == one, with_sign(infinity, y), nan));
-}
-
-// The logarithm of the gamma function of x > 0 in float accuracy: Stirling's series, for small x of x + 10.
-inline Vec<double> short_lgamma(Vec<double> x) {
-    const auto small = x < Vec<double>(10.0);
-    Vec<double> product = x;
-    for (int k = 1; k < 10; ++k) product = product * (x + Vec<double>(double(k)));
-    const Vec<double> z = select(small, x + Vec<double>(10.0), x), inverse = Vec<double>(1.0) / z;
-    const Vec<double> series =
-        inverse * polynomial<double>(inverse * inverse, {1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680,
-                                                         1.0 / 1188, -691.0 / 360360, 1.0 / 156});
-    const Vec<double> half_log_two_pi(0.91893853320467274178), half(0.5);
-    const Vec<double> value = fma(z - half, log(z), series - z) + half_log_two_pi;
-    const auto root = (x == Vec<double>(1.0)) | (x == Vec<double>(2.0));
-    return select(root, 0.0, select(small, value - log(product), value));
 }
 
 // The normal distribution beyond a: erfc(a / sqrt(2)) / 2, for a up to 12 in float, where it is 0 already.
