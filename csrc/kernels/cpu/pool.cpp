@@ -51,9 +51,11 @@ Vec<T> load_strided(const T* source, int64_t stride, int64_t count) {
     if constexpr (known > 0) {
         return load_every<T, known>(source, count);
     } else {
-        T values[lanes<T>] = {};
-        for (int64_t lane = 0; lane < count; ++lane) values[lane] = source[lane * stride];
-        return Vec<T>::load(values);
+        Vector<T> values{};
+#pragma GCC unroll 16
+        for (int lane = 0; lane < lanes<T>; ++lane)
+            values[lane] = source[std::min<int64_t>(lane, count - 1) * stride];
+        return values;
     }
 }
 
@@ -129,18 +131,30 @@ void join_rows(const AxisWindows* w, const T* plane, size_t z, size_t y, T* join
 }
 template <class T, int known_stride>
 void join_columns(const AxisWindows& w, const T* joined, T* output) {
-    for (int64_t x = 0; x < w.output(); x += lanes<T>) {
-        const int64_t count = std::min<int64_t>(lanes<T>, w.output() - x);
+    const auto join = [&](int64_t x, auto count) {
         const T* source = joined + w.origin + x * w.stride;
+        for (int64_t ahead = 0; ahead < w.stride; ++ahead)
+            prefetch_ahead<0>(source + ahead * lanes<T>, 2048);
+        prefetch_ahead<1>(output + x, 1024);
         Vec<T> best(lowest<T>());
         for (int64_t k = 0; k < w.width; k += w.step)
             best = maximum(load_strided<T, known_stride>(source + k, w.stride, count), best);
         best.store(output + x, count);
-    }
+    };
+    constexpr int64_t width = lanes<T>;
+    int64_t x = 0;
+    for (; x + width <= w.output(); x += width) join(x, std::integral_constant<int64_t, width>());
+    if (x < w.output()) join(x, w.output() - x);
 }
 template <class T>
-void pool_values(const AxisWindows* w, const T* plane, size_t z, size_t y, T* joined, T* output) {
-    join_rows(w, plane, z, y, joined);
+void pool_values(const AxisWindows* w, const T* plane, size_t z, size_t y, T* padded, T* output) {
+    const T* joined = padded;
+    const bool one_row = w[0].last[z] - w[0].first[z] == 1 && w[1].last[y] - w[1].first[y] == 1;
+    const int64_t reach = w[2].origin + (w[2].output() - 1) * w[2].stride + w[2].width;
+    if (one_row && w[2].origin >= 0 && reach <= w[2].input)
+        joined = plane + (w[0].first[z] * w[1].input + w[1].first[y]) * w[2].input;
+    else
+        join_rows(w, plane, z, y, padded);
     if (w[2].stride == 1)
         join_columns<T, 1>(w[2], joined, output);
     else if (w[2].stride == 2)
@@ -351,18 +365,30 @@ template <class S>
 void scatter_planes(int64_t planes, int64_t count, int64_t size, const S* grad, const int64_t* indices,
                     S* grad_input) {
     using T = Compared<S>;
+    constexpr bool rounded = !std::is_same_v<S, T>;
+    const bool sparse = rounded && count * 8 <= size;  // so few sums are rounded one by one
     const int64_t chunk = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, size));
     parallel_for(0, planes, chunk, [&](int64_t begin, int64_t end) {
+        T* sums = nullptr;
+        if constexpr (rounded) sums = scratch_array<T>(ScratchUse::local, static_cast<size_t>(size));
+        if (sparse) {
+            std::fill_n(sums, size, T{});
+            std::fill(grad_input + begin * size, grad_input + end * size, S{});
+        }
         for (int64_t p = begin; p < end; ++p) {
-            T* plane;
-            if constexpr (std::is_same_v<S, T>)
-                plane = grad_input + p * size;
-            else
-                plane = scratch_array<T>(ScratchUse::local, static_cast<size_t>(size));
-            std::fill_n(plane, size, T{});
-            for (int64_t i = p * count; i < (p + 1) * count; ++i)
-                plane[indices[i]] += static_cast<T>(grad[i]);
-            if constexpr (!std::is_same_v<S, T>) narrow(plane, grad_input + p * size, size);
+            const int64_t* where = indices + p * count;
+            S* plane = grad_input + p * size;
+            if constexpr (!rounded) sums = plane;
+            if (!sparse) std::fill_n(sums, size, T{});
+            for (int64_t i = 0; i < count; ++i) sums[where[i]] += static_cast<T>(grad[p * count + i]);
+            if constexpr (rounded) {
+                if (!sparse) {
+                    narrow(sums, plane, size);
+                    continue;
+                }
+                for (int64_t i = 0; i < count; ++i) plane[where[i]] = static_cast<S>(sums[where[i]]);
+                for (int64_t i = 0; i < count; ++i) sums[where[i]] = T{};
+            }
         }
     });
 }
