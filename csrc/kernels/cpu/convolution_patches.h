@@ -151,6 +151,11 @@ inline Vector<T> load_every(const T* source, int64_t count) {
             constant_vector<Index>([](int lane) { return lane < width / 2 ? lane : lane + width / 2; });
         const Vector<T> first = __builtin_shuffle(part(0), part(1), chosen);
         if constexpr (parts == 2) return first;
+        if constexpr (parts == 3) {
+            const auto last = constant_vector<Index>(
+                [](int lane) { return lane * step < 2 * width ? lane : lane * step - width; });
+            return __builtin_shuffle(first, part(2), last);
+        }
         return __builtin_shuffle(first, __builtin_shuffle(part(2), part(3), chosen), joined);
     }
 }

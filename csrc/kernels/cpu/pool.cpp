@@ -45,7 +45,7 @@ void pool_window(const AxisWindows* w, const S* plane, size_t z, size_t y, size_
     if (index != nullptr) *index = std::max<int64_t>(place, 0);
 }
 
-// Elements `stride` apart, `count` of them; a stride of 1 or 2 is known where this is compiled.
+// Elements `stride` apart, `count` of them; a stride of 1 to 4 may be known where this is compiled.
 template <class T, int known>
 Vec<T> load_strided(const T* source, int64_t stride, int64_t count) {
     if constexpr (known > 0) {
@@ -130,37 +130,52 @@ void join_rows(const AxisWindows* w, const T* plane, size_t z, size_t y, T* join
     }
 }
 template <class T, int known_stride>
-void join_columns(const AxisWindows& w, const T* joined, T* output) {
+void join_known_columns(const AxisWindows& w, const T* joined, Range windows, T* output) {
     const auto join = [&](int64_t x, auto count) {
         const T* source = joined + w.origin + x * w.stride;
-        for (int64_t ahead = 0; ahead < w.stride; ++ahead)
-            prefetch_ahead<0>(source + ahead * lanes<T>, 2048);
+        for (int64_t part = 0; part < w.stride; ++part) prefetch_ahead<0>(source + part * lanes<T>, 2048);
         prefetch_ahead<1>(output + x, 1024);
         Vec<T> best(lowest<T>());
         for (int64_t k = 0; k < w.width; k += w.step)
             best = maximum(load_strided<T, known_stride>(source + k, w.stride, count), best);
         best.store(output + x, count);
     };
-    constexpr int64_t width = lanes<T>;
-    int64_t x = 0;
-    for (; x + width <= w.output(); x += width) join(x, std::integral_constant<int64_t, width>());
-    if (x < w.output()) join(x, w.output() - x);
+    const int64_t end = windows.first + windows.count;
+    int64_t x = windows.first;
+    for (; x + lanes<T> <= end; x += lanes<T>) join(x, std::integral_constant<int64_t, lanes<T>>());
+    if (x < end) join(x, end - x);
 }
+// The largest elements of some windows of a line.
 template <class T>
-void pool_values(const AxisWindows* w, const T* plane, size_t z, size_t y, T* padded, T* output) {
-    const T* joined = padded;
-    const bool one_row = w[0].last[z] - w[0].first[z] == 1 && w[1].last[y] - w[1].first[y] == 1;
-    const int64_t reach = w[2].origin + (w[2].output() - 1) * w[2].stride + w[2].width;
-    if (one_row && w[2].origin >= 0 && reach <= w[2].input)
-        joined = plane + (w[0].first[z] * w[1].input + w[1].first[y]) * w[2].input;
-    else
-        join_rows(w, plane, z, y, padded);
-    if (w[2].stride == 1)
-        join_columns<T, 1>(w[2], joined, output);
-    else if (w[2].stride == 2)
-        join_columns<T, 2>(w[2], joined, output);
-    else
-        join_columns<T, 0>(w[2], joined, output);
+void join_columns(const AxisWindows& w, const T* joined, Range windows, T* output) {
+    if (w.stride == 1) return join_known_columns<T, 1>(w, joined, windows, output);
+    if (w.stride == 2) return join_known_columns<T, 2>(w, joined, windows, output);
+    if (w.stride == 3) return join_known_columns<T, 3>(w, joined, windows, output);
+    if constexpr (lanes<T> >= 4)
+        if (w.stride == 4) return join_known_columns<T, 4>(w, joined, windows, output);
+    join_known_columns<T, 0>(w, joined, windows, output);
+}
+
+// The windows of a line that are not clipped.
+Range whole_windows(const AxisWindows& w) {
+    const int64_t first = std::min(w.output(), ceil_divide(std::max<int64_t>(0, -w.origin), w.stride));
+    const int64_t room = w.input - w.origin - w.width;
+    return {first, std::clamp<int64_t>(room < 0 ? 0 : room / w.stride + 1, first, w.output()) - first};
+}
+
+template <class T>
+void pool_values(const AxisWindows* w, const T* plane, size_t z, size_t y, T* joined, T* output) {
+    const auto& axis = w[2];
+    if (w[0].last[z] - w[0].first[z] != 1 || w[1].last[y] - w[1].first[y] != 1) {
+        join_rows(w, plane, z, y, joined);
+        return join_columns<T>(axis, joined, {0, axis.output()}, output);
+    }
+    const Range whole = whole_windows(axis);
+    join_columns(axis, plane + (w[0].first[z] * w[1].input + w[1].first[y]) * axis.input, whole, output);
+    for (int64_t x = 0; x < axis.output(); ++x) {
+        if (x == whole.first) x += whole.count;
+        if (x < axis.output()) pool_window<T>(w, plane, z, y, static_cast<size_t>(x), output + x, nullptr);
+    }
 }
 
 // Memory for join_rows with padding as far as any window reaches; null where windows are not equally spaced.
@@ -215,9 +230,9 @@ void pool_line(const AxisWindows* w, const T* plane, size_t z, size_t y, T* outp
         const bool filled = w[0].first[z] < w[0].last[z] && w[1].first[y] < w[1].last[y];
         const bool narrow = w[0].input * w[1].input * axis.input <= std::numeric_limits<int32_t>::max();
         if (indices != nullptr && filled && narrow && axis.stride > 0) {
-            begin = std::min(axis.output(), ceil_divide(std::max<int64_t>(0, -axis.origin), axis.stride));
-            const int64_t room = axis.input - axis.origin - axis.width;
-            end = std::clamp<int64_t>(room < 0 ? 0 : room / axis.stride + 1, begin, axis.output());
+            const Range whole = whole_windows(axis);
+            begin = whole.first;
+            end = begin + whole.count;
         }
         if (begin < end)
             pool_windows_function<T>(axis.stride)(w, plane, z, y, {begin, end - begin}, output, indices);
