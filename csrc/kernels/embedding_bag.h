@@ -27,10 +27,10 @@ struct EmbeddingBagKernels {
     // out [bags, width]; for maxima `places` [bags, width] are the rows that they come from, -1 in empty
     // bags.
     void (*forward)(const BagProblem&, void* out, int64_t* places);
-    // Adds to the table's gradient [rows, width], in the type computed in. A row's is divided by
-    // frequencies[row] unless that is null.
-    void (*table_gradient)(const BagProblem&, const void* gradient, const int64_t* places,
-                           const int64_t* frequencies, void* table_gradient);
+    // The rows of the table's gradient [rows, width], zeros before, that are used; `by_frequency` divides
+    // each by the number of its uses.
+    void (*table_gradient)(const BagProblem&, const void* gradient, const int64_t* places, bool by_frequency,
+                           void* table_gradient);
     // One number for each use: the product of its row with its bag's gradient.
     void (*scale_gradient)(const BagProblem&, const void* gradient, void* scale_gradient);
 };

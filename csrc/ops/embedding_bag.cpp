@@ -43,29 +43,16 @@ kernels::BagProblem problem_of(const Tensor& table, const Tensor& scales, const 
             data_or_null(scales)};
 }
 
-// How often each row of the table is used.
-std::vector<int64_t> frequencies(const Bags& bags, int64_t rows) {
-    std::vector<int64_t> counts(static_cast<size_t>(rows));
-    kernels::index_kernels().count_indices(bags.indices.data<int64_t>(), bags.indices.numel(), rows,
-                                           counts.data());
-    return counts;
-}
-
 Tensor table_gradient(const Tensor& grad, const Tensor& table, const Tensor& scales, const Tensor& places,
                       const Bags& bags) {
     const Tensor g = contiguous_data(grad, table.dtype()), t = contiguous_data(table);
-    const Tensor result =
-        zeros(table.sizes(), {is_reduced_floating(table.dtype()) ? DType::float32 : table.dtype(), {}});
-    if (result.numel() == 0 || grad.numel() == 0) return to(result, table.dtype());
-    const std::vector<int64_t> counts =
-        bags.by_frequency ? frequencies(bags, table.size(0)) : std::vector<int64_t>();
-    {
-        const GilRelease released(bags.indices.numel() * table.size(1));
-        kernels::embedding_bag_kernels().table_gradient(
-            problem_of(t, scales, bags), g.raw_data(), places.defined() ? places.data<int64_t>() : nullptr,
-            bags.by_frequency ? counts.data() : nullptr, result.raw_data());
-    }
-    return to(result, table.dtype());
+    const Tensor result = zeros(table.sizes(), options_of(table));
+    if (result.numel() == 0 || grad.numel() == 0 || result.is_meta()) return result;
+    const GilRelease released(bags.indices.numel() * table.size(1));
+    kernels::embedding_bag_kernels().table_gradient(problem_of(t, scales, bags), g.raw_data(),
+                                                    places.defined() ? places.data<int64_t>() : nullptr,
+                                                    bags.by_frequency, result.raw_data());
+    return result;
 }
 
 Tensor scale_gradient(const Tensor& grad, const Tensor& table, const Tensor& scales, const Bags& bags) {

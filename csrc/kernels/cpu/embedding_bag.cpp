@@ -41,7 +41,7 @@ class Bags {
                 Vec<T> sum[vectors] = {};
                 for (int64_t i = p_.starts[bag]; i < p_.starts[bag + 1]; ++i) {
                     if (p_.indices[i] == p_.padding) continue;
-                    prefetch(i, p_.starts[bag + 1], j);
+                    prefetch(i, p_.starts[bag + 1], j, vectors * n);
                     const S* const source = table_ + p_.indices[i] * p_.width + j;
                     const Vec<T> scale(scale_of(i));
                     for (int64_t v = 0; v < vectors; ++v)
@@ -52,25 +52,31 @@ class Bags {
         });
     }
 
-    // Every piece of the table's rows looks through all uses for its own, so that no two write to one row.
-    void table_gradient(const S* gradient, const int64_t* places, const int64_t* frequencies,
-                        T* target) const {
+    // The first use of a row sums the gradients of all, which a chain joins in their order.
+    void table_gradient(const S* gradient, const int64_t* places, bool by_frequency, S* target) const {
         if (p_.mode == BagMode::max) return maxima_gradient(gradient, places, target);
-        const int64_t work = p_.starts[p_.bags] * p_.width,
-                      pieces = std::clamp<int64_t>(work / parallel_grain, 1, std::min<int64_t>(8, p_.rows));
-        parallel_for(0, pieces, 1, [&](int64_t first, int64_t last) {
-            const int64_t low = first * p_.rows / pieces, high = last * p_.rows / pieces;
-            for (int64_t bag = 0; bag < p_.bags; ++bag) {
-                const T share = this->share(bag);
-                for (int64_t i = p_.starts[bag]; i < p_.starts[bag + 1]; ++i) {
-                    const int64_t index = p_.indices[i];
-                    if (index < low || index >= high || index == p_.padding) continue;
-                    T scale = share * scale_of(i);
-                    if (frequencies != nullptr) scale /= static_cast<T>(frequencies[index]);
-                    add_row(gradient + bag * p_.width, scale, target + index * p_.width);
-                }
+        const int64_t uses = p_.starts[p_.bags];
+        std::vector<int64_t> first(static_cast<size_t>(p_.rows), -1), next(static_cast<size_t>(uses), -1),
+            owner(static_cast<size_t>(uses));
+        std::vector<T> shares(static_cast<size_t>(p_.bags));
+        for (int64_t bag = p_.bags - 1; bag >= 0; --bag) {
+            shares[static_cast<size_t>(bag)] = share(bag);
+            for (int64_t i = p_.starts[bag + 1] - 1; i >= p_.starts[bag]; --i) {
+                int64_t& head = first[static_cast<size_t>(p_.indices[i])];
+                next[static_cast<size_t>(i)] = head;
+                owner[static_cast<size_t>(i)] = bag;
+                head = i;
             }
-        });
+        }
+        parallel_for(0, uses, std::max<int64_t>(1, parallel_grain / p_.width),
+                     [&](int64_t begin, int64_t end) {
+                         for (int64_t i = begin; i < end; ++i) {
+                             const int64_t index = p_.indices[i];
+                             if (first[static_cast<size_t>(index)] != i || index == p_.padding) continue;
+                             add_chain(i, gradient, next.data(), owner.data(), shares.data(), by_frequency,
+                                       target + index * p_.width);
+                         }
+                     });
     }
 
     void scale_gradient(const S* gradient, S* target) const {
@@ -109,11 +115,11 @@ class Bags {
         return T(1) / static_cast<T>(std::max<int64_t>(1, count));
     }
 
-    void prefetch(int64_t use, int64_t end, int64_t column) const {
+    void prefetch(int64_t use, int64_t end, int64_t column, int64_t columns) const {
         if (use + ahead >= end) return;
         const S* const row = table_ + p_.indices[use + ahead] * p_.width + column;
-        for (int64_t byte = 0; byte < 256; byte += 64)
-            __builtin_prefetch(reinterpret_cast<const char*>(row) + byte);
+        for (int64_t j = 0; j < columns; j += 64 / static_cast<int64_t>(sizeof(S)))
+            __builtin_prefetch(row + j);
     }
 
     // The first of equal elements, and a NaN where it is the first element.
@@ -144,22 +150,36 @@ class Bags {
         });
     }
 
-    void maxima_gradient(const S* gradient, const int64_t* places, T* target) const {
+    void maxima_gradient(const S* gradient, const int64_t* places, S* target) const {
         const int64_t columns = std::max<int64_t>(16, parallel_grain / std::max<int64_t>(1, p_.bags));
         parallel_for(0, p_.width, columns, [&](int64_t first, int64_t last) {
             for (int64_t bag = 0; bag < p_.bags; ++bag)
                 for (int64_t j = first; j < last; ++j) {
                     const int64_t at = bag * p_.width + j;
-                    if (places[at] >= 0) target[places[at] * p_.width + j] += static_cast<T>(gradient[at]);
+                    if (places[at] < 0) continue;
+                    S& sum = target[places[at] * p_.width + j];
+                    sum = convert<S>(static_cast<T>(sum) + static_cast<T>(gradient[at]));
                 }
         });
     }
 
-    void add_row(const S* source, T scale, T* target) const {
-        for (int64_t j = 0; j < p_.width; j += size) {
-            const int64_t n = std::min(size, p_.width - j);
-            store_lanes(fma(load_lanes(source, j, n), Vec<T>(scale), load_lanes(target, j, n)), target, j, n);
-        }
+    // The sum over a row's uses, of which `use` is the first.
+    void add_chain(int64_t use, const S* gradient, const int64_t* next, const int64_t* owner, const T* shares,
+                   bool by_frequency, S* target) const {
+        int64_t uses = 0;
+        for (int64_t i = use; by_frequency && i >= 0; i = next[i]) ++uses;
+        const Vec<T> frequency(static_cast<T>(std::max<int64_t>(1, uses)));
+        for_each_strip<T>(p_.width, [&](int64_t j, int64_t n, auto vectors) {
+            Vec<T> sum[vectors] = {};
+            for (int64_t i = use; i >= 0; i = next[i]) {
+                const S* const source = gradient + owner[i] * p_.width + j;
+                const Vec<T> scale(shares[owner[i]] * scale_of(i));
+                for (int64_t v = 0; v < vectors; ++v)
+                    sum[v] = fma(load_lanes(source, v * size, n), scale, sum[v]);
+            }
+            for (int64_t v = 0; v < vectors; ++v)
+                store_lanes(by_frequency ? sum[v] / frequency : sum[v], target, j + v * size, n);
+        });
     }
 
     const BagProblem& p_;
@@ -170,11 +190,11 @@ class Bags {
 void forward(const BagProblem& p, void* out, int64_t* places) {
     visit_floating(p.dtype, [&]<class S>(TypeTag<S>) { Bags<S>(p).forward(static_cast<S*>(out), places); });
 }
-void table_gradient(const BagProblem& p, const void* gradient, const int64_t* places,
-                    const int64_t* frequencies, void* target) {
+void table_gradient(const BagProblem& p, const void* gradient, const int64_t* places, bool by_frequency,
+                    void* target) {
     visit_floating(p.dtype, [&]<class S>(TypeTag<S>) {
-        Bags<S>(p).table_gradient(static_cast<const S*>(gradient), places, frequencies,
-                                  static_cast<Compute<S>*>(target));
+        Bags<S>(p).table_gradient(static_cast<const S*>(gradient), places, by_frequency,
+                                  static_cast<S*>(target));
     });
 }
 void scale_gradient(const BagProblem& p, const void* gradient, void* target) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import rushlight
@@ -128,14 +128,6 @@ def _check_sizes(input: Tensor, size: list[int]) -> None:
         )
 
 
-def _cubic(distance: Tensor, a: float) -> Tensor:
-    """Keys' cubic convolution (Keys, 1981)."""
-    x = distance.abs()
-    near = ((a + 2) * x - (a + 3)) * x * x + 1
-    far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
-    return rushlight.where(x <= 1, near, rushlight.where(x < 2, far, rushlight.zeros_like(x)))
-
-
 def upsample(
     input: Tensor,
     size: Any = None,
@@ -194,23 +186,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         )
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {list(size)}")
-    space = size[2:]
-    axes = []
-    for d in reversed(range(count)):
-        shape = [1] * count
-        shape[d] = space[d]
-        axes.append(_centres(space[d], align_corners, theta).reshape(shape).expand(*space))
-    ones = rushlight.ones_like(axes[0])
-    points = rushlight.stack([*axes, ones], -1).reshape(1, -1, count + 1).expand(size[0], -1, -1)
-    return points.bmm(theta.transpose(1, 2)).reshape(size[0], *space, count)
-
-
-def _centres(count: int, align_corners: bool, like: Tensor) -> Tensor:
-    """The centres of `count` pixels in the range from -1 to 1."""
-    if count <= 1:
-        return like.new_zeros(count)
-    ends = rushlight.linspace(-1, 1, count, dtype=like.dtype, device=like.device)
-    return ends if align_corners else ends * (count - 1) / count
+    return _C.affine_grid_generator(theta, list(size), align_corners)
 
 
 def grid_sample(
@@ -225,11 +201,12 @@ def grid_sample(
     `mode` is "bilinear", "nearest" or "bicubic" (2-D only); beyond the edges `padding_mode` is "zeros", "border" or
     "reflection". `align_corners` puts -1 and 1 at the centres of the corner pixels (Jaderberg et al., 2015).
     """
-    if mode not in ("bilinear", "nearest", "bicubic"):
+    modes, paddings = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
+    if mode not in modes:
         raise ValueError(
             f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
         )
-    if padding_mode not in ("zeros", "border", "reflection"):
+    if padding_mode not in paddings:
         raise ValueError(
             "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
             f"'{padding_mode}'"
@@ -237,104 +214,4 @@ def grid_sample(
     if align_corners is None:
         _warn_unaligned()
         align_corners = False
-    _check_grid(input, grid, mode)
-    dtype = input.dtype
-    input, grid = computing(input), computing(grid)
-    count = input.dim() - 2
-    sizes = input.shape[2:]
-    # The grid's last dimension names the input's dimensions from last to first.
-    points = [grid.select(-1, count - 1 - d).flatten(1) for d in range(count)]
-    if align_corners:
-        points = [(x + 1) / 2 * (size - 1) for x, size in zip(points, sizes, strict=True)]
-    else:
-        points = [((x + 1) * size - 1) / 2 for x, size in zip(points, sizes, strict=True)]
-    inside = _edge_rule(padding_mode, align_corners)
-    if mode != "bicubic":
-        points = [inside(x, size) for x, size in zip(points, sizes, strict=True)]
-    taps = [_grid_taps(x, mode) for x in points]
-    result = _weighted_taps(input.flatten(2), taps, sizes, inside)
-    return result.reshape(*input.shape[:2], *grid.shape[1:-1]).to(dtype)
-
-
-def _check_grid(input: Tensor, grid: Tensor, mode: str) -> None:
-    given = f"but got input with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}"
-    if input.size(0) != grid.size(0):
-        raise RuntimeError(f"grid_sampler(): expected grid and input to have same batch size, {given}")
-    if grid.size(-1) != input.dim() - 2:
-        raise RuntimeError(
-            f"grid_sampler(): expected grid to have size {input.dim() - 2} in last dimension, but got grid with sizes "
-            f"{list(grid.shape)}"
-        )
-    if input.dim() not in (4, 5) or input.dim() != grid.dim():
-        raise RuntimeError(
-            f"grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, {given}"
-        )
-    if 0 in input.shape[2:]:
-        raise RuntimeError(
-            "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes "
-            f"{list(input.shape)} with dimension {list(input.shape[2:]).index(0) + 2} being empty"
-        )
-    if mode == "bicubic" and input.dim() == 5:
-        raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
-    if input.dtype != grid.dtype:
-        first, second = (t.type().rpartition(".")[2].removesuffix("Tensor") for t in (input, grid))
-        raise RuntimeError(f"expected scalar type {first} but found {second}")
-
-
-def _clipped(x: Tensor, size: int) -> Tensor:
-    """Coordinates within the image; on its edges they have no gradient."""
-    return rushlight.where((x > 0) & (x < size - 1), x, x.detach().clamp(0, size - 1))
-
-
-def _edge_rule(padding_mode: str, align_corners: bool) -> Callable[[Tensor, int], Tensor]:
-    """What becomes of a coordinate outside the image."""
-    if padding_mode == "zeros":
-        return lambda x, size: x
-    if padding_mode == "border":
-        return _clipped
-
-    def reflect(x: Tensor, size: int) -> Tensor:
-        low, span = (0.0, size - 1.0) if align_corners else (-0.5, float(size))
-        if span == 0:
-            return rushlight.zeros_like(x)
-        distance = (x - low).abs()
-        flips = (distance / span).floor()
-        rest = distance - flips * span
-        return _clipped(rushlight.where(flips % 2 == 0, rest + low, span - rest + low), size)
-
-    return reflect
-
-
-def _grid_taps(x: Tensor, mode: str) -> list[tuple[Tensor, Tensor | None]]:
-    """Places and weights of the elements that a coordinate reads along one dimension."""
-    if mode == "nearest":
-        return [(x.detach().round(), None)]
-    low = x.detach().floor()
-    if mode == "bilinear":
-        return [(low, 1 - (x - low)), (low + 1, x - low)]
-    offset = x - low
-    return [(low + k, _cubic(offset - k, -0.75)) for k in (-1, 0, 1, 2)]
-
-
-def _weighted_taps(
-    flat: Tensor, taps: list[list[tuple[Tensor, Tensor | None]]], sizes: Sequence[int], inside: Callable
-) -> Tensor:
-    """The sum over all combinations of one tap for each dimension."""
-    from itertools import product
-
-    total = None
-    for combination in product(*taps):
-        position, weight, exists = 0, None, None
-        for (place, factor), size in zip(combination, sizes, strict=True):
-            place = inside(place, size)
-            here = (place >= 0) & (place <= size - 1)
-            exists = here if exists is None else exists & here
-            position = position * size + place.long().clamp(0, size - 1)
-            if factor is not None:
-                weight = factor if weight is None else weight * factor
-        value = flat.gather(2, position.unsqueeze(1).expand(-1, flat.size(1), -1))
-        if weight is not None:
-            value = value * weight.unsqueeze(1)
-        value = value.masked_fill(~exists.unsqueeze(1), 0)
-        total = value if total is None else total + value
-    return total
+    return _C.grid_sampler(input, grid, modes.index(mode), paddings.index(padding_mode), align_corners)
