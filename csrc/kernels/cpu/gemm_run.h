@@ -39,9 +39,9 @@ bool better_transposed(const GemmProblem& p) {
     return columns && !rows;
 }
 
-// A product with a vector of so few multiplications that preparing for vectors would take longer.
+// So few multiplications that preparing for vectors would take longer.
 inline bool is_scalar(const GemmProblem& p) {
-    return (p.m == 1 || p.n == 1) && p.m * p.n * p.k <= 64;
+    return p.m * p.n * p.k <= (p.m == 1 || p.n == 1 ? 64 : 8);
 }
 
 // Pointers into A and B, how far apart neighbouring sums have theirs, and how far each goes in a step.
@@ -80,24 +80,48 @@ void scalar_product(const GemmProblem& p, const StridedTarget<S>& target) {
         const auto all = total(total(total(sum[0], sum[1]), total(sum[2], sum[3])), rest[0]);
         return target.put(all, 0, 0, true, true);
     }
-    const bool rows = p.m > 1;
-    const int64_t length = rows ? p.m : p.n;
-    const auto run = [&]<int count>(std::integral_constant<int, count>, int64_t first) {
-        const int64_t i = rows ? first : 0, j = rows ? 0 : first;
+    const bool rows = p.m > p.n;
+    const int64_t lines = rows ? p.n : p.m, length = rows ? p.m : p.n;
+    const auto run = [&]<int count>(std::integral_constant<int, count>, int64_t line, int64_t first) {
+        const int64_t i = rows ? first : line, j = rows ? line : first;
         const auto sum = sum_scalars<S, count>({a + i * p.a_row, b + j * p.b_column, rows ? p.a_row : 0,
                                                 rows ? 0 : p.b_column, p.a_column, p.b_row},
                                                p.k);
         for (int c = 0; c < count; ++c)
             target.put(sum[static_cast<size_t>(c)], i + (rows ? c : 0), j + (rows ? 0 : c), true, true);
     };
-    int64_t done = 0;
-    for (; done + 4 <= length; done += 4) run(std::integral_constant<int, 4>(), done);
-    if (length - done == 3)
-        run(std::integral_constant<int, 3>(), done);
-    else if (length - done == 2)
-        run(std::integral_constant<int, 2>(), done);
-    else if (length - done == 1)
-        run(std::integral_constant<int, 1>(), done);
+    for (int64_t line = 0; line < lines; ++line) {
+        int64_t done = 0;
+        for (; done + 4 <= length; done += 4) run(std::integral_constant<int, 4>(), line, done);
+        if (length - done == 3)
+            run(std::integral_constant<int, 3>(), line, done);
+        else if (length - done == 2)
+            run(std::integral_constant<int, 2>(), line, done);
+        else if (length - done == 1)
+            run(std::integral_constant<int, 1>(), line, done);
+    }
+}
+
+// A column times a row, bound by the writing of C, which goes line by line.
+template <class S>
+void outer_product(const GemmProblem& p) {
+    using T = Compute<S>;
+    using Lane = LaneOf<T>;
+    const S* b = static_cast<const S*>(p.b);
+    parallel_for(0, p.m, std::max<int64_t>(1, 65536 / p.n), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const auto x = static_cast<Lane>(static_cast<T>(static_cast<const S*>(p.a)[i * p.a_row]));
+            S* line = static_cast<S*>(p.c) + i * p.c_row;
+            const auto times_x = [x](Vector<T> y) {
+                return std::bit_cast<Vector<T>>(x * std::bit_cast<Vector<Lane>>(y));
+            };
+            int64_t j = 0;
+            for (; j + lanes<T> <= p.n; j += lanes<T>)
+                store_converted(line + j, times_x(load_converted(b + j)));
+            const auto rest = static_cast<int>(p.n - j);
+            if (rest > 0) store_converted(line + j, times_x(load_converted(b + j, rest)), rest);
+        }
+    });
 }
 
 // Products by the processor's own instructions for narrow types; false where it has none.
@@ -123,6 +147,10 @@ void run_matrix(const GemmProblem& p) {
     using T = Compute<S>;
     StridedTarget<S> target = target_of<S>(p);
     if (is_scalar(p)) return scalar_product(p, target);
+    if constexpr (has_lines<S>) {
+        const bool plain = p.addend == nullptr && target.alpha == T(1);
+        if (p.k == 1 && p.n >= 64 && plain && p.b_column == 1 && p.c_column == 1) return outer_product<S>(p);
+    }
     if constexpr (std::is_floating_point_v<T>) {
         // A small B stays in the first cache, where tiles need no detour.
         const bool worthwhile =
