@@ -1,4 +1,4 @@
-// Matrix products over raw memory: C = alpha * A·B + beta * D, with any strides, in a batch.
+// Matrix products over raw memory: C = activation(alpha * A·B + beta * D), with any strides, in a batch.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,9 @@ struct BatchDim {
 };
 inline constexpr int gemm_batch_rank = 8;
 
+// What becomes of the elements of a product of float32 or float64 once they are summed.
+enum class Activation : uint8_t { none, relu, gelu };
+
 // The addend D (null when absent) may be C itself, or a bias with a stride of 0. Where it is absent nothing
 // of C is read, so C may be uninitialized; k == 0 then gives zeros. C overlaps neither A nor B nor itself.
 struct GemmProblem {
@@ -37,6 +40,7 @@ struct GemmProblem {
     const void* addend = nullptr;
     int64_t addend_row = 0, addend_column = 0;
     Factor alpha, beta;
+    Activation activation = Activation::none;
     KeptForms* a_forms = nullptr;  // where packed panels of an operand that does not change may be kept
     KeptForms* b_forms = nullptr;
     int batch_rank = 0;

@@ -61,6 +61,7 @@ kernels::Factor factor(const Scalar& value) {
 struct Sum {
     Tensor addend;  // undefined for none; broadcast to the result
     Scalar beta = 1, alpha = 1;
+    kernels::Activation activation = kernels::Activation::none;
 };
 
 // result = alpha * a·b + beta * addend over the last two dimensions; those before broadcast.
@@ -89,6 +90,7 @@ void multiply(const Tensor& result, const Tensor& a, const Tensor& b, const Sum&
     p.c_row = result.strides()[rank - 2];
     p.c_column = result.strides()[rank - 1];
     p.alpha = factor(sum.alpha);
+    p.activation = sum.activation;
     p.batch_rank = static_cast<int>(batch);
     for (size_t d = 0; d < batch; ++d)
         p.batch[d] = {result.sizes()[d], left[d], right[d], result.strides()[d], 0};
@@ -312,8 +314,11 @@ Tensor outer(const Tensor& self, const Tensor& vec2) {
     return unsqueeze(self, 1) * vec2;
 }
 
-Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta,
-             const Scalar& alpha) {
+namespace {
+
+// addmm and an activation, off the graph.
+Tensor activated_sum(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta,
+                     const Scalar& alpha, kernels::Activation activation) {
     check(mat1.dim() == 2, "mat1 must be a matrix, got ", mat1.dim(), "-D tensor");
     check(mat2.dim() == 2, "mat2 must be a matrix, got ", mat2.dim(), "-D tensor");
     check(mat1.sizes()[1] == mat2.sizes()[0], "mat1 and mat2 shapes cannot be multiplied (", mat1.sizes()[0],
@@ -326,7 +331,15 @@ Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const S
           " and ", scalar_name(mat2));
     check_product_type(self, "addmm_impl_cpu_");
     const Tensor result = empty(sizes, options_of(self));
-    multiply(result, mat1, mat2, {self, beta, alpha});
+    multiply(result, mat1, mat2, {self, beta, alpha, activation});
+    return result;
+}
+
+}  // namespace
+
+Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta,
+             const Scalar& alpha) {
+    const Tensor result = activated_sum(self, mat1, mat2, beta, alpha, kernels::Activation::none);
     return record("AddmmBackward0", {self, mat1, mat2}, result, [&] {
         return [mat1 = Saved(mat1), mat2 = Saved(mat2), beta, alpha](const Tensor& grad,
                                                                      const Needs& needs) -> Gradients {
@@ -431,6 +444,10 @@ Tensor addr(const Tensor& self, const Tensor& vec1, const Tensor& vec2, const Sc
 
 Tensor addmm_activation(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta,
                         const Scalar& alpha, bool use_gelu) {
+    if ((self.dtype() == DType::float32 || self.dtype() == DType::float64) &&
+        !gradients_wanted({self, mat1, mat2}))
+        return activated_sum(self, mat1, mat2, beta, alpha,
+                             use_gelu ? kernels::Activation::gelu : kernels::Activation::relu);
     const Tensor sum = addmm(self, mat1, mat2, beta, alpha);
     return use_gelu ? gelu(sum) : relu(sum);
 }

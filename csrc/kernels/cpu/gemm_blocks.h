@@ -10,6 +10,7 @@
 #include "core/scratch.h"
 #include "core/threads.h"
 #include "kernels/cpu/gemm_pack.h"
+#include "kernels/simd/activation.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
@@ -39,6 +40,7 @@ struct StridedTarget {
     const S* addend;
     int64_t addend_row, addend_column;
     T alpha, beta;
+    Activation activation = Activation::none;
     int64_t block_rows = 1536;
     // 16-bit floats are summed in `partial` until the last piece; other types in C.
     static constexpr bool rounds_once = !std::is_same_v<S, T> && std::is_floating_point_v<T>;
@@ -133,6 +135,28 @@ struct StridedTarget {
                                       : factor * (static_cast<Lane>(static_cast<T>(*other)) - Vector<Lane>{});
         }
         store_converted(place, std::bit_cast<Vector<Real<T>>>(value), count);
+    }
+    // Applies the activation to elements that are summed, while they are in the first cache.
+    void finish(int64_t i, int64_t j, int64_t rows, int64_t columns) const {
+        if constexpr (std::is_floating_point_v<S>) {
+            if (activation == Activation::relu) apply(i, j, rows, columns, [](Vec<S> x) { return relu(x); });
+            if (activation == Activation::gelu) apply(i, j, rows, columns, [](Vec<S> x) { return gelu(x); });
+        }
+    }
+    template <class F>
+    [[gnu::noinline]] void apply(int64_t i, int64_t j, int64_t rows, int64_t columns, F f) const {
+        S* first = data + i * row + j * column;
+        const bool along_rows = column == 1;
+        const int64_t run = along_rows ? columns : row == 1 ? rows : 1;
+        const int64_t step = along_rows ? row : column;
+        for (int64_t other = 0; other < rows * columns / run; ++other) {
+            S* line = run == 1 && !along_rows ? first + other / columns * row + other % columns * column
+                                              : first + other * step;
+            for (int64_t done = 0; done < run; done += lanes<S>) {
+                const int here = static_cast<int>(std::min<int64_t>(run - done, lanes<S>));
+                f(Vec<S>::load(line + done, here)).store(line + done, here);
+            }
+        }
     }
     void put(T value, int64_t i, int64_t j, bool first, bool last) const {
         S& target = data[i * row + j * column];
@@ -427,7 +451,7 @@ class BlockedProduct {
             const bool started = first && c_.addend != nullptr;
             if (started) c_.start(rows.first, columns.first, height, breadth);
             kernel(operands, target, c_.row, breadth, c_.alpha, started || !first);
-            return;
+            return finish(rows, columns, last);
         }
         constexpr int whole_rows = (tile_rows<T> + width - 1) / width * width;  // as transposing sees them
         alignas(64) T product[whole_rows * tile_columns<T>];
@@ -435,6 +459,12 @@ class BlockedProduct {
             c_.prefetch(rows.first, columns.first, height, breadth);
         kernel(operands, product, tile, breadth, T(1), false);
         c_.store(product, tile, rows.first, columns.first, height, breadth, first, last);
+        finish(rows, columns, last);
+    }
+    void finish(Range rows, Range columns, bool last) const {
+        if constexpr (requires { c_.finish(0, 0, 0, 0); }) {
+            if (last) c_.finish(rows.first, columns.first, rows.count, columns.count);
+        }
     }
 
     int64_t m_, n_, k_;

@@ -78,7 +78,8 @@ void scalar_product(const GemmProblem& p, const StridedTarget<S>& target) {
         const auto rest = sum_scalars<S, 1>(
             {a + done * p.a_column, b + done * p.b_row, 0, 0, p.a_column, p.b_row}, p.k - done);
         const auto all = total(total(total(sum[0], sum[1]), total(sum[2], sum[3])), rest[0]);
-        return target.put(all, 0, 0, true, true);
+        target.put(all, 0, 0, true, true);
+        return target.finish(0, 0, 1, 1);
     }
     const bool rows = p.m > p.n;
     const int64_t lines = rows ? p.n : p.m, length = rows ? p.m : p.n;
@@ -100,6 +101,7 @@ void scalar_product(const GemmProblem& p, const StridedTarget<S>& target) {
         else if (length - done == 1)
             run(std::integral_constant<int, 1>(), line, done);
     }
+    target.finish(0, 0, p.m, p.n);
 }
 
 // A column times a row, bound by the writing of C, which goes line by line.
@@ -138,7 +140,8 @@ StridedTarget<S> target_of(const GemmProblem& p) {
             p.addend_row,
             p.addend_column,
             factor_value<T>(p.alpha),
-            factor_value<T>(p.beta)};
+            factor_value<T>(p.beta),
+            p.activation};
 }
 
 // p's first matrices, oriented as suits them.
@@ -148,7 +151,7 @@ void run_matrix(const GemmProblem& p) {
     StridedTarget<S> target = target_of<S>(p);
     if (is_scalar(p)) return scalar_product(p, target);
     if constexpr (has_lines<S>) {
-        const bool plain = p.addend == nullptr && target.alpha == T(1);
+        const bool plain = p.addend == nullptr && target.alpha == T(1) && p.activation == Activation::none;
         if (p.k == 1 && p.n >= 64 && plain && p.b_column == 1 && p.c_column == 1) return outer_product<S>(p);
     }
     if constexpr (std::is_floating_point_v<T>) {

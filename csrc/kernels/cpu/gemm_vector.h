@@ -179,6 +179,7 @@ void multiply_vectors(const GemmProblem& p, const Compute<S>* x, int64_t pitch,
     const auto finish = [&](const T* sums, Range range) {
         target.store(sums, room, 0, range.first, static_cast<int>(p.m), static_cast<int>(range.count), true,
                      true);
+        target.finish(0, range.first, p.m, range.count);
     };
     const int64_t tasks = chunks * pieces;
     const bool small = p.n * p.k * count < parallel_work;

@@ -1,25 +1,13 @@
 // Activations of neural networks, their gradients and the losses of one element.
 #include "kernels/cpu/pointwise_block.h"
-#include "kernels/simd/math.h"
+#include "kernels/simd/activation.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
-// Beyond this the normal distribution's tail, of which functions below take products, is 0 or negligible.
-template <class V>
-V normal_bound() {
-    return constant<V>(sizeof(typename V::Element) == 4 ? 12 : 40);
-}
-
-// x times the normal distribution up to x: for x > 0 that is x less x times the distribution beyond.
-template <class V>
-V gelu(V x) {
-    const V a = min(abs(x), normal_bound<V>());
-    return max(constant<V>(0), x) - a * normal_tail(a);
-}
 template <class V>
 V gelu_slope_at(V x) {
-    const V a = min(abs(x), normal_bound<V>()), zero = constant<V>(0);
+    const V a = min(abs(x), normal_bound<typename V::Element>()), zero = constant<V>(0);
     const V density =
         exp(constant<V>(-0.5) * x * x) * constant<V>(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
     const V below = a * density - normal_tail(a);  // the slope, less 1 for x > 0, but for its sign
@@ -59,10 +47,7 @@ V sixth(V) {
 
 void add_rectifiers(PointwiseTable& table) {
     // NaN passes through all of these.
-    vectors<1>(table, Pointwise::relu, RealNumbers{}, [](auto x) {
-        const auto zero = constant<decltype(x)>(0);
-        return select(x < zero, zero, x);
-    });
+    vectors<1>(table, Pointwise::relu, RealNumbers{}, [](auto x) { return relu(x); });
     vectors<1>(table, Pointwise::leaky_relu, Reals{},
                [](auto x, const auto& p) { return select(x > constant<decltype(x)>(0), x, x * p.v0); });
     vectors<1>(table, Pointwise::hardsigmoid, Reals{}, [](auto x) { return to_six(x) * sixth(x); });
