@@ -215,23 +215,62 @@ def test_bytes_multiply_exactly(m, n, k, dtype, left, right, seed):
     assert np.array_equal(result.numpy(), exact(a) @ exact(b))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(
-    m=st.integers(0, 70),
-    n=st.integers(0, 70),
-    k=st.integers(0, 70),
+    m=SIZES,
+    n=SIZES,
+    k=st.sampled_from([0, 1, 3, 16, 70, 1000]),
     dtype=st.sampled_from(["float32", "float64", "bfloat16"]),
+    left=st.sampled_from(LAYOUTS[:2]),
+    right=st.sampled_from(LAYOUTS[:2]),
+    factors=st.sampled_from([(1, 1), (2, 3), (0, 1)]),
     use_gelu=st.booleans(),
+    threads=st.sampled_from([1, 2, 3, 8]),
     seed=st.integers(0, 1000),
 )
-def test_activations_of_sums(m, n, k, dtype, use_gelu, seed):
+def test_activations_of_sums(m, n, k, dtype, left, right, factors, use_gelu, threads, seed):
+    """The same bits as the activation of the finished sum, also of what is not a number."""
+    rushlight.set_num_threads(threads)
     random = np.random.default_rng(seed)
-    a, b = operand(random, (m, k), dtype, "plain"), operand(random, (k, n), dtype, "transposed")
+    a, b = operand(random, (m, k), dtype, left), operand(random, (k, n), dtype, right)
     bias = operand(random, (1, n) if seed % 2 else (m, n), dtype, "plain")
-    result = rushlight._addmm_activation(bias, a, b, beta=2, alpha=3, use_gelu=use_gelu)
-    total = rushlight.addmm(bias, a, b, beta=2, alpha=3)
+    if seed % 5 == 0 and m and k:
+        a[m // 2, k // 2] = float("nan")
+    beta, alpha = factors
+    result = rushlight._addmm_activation(bias, a, b, beta=beta, alpha=alpha, use_gelu=use_gelu)
+    total = rushlight.addmm(bias, a, b, beta=beta, alpha=alpha)
     expected = rushlight.nn.functional.gelu(total) if use_gelu else total.relu()
-    assert rushlight.equal(result, expected)
+    assert np.array_equal(exact(result), exact(expected), equal_nan=True)
+    if m and n:
+        out = rushlight.empty(n, m, dtype=a.dtype).t()
+        rushlight._addmm_activation(bias, a, b, beta=beta, alpha=alpha, use_gelu=use_gelu, out=out)
+        assert np.array_equal(exact(out), exact(expected), equal_nan=True)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    m=SIZES,
+    n=SIZES,
+    batch=st.sampled_from([0, 1, 3]),
+    dtype=st.sampled_from([*EPSILON, "bool"]),
+    left=st.sampled_from(LAYOUTS),
+    right=st.sampled_from(LAYOUTS),
+    threads=st.sampled_from([1, 2, 3]),
+    seed=st.integers(0, 1000),
+)
+def test_outer_products(m, n, batch, dtype, left, right, threads, seed):
+    rushlight.set_num_threads(threads)
+    random = np.random.default_rng(seed)
+    kind = "uint8" if dtype == "bool" else dtype
+    a, b = operand(random, (batch, m), kind, left), operand(random, (batch, n), kind, right)
+    if dtype == "bool":
+        a, b = a > 50, b > 50
+        expected = a.numpy()[:, :, None] & b.numpy()[:, None]
+        assert np.array_equal(rushlight.einsum("bi,bj->bij", a, b).numpy(), expected)
+        return
+    x, y = exact(a)[:, :, None], exact(b)[:, None]
+    assert_close(rushlight.einsum("bi,bj->bij", a, b), x * y, np.abs(x * y), dtype)
+    assert_close(a[:, :, None] @ b[:, None], x * y, np.abs(x * y), dtype)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -10,6 +10,7 @@
 
 #include "core/dtype.h"
 #include "kernels/gemm.h"
+#include "kernels/simd/half.h"
 #include "kernels/simd/vec.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
@@ -190,7 +191,6 @@ inline void store_lanes(T* target, Vector<T> value, int count) {
 }
 
 using Words = uint32_t __attribute__((vector_size(vector_bytes)));
-using HalfWords = uint16_t __attribute__((vector_size(vector_bytes / 2)));
 
 #if defined(__AVX512F__)
 // Elements of two bytes or one, the first `count` of them, the others zero.
@@ -210,12 +210,8 @@ inline void store_narrow(void* target, __m128i value, int count) {
 }
 #endif
 
-template <class T>
-inline Words bfloat16_words(Vector<T> value) {
-    const Words bits = std::bit_cast<Words>(value);
-    const Words rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
-    return (bits & 0x7fffffffu) > 0x7f800000u ? Words{} + 0x7fc0u : rounded;
-}
+template <class S>
+inline constexpr bool is_half = std::is_same_v<S, Half> || std::is_same_v<S, BFloat16>;
 
 // The first `count` elements, converted to what they are multiplied in; the others zero.
 template <class S>
@@ -224,33 +220,16 @@ inline Vector<Compute<S>> load_converted(const S* source, int count = lanes<Comp
     if constexpr (std::is_same_v<S, T>) {
         if (__builtin_constant_p(count) && count == lanes<T>) return load_vector(source);
         return load_lanes(source, count);
+    } else if constexpr (is_half<S>) {
+        return load_widened(source, count).native;
     } else {
 #if defined(__AVX512F__)
-        if constexpr (std::is_same_v<S, BFloat16>)
-            return std::bit_cast<Vector<T>>(_mm512_maskz_slli_epi32(
-                0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, load_narrow(source, count)), 16));
-        else if constexpr (std::is_same_v<S, Half>)
-            return _mm512_maskz_cvtph_ps(0xffff, load_narrow(source, count));
-        else if constexpr (std::is_same_v<S, int16_t>)
+        if constexpr (std::is_same_v<S, int16_t>)
             return std::bit_cast<Vector<T>>(_mm512_maskz_cvtepi16_epi32(0xffff, load_narrow(source, count)));
         else if constexpr (std::is_same_v<S, int8_t>)
             return std::bit_cast<Vector<T>>(_mm512_maskz_cvtepi8_epi32(0xffff, load_narrow(source, count)));
         else if constexpr (std::is_same_v<S, uint8_t>)
             return std::bit_cast<Vector<T>>(_mm512_maskz_cvtepu8_epi32(0xffff, load_narrow(source, count)));
-#else
-        if constexpr (std::is_same_v<S, BFloat16>) {
-            if (count == lanes<T>) {
-                HalfWords bits;
-                std::memcpy(&bits, source, sizeof(bits));
-                return std::bit_cast<Vector<T>>(__builtin_convertvector(bits, Words) << 16);
-            }
-        }
-#if defined(__F16C__)
-        if constexpr (std::is_same_v<S, Half>) {
-            if (count == lanes<T>)
-                return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
-        }
-#endif
 #endif
         T values[lanes<T>] = {};
         for (int j = 0; j < count; ++j) values[j] = static_cast<T>(source[j]);
@@ -263,34 +242,16 @@ inline void store_converted(S* target, Vector<Compute<S>> value, int count = lan
     using T = Compute<S>;
     if constexpr (std::is_same_v<S, T>) {
         store_lanes(target, value, count);
+    } else if constexpr (is_half<S>) {
+        store_narrowed(Vec<float>(value), target, count);
     } else {
 #if defined(__AVX512F__)
-        if constexpr (std::is_same_v<S, BFloat16>)
-            return store_narrow(
-                target, _mm512_maskz_cvtepi32_epi16(0xffff, std::bit_cast<__m512i>(bfloat16_words<T>(value))),
-                count);
-        else if constexpr (std::is_same_v<S, Half>)
-            return store_narrow(target, _mm512_maskz_cvtps_ph(0xffff, value, _MM_FROUND_TO_NEAREST_INT),
-                                count);
-        else if constexpr (std::is_same_v<S, int16_t>)
+        if constexpr (std::is_same_v<S, int16_t>)
             return store_narrow(target, _mm512_maskz_cvtepi32_epi16(0xffff, std::bit_cast<__m512i>(value)),
                                 count);
         else if constexpr (sizeof(S) == 1 && !std::is_same_v<S, bool>)
             return store_narrow(target, _mm512_maskz_cvtepi32_epi8(0xffff, std::bit_cast<__m512i>(value)),
                                 count);
-#else
-        if constexpr (std::is_same_v<S, BFloat16>) {
-            const HalfWords halves = __builtin_convertvector(bfloat16_words<T>(value), HalfWords);
-            std::memcpy(target, &halves, static_cast<size_t>(count) * sizeof(S));
-            return;
-        }
-#if defined(__F16C__)
-        if constexpr (std::is_same_v<S, Half>) {
-            const __m128i halves = _mm256_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT);
-            std::memcpy(target, &halves, static_cast<size_t>(count) * sizeof(S));
-            return;
-        }
-#endif
 #endif
         for (int j = 0; j < count; ++j) target[j] = to_storage<S>(value[j]);
     }

@@ -187,13 +187,10 @@ Vec<T> load_vector(const S* source) {
 }
 template <class T, class S>
 Vec<T> load_vector(const S* source, int64_t count) {
-    if constexpr (std::is_same_v<T, S>) {
+    if constexpr (std::is_same_v<T, S>)
         return Vec<T>::load(source, count);
-    } else {
-        S lanes[Vec<T>::size] = {};
-        std::memcpy(lanes, source, static_cast<size_t>(count) * sizeof(S));
-        return load_widened(lanes);
-    }
+    else
+        return load_widened(source, count);
 }
 template <class T, class S>
 void store_vector(Vec<T> x, S* target) {
@@ -204,13 +201,10 @@ void store_vector(Vec<T> x, S* target) {
 }
 template <class T, class S>
 void store_vector(Vec<T> x, S* target, int64_t count) {
-    if constexpr (std::is_same_v<T, S>) {
+    if constexpr (std::is_same_v<T, S>)
         x.store(target, count);
-    } else {
-        S lanes[Vec<T>::size];
-        store_narrowed(x, lanes);
-        std::memcpy(target, lanes, static_cast<size_t>(count) * sizeof(S));
-    }
+    else
+        store_narrowed(x, target, count);
 }
 
 // An input of a loop over vectors: contiguous elements, or one for all.
