@@ -406,7 +406,8 @@ class BlockedProduct {
                 if (read_right_) place_right(operands, column, depth.first);
                 if constexpr (requires { b_.flip; }) {
                     operands.flip = b_.flip;
-                    if (b_.flip != 0) operands.start = operands.b + depth.count * operands.b_step;
+                    if (b_.flip != 0 && depth.count > 0)
+                        operands.start = operands.b + depth.count * operands.b_step;
                 }
                 multiply(operands, {rows.first + strip.first, strip.count}, {column, here}, first, last);
             }
