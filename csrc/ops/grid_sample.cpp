@@ -81,7 +81,7 @@ Gradients sampler_gradients(const Tensor& grad, const Tensor& given_input, const
         const kernels::GridProblem problem = problem_of(input, grid, s);
         if (needs[0])
             kernels::grid_sample_kernels().input_gradient(problem, g.raw_data(), result[0].raw_data());
-        if (needs[1])
+        if (needs[1] && problem.mode != GridMode::nearest)
             kernels::grid_sample_kernels().grid_gradient(problem, g.raw_data(), result[1].raw_data());
     }
     if (needs[0]) result[0] = to(result[0], input.dtype());

@@ -168,6 +168,8 @@ class Sampler {
             image_ *= p.sizes[d];
             taps_ *= each_;
         }
+        for (int k = 0; k < taps_; ++k)
+            for (int d = p.rank - 1, rest = k; d >= 0; --d, rest /= each_) tap_of_[k][d] = rest % each_;
     }
 
     void forward(S* out) const {
@@ -269,10 +271,10 @@ class Sampler {
                 Vec<T> weight(T(1));
                 for (int d = 0; d < p_.rank; ++d) {
                     const AxisTaps<T>& axis = taps.axes[d];
-                    const Vec<Integer> along = Vec<Integer>::load(axis.offset[tap_of(k, d)] + i);
+                    const Vec<Integer> along = Vec<Integer>::load(axis.offset[tap_of_[k][d]] + i);
                     offset += along;
                     any = any | along;
-                    weight = weight * Vec<T>::load(axis.weight[tap_of(k, d)] + i);
+                    weight = weight * Vec<T>::load(axis.weight[tap_of_[k][d]] + i);
                 }
                 select(any < Vec<Integer>(Integer(0)), Vec<Integer>(Integer(-1)), offset)
                     .store(taps.offset[k] + i);
@@ -281,34 +283,30 @@ class Sampler {
         return count;
     }
 
-    // Which of a dimension's taps is part of tap k.
-    int tap_of(int k, int d) const {
-        for (int later = p_.rank - 1; later > d; --later) k /= each_;
-        return k % each_;
-    }
-
     // The derivative of a tap's weight by the coordinate of dimension d.
     Vec<T> weight_slope(const Taps<T>& taps, int k, int d, int64_t i) const {
         Vec<T> result(T(1));
         for (int other = 0; other < p_.rank; ++other) {
             const AxisTaps<T>& axis = taps.axes[other];
             const auto& of = other == d ? axis.slope : axis.weight;
-            result = result * Vec<T>::load(of[tap_of(k, other)] + i);
+            result = result * Vec<T>::load(of[tap_of_[k][other]] + i);
         }
         return result;
     }
 
     void scatter(const S* gradient, int64_t count, const Taps<T>& taps, T* target) const {
-        for (int64_t i = 0; i < count; ++i) {
-            const T g = static_cast<T>(gradient[i]);
-            for (int k = 0; k < taps_; ++k)
-                if (taps.offset[k][i] >= 0) target[taps.offset[k][i]] += g * taps.weight[k][i];
+        for (int k = 0; k < taps_; ++k) {
+            const Integer* const offset = taps.offset[k];
+            const T* const weight = taps.weight[k];
+            for (int64_t i = 0; i < count; ++i)
+                if (offset[i] >= 0) target[offset[i]] += static_cast<T>(gradient[i]) * weight[i];
         }
     }
 
     const GridProblem& p_;
     int each_, taps_ = 1;
     int64_t image_ = 1;
+    int tap_of_[most_taps][3] = {};  // which of a dimension's taps is part of a tap
     Axis<T> axes_[3];
 };
 
