@@ -229,6 +229,8 @@ class BlockedProduct {
     static constexpr int64_t most_depth = [] {
         if constexpr (requires { Left::most_depth; })
             return Left::most_depth;
+        else if constexpr (requires { Right::most_depth; })
+            return Right::most_depth;
         else
             return Blocking<T>::depth;
     }();

@@ -131,7 +131,7 @@ struct StridedSource {
     // while it fits the first cache.
     bool left_in_place(int64_t m, int64_t n, int64_t k) const {
         const bool aliased = lane_stride * static_cast<int64_t>(sizeof(T)) % 4096 == 0;
-        return m * k <= cached_elements || (k_stride == 1 && !(aliased && n >= 512));
+        return m * k <= cached_elements || (k_stride == 1 && !(aliased && n >= 256));
     }
     // As the right one where few rows would use what was packed, or while its rows lie close together.
     bool right_in_place(int64_t m, int64_t n, int64_t k) const {
