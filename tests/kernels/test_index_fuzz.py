@@ -176,3 +176,33 @@ def test_an_index_out_of_range_is_found(position):
         rushlight.zeros(5).gather(0, index)
     with pytest.raises(RuntimeError, match="non-negative"):
         (-index).bincount()
+
+
+@given(
+    st.sampled_from([(70, 512), (300, 1024), (256, 2048)]),
+    st.integers(40, 400),
+    st.sampled_from(["float32", "float64", "int32", "bfloat16", "uint8"]),
+    SEEDS,
+)
+@settings(max_examples=12, deadline=None)
+def test_rows_that_conflict_in_caches(shape, count, dtype, seed):
+    random = np.random.default_rng(seed)
+    x, source = make(random, shape, dtype, "plain"), make(random, (count, shape[1] - 3), dtype, "plain")
+    index = random.integers(0, shape[0], source.shape)
+    columns, place = np.broadcast_to(np.arange(source.shape[1]), source.shape), rushlight.tensor(index)
+    table, added = values_of(x), values_of(x).copy()
+    np.add.at(added, (index, columns), values_of(source))
+    added = added % 256 if dtype == "uint8" else added
+    copied = table.copy()
+    copied[index, columns] = values_of(source)
+    before = rushlight.get_num_threads()
+    try:
+        for threads in (1, 3):
+            rushlight.set_num_threads(threads)
+            np.testing.assert_array_equal(values_of(x.gather(0, place)), table[index, columns])
+            np.testing.assert_array_equal(values_of(x.scatter(0, place, source)), copied)
+            np.testing.assert_array_equal(values_of(x.scatter_add(0, place, source)), added)
+    finally:
+        rushlight.set_num_threads(before)
+    with pytest.raises(RuntimeError, match="out of bounds"):
+        x.scatter(0, rushlight.full_like(place, shape[0]), source)

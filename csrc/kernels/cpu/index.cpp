@@ -194,22 +194,35 @@ class OffsetWalk {
     int64_t coordinates_[max_index_rank];
 };
 
+// The part of the next row that is read after this one, which is too far away to be foretold.
+void prefetch_next(const int64_t* index, int64_t count) {
+    for (int64_t i = 0; i < count; i += 8) __builtin_prefetch(index + i);
+}
+
+// Columns of a table: those of its rows, or a copy of them.
+template <class T>
+struct Columns {
+    T* first;
+    int64_t stride;  // from one index to the next
+};
+
 // Columns [begin, end) of rows [first, last), a block at a time: indices that were checked are then still in
 // the cache. False, and the block left out, where an index is out of range.
 template <class T, class Op>
-[[gnu::noinline]] bool gather_rows(const GatherArguments& a, const GatherLoops& loops, int64_t first,
-                                   int64_t last, int64_t begin, int64_t end) {
+[[gnu::noinline]] bool gather_rows(const GatherArguments& a, const GatherLoops& loops, Columns<T> columns,
+                                   int64_t first, int64_t last, int64_t begin, int64_t end) {
     const IndexDim& row = loops.row();
-    const int64_t stride = loops.index_stride, step = row.table_stride;
+    const int64_t stride = columns.stride, step = row.table_stride, width = end - begin;
     constexpr int64_t block = 1024;
     bool inside = true;
     OffsetWalk walk(loops.dims, loops.rank - 1, first);
     for (; first < last; ++first, walk.next()) {
-        T* const table = static_cast<T*>(a.table) + walk.offsets.table;
-        T* const values = static_cast<T*>(a.values) + walk.offsets.values;
-        const int64_t* const index = a.index + first * row.size;
-        for (int64_t start = begin; start < end; start += block) {
-            const int64_t stop = std::min(end, start + block);
+        T* const table = columns.first + walk.offsets.table;
+        T* const values = static_cast<T*>(a.values) + walk.offsets.values + begin * row.values_stride;
+        const int64_t* const index = a.index + first * row.size + begin;
+        for (int64_t start = 0; start < width; start += block) {
+            const int64_t stop = std::min(width, start + block);
+            if (first + 1 < last && width < row.size) prefetch_next(index + start + row.size, stop - start);
             if (!are_inside(index + start, stop - start, 0, static_cast<uint64_t>(a.table_size))) {
                 inside = false;
             } else if (row.values_stride == 1 && step == 0 && stride == 1) {
@@ -227,27 +240,63 @@ template <class T, class Op>
     return inside;
 }
 
+constexpr int64_t conflicting_bytes = 2048;  // rows that lie multiples of this apart meet in few cache sets
+constexpr int64_t cached_bytes = 1 << 18;    // of a table's columns that are worked on together
+
+// Whether columns of the table had better be copied: its rows would push each other out of the caches, and
+// enough of them are met.
+bool rows_conflict(const GatherArguments& a, const GatherLoops& loops, bool writes) {
+    const int64_t bytes = static_cast<int64_t>(item_size(a.dtype)), rows = loops.dims[0].size;
+    return loops.rank == 2 && loops.has_indexed && !loops.last_is_indexed && loops.row().table_stride == 1 &&
+           (writes || bytes <= 4) && loops.row().size >= 256 &&
+           loops.index_stride * bytes % conflicting_bytes == 0 && rows >= 64 && 2 * rows >= a.table_size &&
+           a.table_size * bytes <= cached_bytes / 16;
+}
+
+// Columns [begin, end) of all rows, in a copy of them.
+template <class T, class Op>
+bool gather_copied(const GatherArguments& a, const GatherLoops& loops, int64_t begin, int64_t end) {
+    const int64_t width = end - begin, stride = loops.index_stride;
+    const auto bytes = static_cast<size_t>(width) * sizeof(T);
+    T* const table = static_cast<T*>(a.table) + begin;
+    T* const copy = scratch_array<T>(ScratchUse::local, static_cast<size_t>(a.table_size * width));
+    for (int64_t i = 0; i < a.table_size; ++i) std::memcpy(copy + i * width, table + i * stride, bytes);
+    const bool inside = gather_rows<T, Op>(a, loops, {copy, width}, 0, loops.dims[0].size, begin, end);
+    if constexpr (!std::is_same_v<Op, Read>)
+        for (int64_t i = 0; i < a.table_size; ++i) std::memcpy(table + i * stride, copy + i * width, bytes);
+    return inside;
+}
+
 // Rows that may meet in the table are cut by columns; elements of a column keep their order.
 template <class T, class Op>
 bool run_gather(const GatherArguments& a, bool writes) {
     const GatherLoops loops(a);
-    const int64_t row = loops.row().size;
+    const int64_t row = loops.row().size, step = loops.row().table_stride;
     const int64_t rows = element_count(loops.dims, loops.rank - 1);
     if (row == 0 || rows == 0) return true;
     std::atomic<bool> inside{true};
-    const auto run = [&](int64_t first, int64_t last, int64_t begin, int64_t end) {
-        if (!gather_rows<T, Op>(a, loops, first, last, begin, end))
-            inside.store(false, std::memory_order_relaxed);
+    const auto note = [&](bool piece) {
+        if (!piece) inside.store(false, std::memory_order_relaxed);
     };
-    const bool by_rows = rows > 1 && (!writes || loops.rows_are_apart());
-    const bool by_columns = !by_rows && rows * row >= parallel_grain && (rows > 1 || !writes);
-    if (by_rows) {
-        parallel_for(0, rows, std::max<int64_t>(1, parallel_grain / row),
-                     [&](int64_t first, int64_t last) { run(first, last, 0, row); });
-    } else {
-        parallel_for(0, row, by_columns ? std::max<int64_t>(64, (row + 7) / 8) : row,
-                     [&](int64_t begin, int64_t end) { run(0, rows, begin, end); });
+    const auto columns_from = [&](int64_t begin) {
+        return Columns<T>{static_cast<T*>(a.table) + begin * step, loops.index_stride};
+    };
+    const bool copies = rows_conflict(a, loops, writes);
+    if (rows > 1 && !copies && (!writes || loops.rows_are_apart())) {
+        parallel_for(0, rows, std::max<int64_t>(1, parallel_grain / row), [&](int64_t first, int64_t last) {
+            note(gather_rows<T, Op>(a, loops, columns_from(0), first, last, 0, row));
+        });
+        return inside.load(std::memory_order_relaxed);
     }
+    int64_t width = row;
+    if (rows * row >= parallel_grain && (rows > 1 || !writes)) width = std::max<int64_t>(64, (row + 7) / 8);
+    if (rows > 1 && a.table_size > 0)
+        width = std::min(
+            width, std::max<int64_t>(64, cached_bytes / static_cast<int64_t>(sizeof(T)) / a.table_size));
+    parallel_for(0, row, width, [&](int64_t begin, int64_t end) {
+        note(copies ? gather_copied<T, Op>(a, loops, begin, end)
+                    : gather_rows<T, Op>(a, loops, columns_from(begin), 0, rows, begin, end));
+    });
     return inside.load(std::memory_order_relaxed);
 }
 
