@@ -45,10 +45,8 @@ void fill_lines(const RowCopies& copies, const T* row, T* place) {
 
 // This thread's boxes for the channels of a group in one image. Their lines are whole vectors, and those of
 // the image begin where a vector does.
-template <class S>
+template <class T>
 class PlaneBoxes {
-    using T = Compute<S>;
-
   public:
     static Box in_vectors(Box box) {
         box.axis[2].extent = whole_vectors<T>(box.axis[2].extent);
@@ -65,16 +63,16 @@ class PlaneBoxes {
     }
 
     const T* data() const { return data_; }
-    void fill(int64_t channel, const S* plane) {
+    void fill(int64_t channel, const T* plane) {
         T* box = data_ + channel * volume_;
         for (const RowCopies& one : copies_) fill_some(one, plane + one.source, box + one.target);
     }
 
   private:
-    static void fill_some(const RowCopies& one, const S* row, T* place) {
-        if constexpr (std::is_floating_point_v<S>) {
-            if (one.step == 1) return fill_lines<S, 1>(one, row, place);
-            if (one.step == 2) return fill_lines<S, 2>(one, row, place);
+    static void fill_some(const RowCopies& one, const T* row, T* place) {
+        if constexpr (std::is_floating_point_v<T>) {
+            if (one.step == 1) return fill_lines<T, 1>(one, row, place);
+            if (one.step == 2) return fill_lines<T, 2>(one, row, place);
         }
         copy_rows(one, row, place);
     }
@@ -222,20 +220,20 @@ inline SumLines<T> sum_lines_function(int64_t rows, std::integer_sequence<int, c
 }
 
 // Writes target[x * phases + p] = line[p * pitch + x] for `count` elements in all.
-template <class S>
-void interleave(const Compute<S>* line, int64_t pitch, int64_t phases, int64_t count, S* target) {
-    constexpr int width = lanes<Compute<S>>;
+template <class T>
+void interleave(const T* line, int64_t pitch, int64_t phases, int64_t count, T* target) {
+    constexpr int width = lanes<T>;
     int64_t done = 0;
     if (phases == 1) {
-        for (; done + width <= count; done += width) store_converted(target + done, load_vector(line + done));
+        for (; done + width <= count; done += width) store_vector(target + done, load_vector(line + done));
     }
-    if constexpr (std::is_floating_point_v<S>) {
+    if constexpr (std::is_floating_point_v<T>) {
         if (phases == 2) {
-            using Index = IntegerOf<S>;
+            using Index = IntegerOf<T>;
             const auto low = constant_vector<Index>([](int j) { return j / 2 + j % 2 * width; });
             const auto high = constant_vector<Index>([](int j) { return width / 2 + j / 2 + j % 2 * width; });
             for (; done < count; done += 2 * width) {
-                const Vector<S> even = load_vector(line + done / 2),
+                const Vector<T> even = load_vector(line + done / 2),
                                 odd = load_vector(line + pitch + done / 2);
                 const int first = static_cast<int>(std::min<int64_t>(width, count - done));
                 prefetch_ahead<1>(target + done);
@@ -248,7 +246,7 @@ void interleave(const Compute<S>* line, int64_t pitch, int64_t phases, int64_t c
             return;
         }
     }
-    for (; done < count; ++done) target[done] = to_storage<S>(line[done % phases * pitch + done / phases]);
+    for (; done < count; ++done) target[done] = line[done % phases * pitch + done / phases];
 }
 
 // The positions of the target that share their remainders modulo its steps, and the taps they see.
@@ -267,32 +265,30 @@ struct PlanePlan {
     std::vector<PlanePhase> phases;
 };
 
-template <class S>
+template <class T>
 class PlaneSums {
-    using T = Compute<S>;
-
   public:
     PlaneSums(const ConvolutionShape& s, const PlanePlan& plan) : s_(s), plan_(plan) {}
 
     // weight_at(group, row of the group): from where on the phases' weights count.
     template <class WeightAt>
-    void run(const S* source, const S* weight, const S* bias, S* target, WeightAt&& weight_at) const {
+    void run(const T* source, const T* weight, const T* bias, T* target, WeightAt&& weight_at) const {
         const int64_t channels = plan_.from_channels, rows = plan_.to_channels;
         const int64_t from = volume(plan_.from), to = volume(plan_.to), taps = volume(s_.kernel);
         const int64_t chunk =
             planes_at_once(volume(s_.output) * rows * channels * taps + from * channels + to);
         parallel_for(0, s_.batch * s_.groups, chunk, [&](int64_t begin, int64_t end) {
-            PlaneBoxes<S> boxes(plan_.box, plan_.copies, channels);
+            PlaneBoxes<T> boxes(plan_.box, plan_.copies, channels);
             T* factors = scratch_array<T>(ScratchUse::vector, static_cast<size_t>(channels * taps));
             for (int64_t item = begin; item < end; ++item) {
                 const int64_t group = item % s_.groups;
                 for (int64_t c = 0; c < channels; ++c) boxes.fill(c, source + (item * channels + c) * from);
                 for (int64_t r = 0; r < rows; ++r) {
                     T* factor = factors;
-                    const S* base = weight + weight_at(group, r);
+                    const T* base = weight + weight_at(group, r);
                     for (const PlanePhase& phase : plan_.phases)
-                        for (const int64_t place : phase.weights) *factor++ = static_cast<T>(base[place]);
-                    const T start = bias != nullptr ? static_cast<T>(bias[group * rows + r]) : T{};
+                        for (const int64_t place : phase.weights) *factor++ = base[place];
+                    const T start = bias != nullptr ? bias[group * rows + r] : T{};
                     sum_plane(boxes.data(), factors, start, target + (item * rows + r) * to);
                 }
             }
@@ -300,7 +296,7 @@ class PlaneSums {
     }
 
   private:
-    void sum_plane(const T* boxes, const T* factors, T start, S* target) const {
+    void sum_plane(const T* boxes, const T* factors, T start, T* target) const {
         const PlanePhase* phases = plan_.phases.data();
         const int64_t row = plan_.to[2], slice = plan_.to[1] * row;
         for (int64_t rz = 0; rz < plan_.step[0]; ++rz) {
@@ -316,27 +312,25 @@ class PlaneSums {
     }
 
     // The rows of a slice that are of some phases, which differ in the last dimension.
-    void sum_slice(const PlanePhase* phases, const T* boxes, const T* factors, T start, S* target) const {
+    void sum_slice(const PlanePhase* phases, const T* boxes, const T* factors, T start, T* target) const {
         const int64_t pitch = plan_.box.axis[2].extent, count = plan_.step[2], row = plan_.to[2];
         const int64_t blocks = ceil_divide(phases->grid[1], plane_rows), next = plan_.step[1] * row;
         const int64_t line = whole_vectors<T>(phases->grid[2]);
         T* sums = nullptr;
-        if (count > 1 || !std::is_same_v<S, T>)
+        if (count > 1)
             sums = scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(count * plane_rows * line));
         for (int64_t part = 0; part < blocks; ++part) {
             const Range rows = piece(phases->grid[1], blocks, part);
             const auto function =
                 sum_lines_function<T, LaneOf<T>>(rows.count, std::make_integer_sequence<int, plane_rows>());
             PlaneLines<T> block{boxes + rows.first * pitch, pitch, factors, &start, nullptr, 0, 0};
-            S* place = target + rows.first * next;
-            if constexpr (std::is_same_v<S, T>) {
-                if (count == 1) {
-                    block.out = place;
-                    block.out_pitch = next;
-                    block.count = row;
-                    function(phases->taps.columns, block);
-                    continue;
-                }
+            T* place = target + rows.first * next;
+            if (count == 1) {
+                block.out = place;
+                block.out_pitch = next;
+                block.count = row;
+                function(phases->taps.columns, block);
+                continue;
             }
             block.out_pitch = count * line;
             block.count = line;
@@ -346,7 +340,7 @@ class PlaneSums {
                 block.weight += phases[rx].weights.size();
             }
             for (int64_t r = 0; r < rows.count; ++r)
-                interleave<S>(sums + r * count * line, line, count, row, place + r * next);
+                interleave<T>(sums + r * count * line, line, count, row, place + r * next);
         }
     }
 
@@ -354,12 +348,12 @@ class PlaneSums {
     const PlanePlan& plan_;
 };
 
-template <class S>
-void few_outputs_forward(const ConvolutionShape& s, const S* input, const S* weight, const S* bias,
-                         S* output) {
+template <class T>
+void few_outputs_forward(const ConvolutionShape& s, const T* input, const T* weight, const T* bias,
+                         T* output) {
     const int64_t channels = s.in_channels / s.groups, rows = s.out_channels / s.groups;
     const Sampling sampling = forward_sampling(s);
-    PlanePlan plan{PlaneBoxes<S>::in_vectors(sampling.box()), {}, channels, rows, {}, {}, {1, 1, 1}, {}};
+    PlanePlan plan{PlaneBoxes<T>::in_vectors(sampling.box()), {}, channels, rows, {}, {}, {1, 1, 1}, {}};
     std::copy_n(s.input, 3, plan.from);
     std::copy_n(s.output, 3, plan.to);
     plan.copies = copies_into(plan.box, s.input);
@@ -367,14 +361,14 @@ void few_outputs_forward(const ConvolutionShape& s, const S* input, const S* wei
     std::vector<int64_t> weights = taps.order;
     plan.phases.push_back({{s.output[0], s.output[1], s.output[2]}, std::move(taps), std::move(weights)});
     const int64_t size = channels * volume(s.kernel);
-    PlaneSums<S>(s, plan).run(input, weight, bias, output,
+    PlaneSums<T>(s, plan).run(input, weight, bias, output,
                               [&](int64_t group, int64_t row) { return (group * rows + row) * size; });
 }
 
 // All phases of the input see the one box of the output's gradient.
-template <class S>
-void few_inputs_gradient(const ConvolutionShape& s, const S* grad_output, const S* weight, const S* bias,
-                         S* grad_input) {
+template <class T>
+void few_inputs_gradient(const ConvolutionShape& s, const T* grad_output, const T* weight, const T* bias,
+                         T* grad_input) {
     const int64_t channels = s.out_channels / s.groups, rows = s.in_channels / s.groups;
     const int64_t taps = volume(s.kernel);
     std::vector<Phase> phases;
@@ -387,7 +381,7 @@ void few_inputs_gradient(const ConvolutionShape& s, const S* grad_output, const 
             all.taps[d].insert(all.taps[d].end(), some.taps[d].begin(), some.taps[d].end());
         }
     });
-    PlanePlan plan{PlaneBoxes<S>::in_vectors(all.box()), {}, channels, rows, {}, {}, {}, {}};
+    PlanePlan plan{PlaneBoxes<T>::in_vectors(all.box()), {}, channels, rows, {}, {}, {}, {}};
     for (int d = 0; d < 3; ++d) {
         plan.from[d] = s.output[d];
         plan.to[d] = s.input[d];
@@ -405,7 +399,7 @@ void few_inputs_gradient(const ConvolutionShape& s, const S* grad_output, const 
         }
         plan.phases.push_back({{grid[0], grid[1], grid[2]}, std::move(columns), std::move(weights)});
     }
-    PlaneSums<S>(s, plan).run(grad_output, weight, bias, grad_input, [&](int64_t group, int64_t row) {
+    PlaneSums<T>(s, plan).run(grad_output, weight, bias, grad_input, [&](int64_t group, int64_t row) {
         return (group * channels * rows + row) * taps;
     });
 }
@@ -538,7 +532,7 @@ void correlate_plane(const std::vector<ColumnRun<T>>& runs, const int64_t (&grid
 
 inline constexpr int64_t weight_gradient_parts = 16;
 
-// For floating-point numbers that need no conversion.
+// For floating-point numbers.
 template <class T>
 void few_outputs_weight_gradient(const ConvolutionShape& s, const T* input, const T* grad_output,
                                  T* grad_weight) {

@@ -76,22 +76,20 @@ inline DirectTile<T> direct_tile_function(int wanted, int vectors) {
 }
 
 // Where the sums go: row r of a position at data + image * image_stride + r * row + its place in the grid.
-template <class S>
+template <class T>
 struct DirectTarget {
-    S* data;
+    T* data;
     int64_t image_stride, row;
     int64_t step[3];
 };
 
 // Sums of `rows` channels at every position of the patches.
-template <class S>
+template <class T>
 class DirectProduct {
   public:
-    using T = Compute<S>;
-
     template <class Left>
     DirectProduct(const Patches<T>& patches, int64_t images, int64_t rows, int64_t depth, const Left& left,
-                  const S* bias, const DirectTarget<S>& target)
+                  const T* bias, const DirectTarget<T>& target)
         : patches_(patches), target_(target), images_(images), rows_(rows), depth_(depth) {
         panels_ = ceil_divide(rows, real_tile_rows);
         pack(left, bias);
@@ -117,11 +115,11 @@ class DirectProduct {
     int64_t panel_pitch() const { return (depth_ * real_tile_rows + width + 15) / 16 * 16; }
 
     template <class Left>
-    void pack(const Left& left, const S* bias) {
+    void pack(const Left& left, const T* bias) {
         const int64_t pitch = panel_pitch();
         packed_ = scratch_array<T>(ScratchUse::shared, static_cast<size_t>(pitch * panels_ + rows_));
         start_ = packed_ + pitch * panels_;
-        for (int64_t r = 0; r < rows_; ++r) start_[r] = bias != nullptr ? static_cast<T>(bias[r]) : T{};
+        for (int64_t r = 0; r < rows_; ++r) start_[r] = bias != nullptr ? bias[r] : T{};
         const int64_t chunk = std::max<int64_t>(1, 65536 / (real_tile_rows * depth_ + 1));
         parallel_for(0, panels_, chunk, [&](int64_t begin, int64_t end) {
             for (int64_t p = begin; p < end; ++p) {
@@ -158,7 +156,7 @@ class DirectProduct {
         const int64_t y = flat / line_, x = flat % line_;
         const T* data = patches_.data + image * patches_.image_stride + z * patches_.grid_stride[0] +
                         y * patches_.grid_stride[1] + x;
-        S* place = target_.data + image * target_.image_stride + z * target_.step[0];
+        T* place = target_.data + image * target_.image_stride + z * target_.step[0];
         const int last =
             static_cast<int>(short_lines_ ? patches_.grid[2] : count - (vectors.count - 1) * width);
         const DirectPlaces direct =
@@ -169,14 +167,12 @@ class DirectProduct {
             const int rows = static_cast<int>(strip.count);
             const DirectTile<T> tile = direct_tile_function<T>(rows, static_cast<int>(vectors.count));
             const T* left = packed_ + p * panel_pitch();
-            S* target = place + strip.first * target_.row;
-            if constexpr (std::is_same_v<S, T>) {
-                if (target_.step[2] == 1 && (short_lines_ || x + count <= patches_.grid[2])) {
-                    if (!short_lines_) fetch_lines(rows, flat, count, target);
-                    tile(depth_, left, data, offset_.data(), start_ + strip.first,
-                         target + y * target_.step[1] + x, direct);
-                    continue;
-                }
+            T* target = place + strip.first * target_.row;
+            if (target_.step[2] == 1 && (short_lines_ || x + count <= patches_.grid[2])) {
+                if (!short_lines_) fetch_lines(rows, flat, count, target);
+                tile(depth_, left, data, offset_.data(), start_ + strip.first,
+                     target + y * target_.step[1] + x, direct);
+                continue;
             }
             fetch_lines(rows, flat, count, target);
             alignas(64) T sums[direct_sums * width];
@@ -188,9 +184,9 @@ class DirectProduct {
     }
 
     // What positions flat, flat + 1, ... go to comes while their sums are made.
-    void fetch_lines(int rows, int64_t flat, int64_t count, const S* target) const {
+    void fetch_lines(int rows, int64_t flat, int64_t count, const T* target) const {
         for (int64_t at = flat; at < flat + count; at += width) {
-            const S* place = target + at / line_ * target_.step[1] + at % line_ * target_.step[2];
+            const T* place = target + at / line_ * target_.step[1] + at % line_ * target_.step[2];
             for (int r = 0; r < rows; ++r) {
                 __builtin_prefetch(place + r * target_.row, 1);
                 __builtin_prefetch(place + r * target_.row + (width - 1) * target_.step[2], 1);
@@ -198,25 +194,25 @@ class DirectProduct {
         }
     }
     // Copies positions flat, flat + 1, ... out, line by line.
-    void store(const T* sums, int64_t pitch, int rows, int64_t flat, int64_t count, S* target) const {
+    void store(const T* sums, int64_t pitch, int rows, int64_t flat, int64_t count, T* target) const {
         for (int64_t done = 0; done < count;) {
             const int64_t y = (flat + done) / line_, x = (flat + done) % line_;
             const int64_t here = std::min(count - done, line_ - x);
             const int64_t kept = std::min(here, patches_.grid[2] - x);
-            S* place = target + y * target_.step[1] + x * target_.step[2];
+            T* place = target + y * target_.step[1] + x * target_.step[2];
             for (int r = 0; r < rows && kept > 0; ++r)
                 store_line(sums + r * pitch + done, kept, place + r * target_.row);
             done += here;
         }
     }
-    void store_line(const T* source, int64_t count, S* target) const {
+    void store_line(const T* source, int64_t count, T* target) const {
         for (int64_t x = 0; x < count; x += width)
-            store_spaced<S>(source + x, std::min<int64_t>(width, count - x), target + x * target_.step[2],
+            store_spaced<T>(source + x, std::min<int64_t>(width, count - x), target + x * target_.step[2],
                             target_.step[2]);
     }
 
     const Patches<T>& patches_;
-    DirectTarget<S> target_;
+    DirectTarget<T> target_;
     int64_t images_, rows_, depth_, panels_;
     std::vector<int64_t> offset_;
     T* packed_ = nullptr;

@@ -124,10 +124,9 @@ struct PatchRows {
 
 // The weight as left operand of the input's gradient: rows are input channels, depth runs over (output
 // channel, tap).
-template <class S>
+template <class T>
 struct FlippedWeight {
-    using T = Compute<S>;
-    const S* data;
+    const T* data;
     int64_t row_stride, channel_stride;
     const std::vector<int64_t>* taps;
 
@@ -146,10 +145,10 @@ struct FlippedWeight {
         if (depth == 0) return;
         const int64_t count = std::ssize(*taps);
         const int64_t reach = *std::max_element(taps->begin(), taps->end()) + 1;
-        const S* source = data + k / count * channel_stride + first * row_stride;
+        const T* source = data + k / count * channel_stride + first * row_stride;
         for (int64_t tap = k % count; depth > 0; tap = 0, source += channel_stride) {
             const Range some{tap, std::min(count - tap, depth)};
-            if constexpr (std::is_same_v<S, T> && std::is_floating_point_v<T>) {
+            if constexpr (std::is_floating_point_v<T>) {
                 if (reach <= lanes<T>)
                     turn_lines(source, rows, reach, some, target, pitch);
                 else
@@ -161,11 +160,11 @@ struct FlippedWeight {
             depth -= some.count;
         }
     }
-    void copy_lines(const S* source, int rows, Range some, Real<T>* target, int64_t pitch) const {
+    void copy_lines(const T* source, int rows, Range some, Real<T>* target, int64_t pitch) const {
         for (int64_t tap = some.first; tap < some.first + some.count; ++tap, target += pitch * planes<T>) {
-            const S* place = source + (*taps)[static_cast<size_t>(tap)];
+            const T* place = source + (*taps)[static_cast<size_t>(tap)];
             for (int r = 0; r < rows; ++r, place += row_stride) {
-                const T value = static_cast<T>(*place);
+                const T value = *place;
                 if constexpr (is_complex_type<T>) {
                     target[r] = value.real();
                     target[rows + r] = value.imag();
@@ -201,17 +200,16 @@ struct FlippedWeight {
 
 // The output's gradient as left operand of the weight's: rows are channels, depth runs over (image,
 // position).
-template <class S>
+template <class T>
 struct ImageRows {
-    using T = Compute<S>;
-    const S* data;
+    const T* data;
     int64_t image_stride, positions, rows_in_all;
 
     void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target) const {
         while (depth > 0) {
             const int64_t image = k / positions, position = k % positions;
             const int64_t here = std::min(depth, positions - position);
-            const StridedSource<S> source{data + image * image_stride, positions, 1, rows_in_all};
+            const StridedSource<T> source{data + image * image_stride, positions, 1, rows_in_all};
             source.pack_rows(first, rows, position, here, target);
             target += here * rows * planes<T>;
             k += here;

@@ -201,24 +201,24 @@ inline void copy_vectors(const RowCopies& copies, const T* row, T* place) {
     }
 }
 
-template <class S>
-inline void copy_rows(const RowCopies& copies, const S* row, Compute<S>* place) {
-    if constexpr (std::is_floating_point_v<S>) {
-        if (copies.step == 1) return copy_vectors<S, 1>(copies, row, place);
-        if (copies.step == 2) return copy_vectors<S, 2>(copies, row, place);
-        if constexpr (lanes<S> >= 4) {
-            if (copies.step == 4 && copies.count <= lanes<S> / 2)
-                return copy_vectors<S, 4, 2>(copies, row, place);
-            if (copies.step == 4) return copy_vectors<S, 4>(copies, row, place);
+template <class T>
+inline void copy_rows(const RowCopies& copies, const T* row, T* place) {
+    if constexpr (std::is_floating_point_v<T>) {
+        if (copies.step == 1) return copy_vectors<T, 1>(copies, row, place);
+        if (copies.step == 2) return copy_vectors<T, 2>(copies, row, place);
+        if constexpr (lanes<T> >= 4) {
+            if (copies.step == 4 && copies.count <= lanes<T> / 2)
+                return copy_vectors<T, 4, 2>(copies, row, place);
+            if (copies.step == 4) return copy_vectors<T, 4>(copies, row, place);
         }
     }
     for (int64_t y = 0; y < copies.rows; ++y, row += copies.source_pitch, place += copies.target_pitch)
-        for (int64_t x = 0; x < copies.count; ++x) place[x] = static_cast<Compute<S>>(row[x * copies.step]);
+        for (int64_t x = 0; x < copies.count; ++x) place[x] = row[x * copies.step];
 }
 
 // Writes one channel of an image into its box, whose padding is zero already.
-template <class S>
-void fill_box(const S* plane, const std::vector<RowCopies>& copies, Compute<S>* target) {
+template <class T>
+void fill_box(const T* plane, const std::vector<RowCopies>& copies, T* target) {
     for (const RowCopies& one : copies) copy_rows(one, plane + one.source, target + one.target);
 }
 
@@ -233,15 +233,15 @@ inline Range source_range(const std::vector<RowCopies>& copies) {
 }
 
 // Short planes follow each other in an order that the hardware does not foresee.
-template <class S>
-inline void prefetch(const S* source, Range range) {
-    constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(S));
+template <class T>
+inline void prefetch(const T* source, Range range) {
+    constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(T));
     for (int64_t i = 0; i < range.count; i += line) __builtin_prefetch(source + range.first + i);
 }
 
-template <class S>
-void fill_boxes(const S* source, int64_t image_stride, int64_t images, int64_t channels,
-                const int64_t (&size)[3], const Box& box, int64_t pitch, Compute<S>* target) {
+template <class T>
+void fill_boxes(const T* source, int64_t image_stride, int64_t images, int64_t channels,
+                const int64_t (&size)[3], const Box& box, int64_t pitch, T* target) {
     const std::vector<RowCopies> copies = copies_into(box, size);
     const Range needed = source_range(copies);
     const auto plane_of = [&](int64_t item) {
@@ -251,7 +251,7 @@ void fill_boxes(const S* source, int64_t image_stride, int64_t images, int64_t c
     parallel_for(0, images * channels, chunk, [&](int64_t begin, int64_t end) {
         for (int64_t item = begin; item < end; ++item) {
             if (item + 1 < end) prefetch(plane_of(item + 1), needed);
-            std::fill_n(target + item * pitch, pitch, Compute<S>{});
+            std::fill_n(target + item * pitch, pitch, T{});
             fill_box(plane_of(item), copies, target + item * pitch);
         }
     });
@@ -330,15 +330,15 @@ void store_alternate(Vector<T> value, int64_t count, T* target) {
 }
 
 // Writes up to a vector of sums, `step` apart.
-template <class S>
-void store_spaced(const Compute<S>* source, int64_t count, S* target, int64_t step) {
-    if constexpr (std::is_floating_point_v<S>) {
-        const bool whole = count == lanes<S>;
-        const Vec<S> value = whole ? Vec<S>::load(source) : Vec<S>::load(source, count);
+template <class T>
+void store_spaced(const T* source, int64_t count, T* target, int64_t step) {
+    if constexpr (std::is_floating_point_v<T>) {
+        const bool whole = count == lanes<T>;
+        const Vec<T> value = whole ? Vec<T>::load(source) : Vec<T>::load(source, count);
         if (step == 1) return whole ? value.store(target) : value.store(target, count);
-        if (step == 2) return store_alternate<S>(value.native, count, target);
+        if (step == 2) return store_alternate<T>(value.native, count, target);
     }
-    for (int64_t lane = 0; lane < count; ++lane) target[lane * step] = to_storage<S>(source[lane]);
+    for (int64_t lane = 0; lane < count; ++lane) target[lane * step] = source[lane];
 }
 
 // Room on both sides, because vectors are fetched from whole runs.
@@ -361,11 +361,10 @@ Patches<T> lay_out_patches(const Sampling& sampling, const Box& box, int64_t cha
     return patches;
 }
 
-template <class S>
-Patches<Compute<S>> make_patches(const S* source, int64_t image_stride, int64_t images, int64_t channels,
-                                 const int64_t (&size)[3], const Sampling& sampling,
-                                 ScratchUse use = ScratchUse::staging) {
-    using T = Compute<S>;
+template <class T>
+Patches<T> make_patches(const T* source, int64_t image_stride, int64_t images, int64_t channels,
+                        const int64_t (&size)[3], const Sampling& sampling,
+                        ScratchUse use = ScratchUse::staging) {
     const Box box = sampling.box();
     Patches<T> patches = lay_out_patches<T>(sampling, box, channels);
     const int64_t count = images * patches.image_stride;

@@ -1,4 +1,4 @@
-// Convolutions of elements stored as S: the way that suits each shape.
+// Convolutions of elements of type T: the way that suits each shape.
 #pragma once
 
 #include "kernels/cpu/convolution_correlation.h"
@@ -76,9 +76,9 @@ bool filter_weight_gradient(const ConvolutionShape& s, int64_t stride, const voi
 }
 
 // Whether patches are worth packing: many rows look at them, and lines are short.
-template <class S>
+template <class T>
 bool packs_patches(int64_t rows, int64_t positions) {
-    return std::is_floating_point_v<S> && rows >= 16 * lanes<S> && positions <= 1024;
+    return std::is_floating_point_v<T> && rows >= 16 * lanes<T> && positions <= 1024;
 }
 
 // The sums of `rows` channels at every position from packed patches, written densely, image after image.
@@ -103,29 +103,28 @@ void packed_product(const Patches<T>& patches, int64_t images, int64_t rows, int
     blocked_product<T>(rows, images * positions, depth, left, PatchColumns<T>{&patches}, target);
 }
 
-template <class S>
+template <class T>
 void forward(const ConvolutionShape& s, const void* input, const void* weight, const void* bias,
              void* output) {
-    using T = Compute<S>;
     const int64_t channels = s.in_channels / s.groups, rows = s.out_channels / s.groups;
     const int64_t depth = channels * volume(s.kernel), positions = volume(s.output), size = volume(s.input);
     if (s.batch == 0 || positions == 0 || rows == 0) return;
-    if constexpr (std::is_floating_point_v<S>) {
+    if constexpr (std::is_floating_point_v<T>) {
         if (is_pointwise(s))
-            return for_pointwise_groups<S>(s, [&](const PointwiseGroup<S>& group) {
-                group.forward(static_cast<const S*>(input), static_cast<const S*>(weight),
-                              static_cast<const S*>(bias), static_cast<S*>(output));
+            return for_pointwise_groups<T>(s, [&](const PointwiseGroup<T>& group) {
+                group.forward(static_cast<const T*>(input), static_cast<const T*>(weight),
+                              static_cast<const T*>(bias), static_cast<T*>(output));
             });
-        if (LaneDepthwise<S>::suits(s))
-            return LaneDepthwise<S>(s).forward(static_cast<const S*>(input), static_cast<const S*>(weight),
-                                               static_cast<const S*>(bias), static_cast<S*>(output));
+        if (LaneDepthwise<T>::suits(s))
+            return LaneDepthwise<T>(s).forward(static_cast<const T*>(input), static_cast<const T*>(weight),
+                                               static_cast<const T*>(bias), static_cast<T*>(output));
     }
     if constexpr (!is_complex_type<T>) {
         if (has_few_outputs(rows, s.batch * s.groups, channels * size))
-            return few_outputs_forward(s, static_cast<const S*>(input), static_cast<const S*>(weight),
-                                       static_cast<const S*>(bias), static_cast<S*>(output));
+            return few_outputs_forward(s, static_cast<const T*>(input), static_cast<const T*>(weight),
+                                       static_cast<const T*>(bias), static_cast<T*>(output));
     }
-    if constexpr (std::is_same_v<S, float>) {
+    if constexpr (std::is_same_v<T, float>) {
         const StridedSource<float> left{static_cast<const float*>(weight), depth, 1, rows, s.weight_forms};
         if (filter_forward<winograd::Dense>(s, 1, input, left, bias, output) ||
             filter_forward<winograd::Strided>(s, 2, input, left, bias, output) ||
@@ -134,68 +133,67 @@ void forward(const ConvolutionShape& s, const void* input, const void* weight, c
     }
     const Sampling sampling = forward_sampling(s);
     const auto run = [&](int64_t first, int64_t images, int64_t group) {
-        const S* source = static_cast<const S*>(input) + (first * s.in_channels + group * channels) * size;
+        const T* source = static_cast<const T*>(input) + (first * s.in_channels + group * channels) * size;
         const Patches<T> patches =
             make_patches(source, s.in_channels * size, images, channels, s.input, sampling);
-        const StridedSource<S> left{static_cast<const S*>(weight) + group * rows * depth, depth, 1, rows,
+        const StridedSource<T> left{static_cast<const T*>(weight) + group * rows * depth, depth, 1, rows,
                                     s.weight_forms};
-        if constexpr (std::is_floating_point_v<S>) {
-            if (packs_patches<S>(rows, positions)) {
-                const S* start = bias != nullptr ? static_cast<const S*>(bias) + group * rows : nullptr;
-                S* sums = static_cast<S*>(output) + (first * s.out_channels + group * rows) * positions;
+        if constexpr (std::is_floating_point_v<T>) {
+            if (packs_patches<T>(rows, positions)) {
+                const T* start = bias != nullptr ? static_cast<const T*>(bias) + group * rows : nullptr;
+                T* sums = static_cast<T*>(output) + (first * s.out_channels + group * rows) * positions;
                 return packed_product(patches, images, rows, depth, left, start, sums,
                                       s.out_channels * positions);
             }
         }
         if constexpr (!is_complex_type<T>) {
-            const DirectTarget<S> target{
-                static_cast<S*>(output) + (first * s.out_channels + group * rows) * positions,
+            const DirectTarget<T> target{
+                static_cast<T*>(output) + (first * s.out_channels + group * rows) * positions,
                 s.out_channels * positions,
                 positions,
                 {s.output[1] * s.output[2], s.output[2], 1}};
-            const S* start = bias != nullptr ? static_cast<const S*>(bias) + group * rows : nullptr;
-            DirectProduct<S>(patches, images, rows, depth, left, start, target).run();
+            const T* start = bias != nullptr ? static_cast<const T*>(bias) + group * rows : nullptr;
+            DirectProduct<T>(patches, images, rows, depth, left, start, target).run();
         } else {
-            ImageTarget<S> target;
-            target.data = static_cast<S*>(output) + (first * s.out_channels + group * rows) * positions;
+            ImageTarget<T> target;
+            target.data = static_cast<T*>(output) + (first * s.out_channels + group * rows) * positions;
             target.image_stride = s.out_channels * positions;
             target.row = target.positions = positions;
             target.dense = true;
-            target.addend = bias != nullptr ? static_cast<const S*>(bias) + group * rows : nullptr;
+            target.addend = bias != nullptr ? static_cast<const T*>(bias) + group * rows : nullptr;
             blocked_product<T>(rows, images * positions, depth, left, PatchColumns<T>{&patches}, target);
         }
     };
     for_images_and_groups(s, channels * sampling.box().volume(), rows * depth * positions, run);
 }
 
-template <class S>
+template <class T>
 void gradient_of_phase(const ConvolutionShape& s, const Phase& phase, const int64_t (&remainder)[3],
-                       const S* grad_output, const S* weight, const S* bias, S* grad_input) {
-    using T = Compute<S>;
+                       const T* grad_output, const T* weight, const T* bias, T* grad_input) {
     const int64_t rows = s.in_channels / s.groups, channels = s.out_channels / s.groups;
     const int64_t size = volume(s.input), positions = volume(phase.sampling.grid);
     const int64_t depth = phase.empty ? 0 : channels * static_cast<int64_t>(phase.taps.size());
     const auto run = [&](int64_t first, int64_t images, int64_t group) {
-        const S* source = grad_output + (first * s.out_channels + group * channels) * volume(s.output);
+        const T* source = grad_output + (first * s.out_channels + group * channels) * volume(s.output);
         const Patches<T> patches = make_patches(source, s.out_channels * volume(s.output), images,
                                                 phase.empty ? 0 : channels, s.output, phase.sampling);
         const int64_t taps = volume(s.kernel);
-        const FlippedWeight<S> left{weight + group * channels * rows * taps, taps, rows * taps, &phase.taps};
+        const FlippedWeight<T> left{weight + group * channels * rows * taps, taps, rows * taps, &phase.taps};
         const int64_t stride[3] = {s.input[1] * s.input[2], s.input[2], 1};
-        S* corner = grad_input + (first * s.in_channels + group * rows) * size;
+        T* corner = grad_input + (first * s.in_channels + group * rows) * size;
         for (int d = 0; d < 3; ++d) corner += remainder[d] * stride[d];
-        const S* start = bias != nullptr ? bias + group * rows : nullptr;
-        if constexpr (std::is_floating_point_v<S>) {
-            if (positions == size && packs_patches<S>(rows, positions))
+        const T* start = bias != nullptr ? bias + group * rows : nullptr;
+        if constexpr (std::is_floating_point_v<T>) {
+            if (positions == size && packs_patches<T>(rows, positions))
                 return packed_product(patches, images, rows, depth, left, start, corner,
                                       s.in_channels * size);
         }
         if constexpr (!is_complex_type<T>) {
-            DirectTarget<S> target{corner, s.in_channels * size, size, {}};
+            DirectTarget<T> target{corner, s.in_channels * size, size, {}};
             for (int d = 0; d < 3; ++d) target.step[d] = s.stride[d] * stride[d];
-            DirectProduct<S>(patches, images, rows, depth, left, start, target).run();
+            DirectProduct<T>(patches, images, rows, depth, left, start, target).run();
         } else {
-            ImageTarget<S> target;
+            ImageTarget<T> target;
             target.data = corner;
             target.image_stride = s.in_channels * size;
             target.row = size;
@@ -280,53 +278,52 @@ void gradient_in_phases(const ConvolutionShape& s, const T* grad_output, const T
     for_images_and_groups(s, std::max(rows * size, channels * positions), rows * channels * positions, run);
 }
 
-template <class S>
+template <class T>
 void input_gradient(const ConvolutionShape& s, const void* grad_output, const void* weight, const void* bias,
                     void* grad_input) {
     if (s.batch == 0 || volume(s.input) == 0 || s.in_channels == 0) return;
-    if constexpr (std::is_floating_point_v<S>) {
+    if constexpr (std::is_floating_point_v<T>) {
         if (is_pointwise(s))
-            return for_pointwise_groups<S>(s, [&](const PointwiseGroup<S>& group) {
-                group.input_gradient(static_cast<const S*>(grad_output), static_cast<const S*>(weight),
-                                     static_cast<const S*>(bias), static_cast<S*>(grad_input));
+            return for_pointwise_groups<T>(s, [&](const PointwiseGroup<T>& group) {
+                group.input_gradient(static_cast<const T*>(grad_output), static_cast<const T*>(weight),
+                                     static_cast<const T*>(bias), static_cast<T*>(grad_input));
             });
-        if (LaneDepthwise<S>::suits(s))
-            return LaneDepthwise<S>(s).input_gradient(
-                static_cast<const S*>(grad_output), static_cast<const S*>(weight),
-                static_cast<const S*>(bias), static_cast<S*>(grad_input));
+        if (LaneDepthwise<T>::suits(s))
+            return LaneDepthwise<T>(s).input_gradient(
+                static_cast<const T*>(grad_output), static_cast<const T*>(weight),
+                static_cast<const T*>(bias), static_cast<T*>(grad_input));
     }
-    if constexpr (!is_complex_type<Compute<S>>) {
+    if constexpr (!is_complex_type<T>) {
         const int64_t channels = s.out_channels / s.groups;
         if (has_few_outputs(s.in_channels / s.groups, s.batch * s.groups, channels * volume(s.output)))
-            return few_inputs_gradient(s, static_cast<const S*>(grad_output), static_cast<const S*>(weight),
-                                       static_cast<const S*>(bias), static_cast<S*>(grad_input));
+            return few_inputs_gradient(s, static_cast<const T*>(grad_output), static_cast<const T*>(weight),
+                                       static_cast<const T*>(bias), static_cast<T*>(grad_input));
     }
-    if constexpr (std::is_same_v<S, float>) {
+    if constexpr (std::is_same_v<T, float>) {
         if (filter_gradient<winograd::Dense>(s, 1, grad_output, weight, bias, grad_input) ||
             filter_gradient<winograd::StridedGradient>(s, 2, grad_output, weight, bias, grad_input) ||
             filter_gradient<winograd::StridedEvenGradient>(s, 2, grad_output, weight, bias, grad_input))
             return;
     }
-    if constexpr (std::is_floating_point_v<S>) {
-        if (volume(s.stride) > 1 && packs_patches<S>(s.in_channels / s.groups, volume(s.output)))
-            return gradient_in_phases(s, static_cast<const S*>(grad_output), static_cast<const S*>(weight),
-                                      static_cast<const S*>(bias), static_cast<S*>(grad_input));
+    if constexpr (std::is_floating_point_v<T>) {
+        if (volume(s.stride) > 1 && packs_patches<T>(s.in_channels / s.groups, volume(s.output)))
+            return gradient_in_phases(s, static_cast<const T*>(grad_output), static_cast<const T*>(weight),
+                                      static_cast<const T*>(bias), static_cast<T*>(grad_input));
     }
     Phase::for_each(s, [&](const Phase& phase, const int64_t (&remainder)[3]) {
-        gradient_of_phase(s, phase, remainder, static_cast<const S*>(grad_output),
-                          static_cast<const S*>(weight), static_cast<const S*>(bias),
-                          static_cast<S*>(grad_input));
+        gradient_of_phase(s, phase, remainder, static_cast<const T*>(grad_output),
+                          static_cast<const T*>(weight), static_cast<const T*>(bias),
+                          static_cast<T*>(grad_input));
     });
 }
 
 // One group; several parts of the batch are summed in its gradient.
-template <class S>
-void weight_gradient_of_group(const ConvolutionShape& s, int64_t group, const S* input, const S* grad_output,
-                              S* sums) {
-    using T = Compute<S>;
+template <class T>
+void weight_gradient_of_group(const ConvolutionShape& s, int64_t group, const T* input, const T* grad_output,
+                              T* sums) {
     const int64_t channels = s.in_channels / s.groups, rows = s.out_channels / s.groups;
     const int64_t columns = channels * volume(s.kernel), positions = volume(s.output), size = volume(s.input);
-    if constexpr (std::is_floating_point_v<S>) {
+    if constexpr (std::is_floating_point_v<T>) {
         if (suits_correlation(rows, columns, positions))
             return Correlation<T>(s, input + group * channels * size, grad_output + group * rows * positions)
                 .run(sums);
@@ -335,40 +332,40 @@ void weight_gradient_of_group(const ConvolutionShape& s, int64_t group, const S*
     const int64_t at_once = images_at_once(s.batch, channels * sampling.box().volume());
     for (int64_t first = 0; first < s.batch; first += at_once) {
         const int64_t images = std::min(at_once, s.batch - first);
-        const S* source = input + (first * s.in_channels + group * channels) * size;
+        const T* source = input + (first * s.in_channels + group * channels) * size;
         const Patches<T> patches =
             make_patches(source, s.in_channels * size, images, channels, s.input, sampling);
-        const ImageRows<S> left{grad_output + (first * s.out_channels + group * rows) * positions,
+        const ImageRows<T> left{grad_output + (first * s.out_channels + group * rows) * positions,
                                 s.out_channels * positions, positions, rows};
         StridedTarget<T> target{sums, columns, 1, first == 0 ? nullptr : sums, columns, 1, T(1), T(1)};
         blocked_product<T>(rows, columns, images * positions, left, PatchRows<T>{&patches}, target);
     }
 }
 
-template <class S>
+template <class T>
 void weight_gradient(const ConvolutionShape& s, const void* input, const void* grad_output,
                      void* grad_weight) {
     const int64_t count = s.out_channels / s.groups * (s.in_channels / s.groups) * volume(s.kernel);
-    S* result = static_cast<S*>(grad_weight);
+    T* result = static_cast<T*>(grad_weight);
     if (s.batch == 0 || volume(s.output) == 0) {
-        std::fill_n(result, count * s.groups, S{});
+        std::fill_n(result, count * s.groups, T{});
         return;
     }
-    if constexpr (std::is_floating_point_v<S>) {
+    if constexpr (std::is_floating_point_v<T>) {
         if (is_pointwise(s))
-            return for_pointwise_groups<S>(s, [&](const PointwiseGroup<S>& group) {
-                group.weight_gradient(static_cast<const S*>(input), static_cast<const S*>(grad_output),
+            return for_pointwise_groups<T>(s, [&](const PointwiseGroup<T>& group) {
+                group.weight_gradient(static_cast<const T*>(input), static_cast<const T*>(grad_output),
                                       result);
             });
-        if (LaneDepthwise<S>::suits(s))
-            return LaneDepthwise<S>(s).weight_gradient(static_cast<const S*>(input),
-                                                       static_cast<const S*>(grad_output), result);
+        if (LaneDepthwise<T>::suits(s))
+            return LaneDepthwise<T>(s).weight_gradient(static_cast<const T*>(input),
+                                                       static_cast<const T*>(grad_output), result);
         const int64_t rows = s.out_channels / s.groups, channels = s.in_channels / s.groups;
         if (has_few_outputs(rows, s.groups, channels * volume(s.input)))
-            return few_outputs_weight_gradient(s, static_cast<const S*>(input),
-                                               static_cast<const S*>(grad_output), result);
+            return few_outputs_weight_gradient(s, static_cast<const T*>(input),
+                                               static_cast<const T*>(grad_output), result);
     }
-    if constexpr (std::is_same_v<S, float>) {
+    if constexpr (std::is_same_v<T, float>) {
         if (filter_weight_gradient<winograd::Dense>(s, 1, input, grad_output, result) ||
             filter_weight_gradient<winograd::Strided>(s, 2, input, grad_output, result) ||
             filter_weight_gradient<winograd::StridedEven>(s, 2, input, grad_output, result))
@@ -376,8 +373,8 @@ void weight_gradient(const ConvolutionShape& s, const void* input, const void* g
     }
     const auto run = [&](int64_t begin, int64_t end) {
         for (int64_t group = begin; group < end; ++group) {
-            weight_gradient_of_group(s, group, static_cast<const S*>(input),
-                                     static_cast<const S*>(grad_output), result + group * count);
+            weight_gradient_of_group(s, group, static_cast<const T*>(input),
+                                     static_cast<const T*>(grad_output), result + group * count);
         }
     };
     const int64_t work = std::max<int64_t>(1, count * s.batch * volume(s.output));
@@ -387,8 +384,8 @@ void weight_gradient(const ConvolutionShape& s, const void* input, const void* g
         parallel_for(0, s.groups, std::max<int64_t>(1, parallel_work / work), run);
 }
 
-template <class S>
-inline constexpr ConvolutionFunctions convolution_functions = {&forward<S>, &input_gradient<S>,
-                                                               &weight_gradient<S>};
+template <class T>
+inline constexpr ConvolutionFunctions convolution_functions = {&forward<T>, &input_gradient<T>,
+                                                               &weight_gradient<T>};
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA
