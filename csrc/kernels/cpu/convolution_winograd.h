@@ -326,11 +326,12 @@ bool suits(const ConvolutionShape& s, const Problem& problem, int64_t stride, in
         if (gradient && s.padding[d] % 2 == 0) return false;
     }
     constexpr int64_t tile_cost = 16 * Form::points;  // of a channel's transforms
+    constexpr int64_t plan_cost = int64_t{1} << 19;   // of where everything lies
     const int64_t tiles = problem.planes() * ceil_divide(problem.output[1], Form::out_edge) *
                           ceil_divide(problem.output[2], Form::out_edge);
     const int64_t pairs = problem.channels * problem.rows;
-    const int64_t filtered = Form::points * ceil_divide(tiles, width) * width * pairs + weight_cost * pairs +
-                             tile_cost * tiles * (problem.channels + problem.rows);
+    const int64_t filtered = plan_cost + Form::points * ceil_divide(tiles, width) * width * pairs +
+                             weight_cost * pairs + tile_cost * tiles * (problem.channels + problem.rows);
     const int64_t plain = Form::taps * Form::taps * s.batch * volume(s.output) * pairs;
     return filtered < plain + plain / 8;  // whose lines do not fill its tiles
 }
