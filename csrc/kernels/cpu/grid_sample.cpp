@@ -115,31 +115,33 @@ struct AxisTaps {
     IntegerOf<T> offset[4][block];
     T weight[4][block], slope[4][block];  // and the weight's derivative by the coordinate
 
+    template <bool Sloped>
     void set(int tap, int64_t i, Vec<IntegerOf<T>> offsets, Vec<T> weights, Vec<T> slopes) {
         offsets.store(offset[tap] + i);
         weights.store(weight[tap] + i);
-        slopes.store(slope[tap] + i);
+        if constexpr (Sloped) slopes.store(slope[tap] + i);
     }
 
-    // Of coordinates in [begin, end) of whole vectors.
+    // Of coordinates in whole vectors; the slopes only where they are wanted.
+    template <bool Sloped>
     void find(const Axis<T>& axis, const T* coordinates, int64_t count) {
         const Vec<T> zero(T(0)), one(T(1));
         for (int64_t i = 0; i < count; i += Vec<T>::size) {
             const auto [at, slope] = axis.place(Vec<T>::load(coordinates + i));
             if (axis.mode == GridMode::nearest) {
-                set(0, i, axis.offsets(round(at)), one, zero);
+                set<Sloped>(0, i, axis.offsets(round(at)), one, zero);
                 continue;
             }
             const Vec<T> low = floor(at), part = at - low;
             if (axis.mode == GridMode::bilinear) {
-                set(0, i, axis.offsets(low), one - part, -slope);
-                set(1, i, axis.offsets(low + one), part, slope);
+                set<Sloped>(0, i, axis.offsets(low), one - part, -slope);
+                set<Sloped>(1, i, axis.offsets(low + one), part, slope);
                 continue;
             }
             for (int tap = 0; tap < 4; ++tap) {
                 const Vec<T> step(static_cast<T>(tap - 1)), distance = part - step;
-                set(tap, i, axis.offsets(trunc(axis.inside({low + step, zero}).at)), cubic(distance),
-                    cubic_slope(distance) * slope);
+                set<Sloped>(tap, i, axis.offsets(trunc(axis.inside({low + step, zero}).at)), cubic(distance),
+                            cubic_slope(distance) * slope);
             }
         }
     }
@@ -174,19 +176,13 @@ class Sampler {
 
     void forward(S* out) const {
         const S* const input = static_cast<const S*>(p_.input);
-        over_blocks(p_.channels, [&](int64_t n, int64_t first, int64_t count, int64_t channel, int64_t end,
-                                     Taps<T>& taps) {
+        over_blocks<false>(p_.channels, [&](int64_t n, int64_t first, int64_t count, int64_t channel,
+                                            int64_t end, Taps<T>& taps) {
             static_cast<void>(count);
             for (int64_t c = channel; c < end; ++c) {
                 const S* const image = input + (n * p_.channels + c) * image_;
                 S* const target = out + (n * p_.channels + c) * p_.points + first;
-                for (int64_t i = 0; i < count; i += width) {
-                    Vec<T> sum(T(0));
-                    for (int k = 0; k < taps_; ++k)
-                        sum = fma(gather(image, Vec<Integer>::load(taps.offset[k] + i)),
-                                  Vec<T>::load(taps.weight[k] + i), sum);
-                    store_lanes(sum, target, i, std::min(width, count - i));
-                }
+                with_taps([&](auto number) { sample<number>(image, count, taps, target); });
             }
         });
     }
@@ -201,7 +197,7 @@ class Sampler {
                 const int64_t n = task / pieces, channel = task % pieces * together,
                               last = std::min(p_.channels, channel + together);
                 for (int64_t first = 0; first < p_.points; first += block) {
-                    const int64_t count = find(n, first, taps);
+                    const int64_t count = find<false>(n, first, taps);
                     for (int64_t c = channel; c < last; ++c)
                         scatter(gradient + (n * p_.channels + c) * p_.points + first, count, taps,
                                 target + (n * p_.channels + c) * image_);
@@ -212,8 +208,8 @@ class Sampler {
 
     void grid_gradient(const S* gradient, S* target) const {
         const S* const input = static_cast<const S*>(p_.input);
-        over_blocks(p_.channels, [&](int64_t n, int64_t first, int64_t count, int64_t, int64_t,
-                                     Taps<T>& taps) {
+        over_blocks<true>(p_.channels, [&](int64_t n, int64_t first, int64_t count, int64_t, int64_t,
+                                           Taps<T>& taps) {
             // The weights make room for what each tap's weight adds to the loss.
             for (int64_t i = 0; i < count; i += width) {
                 const int64_t here = std::min(width, count - i);
@@ -238,8 +234,28 @@ class Sampler {
   private:
     static Taps<T>& scratch_taps() { return *scratch_array<Taps<T>>(ScratchUse::local, 1); }
 
-    // Calls body(image, first point, points, first channel, last channel, taps) for all blocks of points.
+    // Calls body with the number of taps as a constant.
     template <class Body>
+    void with_taps(Body&& body) const {
+        if (taps_ == 1) return body(std::integral_constant<int, 1>{});
+        if (taps_ == 4) return body(std::integral_constant<int, 4>{});
+        if (taps_ == 8) return body(std::integral_constant<int, 8>{});
+        body(std::integral_constant<int, 16>{});
+    }
+
+    template <int Number>
+    static void sample(const S* image, int64_t count, const Taps<T>& taps, S* target) {
+        for (int64_t i = 0; i < count; i += width) {
+            Vec<T> sum(T(0));
+            for (int k = 0; k < Number; ++k)
+                sum = fma(gather(image, Vec<Integer>::load(taps.offset[k] + i)),
+                          Vec<T>::load(taps.weight[k] + i), sum);
+            store_lanes(sum, target, i, std::min(width, count - i));
+        }
+    }
+
+    // Calls body(image, first point, points, first channel, last channel, taps) for all blocks of points.
+    template <bool Sloped, class Body>
     void over_blocks(int64_t channels, Body&& body) const {
         const int64_t blocks = (p_.points + block - 1) / block;
         parallel_for(0, p_.batch * blocks, std::max<int64_t>(1, 16 / (1 + taps_ * channels / 16)),
@@ -247,13 +263,14 @@ class Sampler {
                          Taps<T>& taps = scratch_taps();
                          for (int64_t task = begin; task < end; ++task) {
                              const int64_t n = task / blocks, first = task % blocks * block;
-                             const int64_t count = find(n, first, taps);
+                             const int64_t count = find<Sloped>(n, first, taps);
                              body(n, first, count, int64_t{0}, channels, taps);
                          }
                      });
     }
 
     // The taps of a block of points, and how many there are; the last vector is filled up with points beyond.
+    template <bool Sloped>
     int64_t find(int64_t n, int64_t first, Taps<T>& taps) const {
         const int64_t count = std::min(block, p_.points - first);
         const S* const grid = static_cast<const S*>(p_.grid) + (n * p_.points + first) * p_.rank;
@@ -263,7 +280,7 @@ class Sampler {
                 coordinates[i] = static_cast<T>(grid[i * p_.rank + p_.rank - 1 - d]);
             const int64_t whole = (count + width - 1) / width * width;
             std::fill(coordinates + count, coordinates + whole, T(0));
-            taps.axes[d].find(axes_[d], coordinates, whole);
+            taps.axes[d].template find<Sloped>(axes_[d], coordinates, whole);
         }
         for (int k = 0; k < taps_; ++k)
             for (int64_t i = 0; i < count; i += width) {
