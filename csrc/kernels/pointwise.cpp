@@ -35,6 +35,7 @@ constexpr int64_t parallel_bytes = 1 << 19;  // bytes that are, where moving the
 constexpr int64_t stream_bytes = 32 << 20;   // results as large as the caches go past them
 constexpr int64_t fill_bytes = 128 << 20;    // what nothing is read for does later, but for zeros
 constexpr int64_t min_row = 64;              // rows shorter than this are gathered into blocks
+constexpr int64_t min_row_bytes = 512;       // and those shorter than this where types need no conversion
 constexpr int64_t register_bytes = 4096;     // of the widest elements a block has fewer
 
 BlockFunction block_function(Pointwise op, Compute compute) {
@@ -999,7 +1000,16 @@ bool run_one(Pointwise op, Compute compute, const Parameters& parameters, int nd
     Operand operands[4] = {output};
     std::copy_n(inputs, n_inputs, operands + 1);
     const Loop loop(ndim, sizes, operands, n_inputs + 1);
-    if (function.takes_rows(loop)) {
+    const auto run_blocks = [&] {
+        std::atomic<bool> defined{true};
+        parallel_for(0, count, parallel_size, [&](int64_t begin, int64_t end) {
+            if (!function.run_blocks(loop, begin, end)) defined = false;
+        });
+        return defined.load();
+    };
+    const bool has_short_rows =
+        loop.ndim > 1 && loop.sizes[loop.ndim - 1] * loop.arrays[0].size < min_row_bytes;
+    if (function.takes_rows(loop) && !(has_short_rows && function.takes_blocks(loop))) {
         std::atomic<bool> defined{true};
         parallel_for(0, count, function.piece(loop), [&](int64_t begin, int64_t end) {
             if (!function.run_rows(loop, begin, end)) defined = false;
@@ -1007,13 +1017,7 @@ bool run_one(Pointwise op, Compute compute, const Parameters& parameters, int nd
         return defined;
     }
     if (const int near = function.turned_dimension(loop); near >= 0) return function.run_turned(loop, near);
-    if (function.takes_blocks(loop)) {
-        std::atomic<bool> defined{true};
-        parallel_for(0, count, parallel_size, [&](int64_t begin, int64_t end) {
-            if (!function.run_blocks(loop, begin, end)) defined = false;
-        });
-        return defined;
-    }
+    if (function.takes_blocks(loop)) return run_blocks();
     Instruction instruction{op, compute, {0, 1, 2}, static_cast<uint8_t>(n_inputs), parameters};
     for (int i = n_inputs; i < 3; ++i) instruction.inputs[i] = 0;
     Compute types[3];

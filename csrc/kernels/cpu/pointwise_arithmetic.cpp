@@ -16,14 +16,15 @@ bool checked_block(void* output, const void* const* inputs, int64_t count, const
     bool defined = true;
     for_runs<T, T, T>({inputs[0], inputs[1], inputs[1]}, constants & 3, count,
                       [out, &defined](int64_t from, const T* a, const T* b, const T*, int64_t length) {
-                          bool divides = true;
+                          T undefined = 0;
                           for (int64_t i = 0; i < length; ++i) {
-                              const bool divisible = b[i] != 0;
-                              divides &= divisible;
-                              const T result = F{}(a[i], divisible ? b[i] : T{1});
-                              out[from + i] = divisible ? result : T{0};
+                              const T divisor = b[i];
+                              undefined |= static_cast<T>(divisor == 0);
+                              const T result =
+                                  F{}(a[i], static_cast<T>(divisor | static_cast<T>(divisor == 0)));
+                              out[from + i] = divisor == 0 ? T{0} : result;
                           }
-                          defined &= divides;
+                          defined &= undefined == 0;
                       });
     return defined;
 }
@@ -95,7 +96,8 @@ T truncated_quotient(T a, T b) {
         using Whole = std::conditional_t<sizeof(T) == 4, int64_t, int32_t>;
         return static_cast<T>(static_cast<Whole>(static_cast<Real>(a) / static_cast<Real>(b)));
     }
-    return b == static_cast<T>(-1) && std::is_signed_v<T> ? wrapping_neg(a) : static_cast<T>(a / b);
+    const bool negates = std::is_signed_v<T> && b == static_cast<T>(-1);
+    return negates ? wrapping_neg(a) : static_cast<T>(a / b);
 }
 template <class T>
 T truncated_remainder(T a, T b) {
@@ -104,12 +106,14 @@ T truncated_remainder(T a, T b) {
 
 template <class T>
 T floored_remainder(T a, T b) {
-    T rest;
-    if constexpr (std::is_integral_v<T>)
-        rest = truncated_remainder(a, b);
-    else
-        rest = std::fmod(a, b);
-    return rest != 0 && is_negative(rest) != is_negative(b) ? static_cast<T>(rest + b) : rest;
+    if constexpr (std::is_integral_v<T>) {
+        const T rest = truncated_remainder(a, b);
+        const bool turns = (rest != 0) & (is_negative(rest) != is_negative(b));
+        return static_cast<T>(rest + (turns ? b : T{0}));
+    } else {
+        const T rest = std::fmod(a, b);
+        return rest != 0 && is_negative(rest) != is_negative(b) ? rest + b : rest;
+    }
 }
 
 template <class T>
@@ -117,7 +121,7 @@ T floored_quotient(T a, T b) {
     if constexpr (std::is_integral_v<T>) {
         const T quotient = truncated_quotient(a, b);
         const T rest = wrapping_sub(a, wrapping_mul(quotient, b));
-        const bool rounds = rest != 0 && is_negative(a) != is_negative(b);
+        const bool rounds = (rest != 0) & (is_negative(a) != is_negative(b));
         return static_cast<T>(quotient - (rounds ? 1 : 0));
     } else {
         if (b == 0) return a / b;
