@@ -138,6 +138,24 @@ Points slices_of(const Tensor& table, int64_t dim, const Tensor& index, bool one
     return points;
 }
 
+// The elements of a vector; false where an index is out of range, which is found out as they are read.
+bool read_elements(const Tensor& table, const Tensor& index, const Tensor& result) {
+    if (table.is_meta()) return true;
+    const IndexDim along{index.numel(), table.strides()[0], 1};
+    const kernels::GatherArguments arguments{
+        .dtype = table.dtype(),
+        .table = table.raw_data(),
+        .values = result.raw_data(),
+        .index = index.data<int64_t>(),
+        .table_size = table.sizes()[0],
+        .dims = &along,
+        .rank = 1,
+        .dim = 0,
+    };
+    const GilRelease released(index.numel());
+    return index_kernels().gather(arguments);
+}
+
 bool is_index_type(const Tensor& index) {
     return index.dtype() == DType::int64 || index.dtype() == DType::int32;
 }
@@ -495,9 +513,12 @@ Tensor index_select(const Tensor& self, int64_t dim, const Tensor& index) {
     check<IndexError>(index.dim() <= 1, "index_select(): Index is supposed to be a vector");
     check(is_index_type(index), "index_select(): Expected dtype int32 or int64 for index");
     const Tensor positions = contiguous_data(index, DType::int64);
-    check<IndexError>(!out_of_range(positions, 0, size_along(self, dim)), "index out of range in self");
     const Tensor result = empty(with_size(self, dim, positions.numel()), options_of(self));
-    slices_of(self, dim, positions).run(self, result, std::nullopt);
+    const bool vector = self.dim() == 1;
+    const bool inside =
+        vector ? read_elements(self, positions, result) : !out_of_range(positions, 0, size_along(self, dim));
+    check<IndexError>(inside, "index out of range in self");
+    if (!vector) slices_of(self, dim, positions).run(self, result, std::nullopt);
     return record("IndexSelectBackward0", {self}, result, [&] {
         return [positions = Saved(positions), sizes = self.sizes(), dim](const Tensor& grad) -> Gradients {
             return {index_add_to_zeros(sizes, dim, positions.get(), grad)};
