@@ -109,7 +109,8 @@ T floored_remainder(T a, T b) {
     if constexpr (std::is_integral_v<T>) {
         const T rest = truncated_remainder(a, b);
         const bool turns = (rest != 0) & (is_negative(rest) != is_negative(b));
-        return static_cast<T>(rest + (turns ? b : T{0}));
+        // Without a branch, which would go either way.
+        return static_cast<T>(rest + (b & static_cast<T>(-static_cast<T>(turns))));
     } else {
         const T rest = std::fmod(a, b);
         return rest != 0 && is_negative(rest) != is_negative(b) ? rest + b : rest;
