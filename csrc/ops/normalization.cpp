@@ -94,8 +94,8 @@ struct ChannelPlan {
     Tensor by_channel(const Tensor& of_groups) const {
         if (groups == shape.channels) return of_groups;
         const Dims apart{shape.samples, groups, shape.channels / groups};
-        return reshape(expand(reshape(of_groups, {shape.samples, groups, 1}), apart),
-                       {shape.samples, shape.channels});
+        const Tensor spread = expand(reshape(of_groups, {shape.samples, groups, 1}), apart);
+        return contiguous_data(reshape(spread, {shape.samples, shape.channels}));
     }
     Tensor by_group(const Tensor& of_channels) const {
         if (groups == shape.channels) return of_channels;

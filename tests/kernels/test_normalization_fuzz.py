@@ -197,3 +197,19 @@ def test_equal_bits_for_any_number_of_threads(kind: str, dtype: str, shape: tupl
     finally:
         rushlight.set_num_threads(before)
     assert len(set(results)) == 1
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_groups_of_channels_that_lie_last(groups: int, affine: bool) -> None:
+    x = rushlight.randn(3, 4, 5, 7) + 2
+    weight, bias = (rushlight.randn(4), rushlight.randn(4)) if affine else (None, None)
+    gradient = rushlight.randn(3, 4, 5, 7)
+    results = []
+    for form in (rushlight.contiguous_format, rushlight.channels_last):
+        leaf = x.clone().contiguous(memory_format=form).requires_grad_()
+        out = F.group_norm(leaf, groups, weight, bias)
+        out.backward(gradient)
+        results.append((out, leaf.grad))
+    for plain, last in zip(*results, strict=True):
+        rushlight.testing.assert_close(last, plain, rtol=1e-5, atol=1e-5)
