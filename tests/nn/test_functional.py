@@ -33,7 +33,7 @@ CASES = {
     "mse_loss reduction": lambda m: f(m).mse_loss(matrix(m), matrix(m), reduction="foo"),
     "mse_loss weight": lambda m: f(m).mse_loss(matrix(m), matrix(m), weight=matrix(m)[0]),
     "mse_loss older": lambda m: f(m).mse_loss(matrix(m), matrix(m), size_average=False),
-    "l1_loss sizes": lambda m: f(m).l1_loss(matrix(m), matrix(m)[:1]),
+    "l1_loss sizes": lambda m: f(m).l1_loss(m.arange(12.0).reshape(3, 4), m.arange(4.0).reshape(1, 4)),
     "smooth_l1_loss beta": lambda m: f(m).smooth_l1_loss(matrix(m), matrix(m), beta=-1),
     "huber_loss delta": lambda m: f(m).huber_loss(matrix(m), matrix(m), delta=0),
     "binary_cross_entropy range": lambda m: f(m).binary_cross_entropy(matrix(m), matrix(m)),

@@ -193,5 +193,10 @@ def test_gradients_where_elements_are_zero(function):
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "float32", "int64"])
 def test_truth_of_nothing_is_a_proper_bool(dtype: str) -> None:
     nothing = rushlight.zeros(3, 0, dtype=getattr(rushlight, dtype))
-    for result, expected in ((nothing.all(), 1), (nothing.all(1), 1), (nothing.any(), 0), (nothing.any(1), 0)):
+    for result, expected in (
+        (nothing.all(), 1),
+        (nothing.all(1), 1),
+        (nothing.any(), 0),
+        (nothing.any(1), 0),
+    ):
         assert result.to(rushlight.bool).view(rushlight.uint8).eq(expected).all().item()
