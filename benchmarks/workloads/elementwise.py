@@ -168,7 +168,7 @@ _matrix("add-short-rows", "rows of 8 + one", lambda torch, x: x.view(-1, 8) + x[
 _matrix(
     "scale-channels",
     "planes of 16 * a number each",
-    lambda torch, x: x.view(-1, 64, 16) * x[0, :64, None],
+    lambda torch, x: x.view(-1, 16, 16) * x[0, :16, None],
 )
 _matrix("repeat", "rows of 64, 4 times", lambda torch, x: x[:256].view(-1, 64).repeat(1, 4))
 _matrix("flip", "flip of the rows' elements", lambda torch, x: x.flip(1))

@@ -29,9 +29,11 @@ def test_linspace_of_floats(count, start, end, dtype):
     actual = torch.linspace(start, end, count, dtype=getattr(torch, dtype))
     assert actual.shape == (count,)
     scale = max(abs(start), abs(end), 1e-3)
-    epsilon = torch.finfo(actual.dtype).eps
+    info = torch.finfo(actual.dtype)
+    smallest_step = info.tiny * info.eps  # to which the step, a number of the type, is rounded
     expected = np.linspace(start, end, count)
-    assert np.all(np.abs(actual.double().numpy() - expected) <= 4 * epsilon * scale)
+    allowed = 4 * info.eps * scale + count * smallest_step / 2
+    assert np.all(np.abs(actual.double().numpy() - expected) <= allowed)
     if count > 0:
         assert bits(actual) == bits(reference.linspace(start, end, count, dtype=getattr(reference, dtype)))
 
