@@ -12,6 +12,13 @@ namespace {
 
 std::atomic<size_t> bytes_of_all{0};
 
+template <class Forms>
+void* memory_of(const Forms& forms, const FormKey& key) {
+    const auto found =
+        std::find_if(forms.begin(), forms.end(), [&](const auto& form) { return form.key == key; });
+    return found == forms.end() ? nullptr : found->memory;
+}
+
 }  // namespace
 
 KeptForms::~KeptForms() {
@@ -20,9 +27,7 @@ KeptForms::~KeptForms() {
 
 void* KeptForms::find(const FormKey& key) {
     const std::lock_guard lock(mutex_);
-    const auto found =
-        std::find_if(forms_.begin(), forms_.end(), [&](const Form& f) { return f.key == key; });
-    return found == forms_.end() ? nullptr : found->memory;
+    return memory_of(forms_, key);
 }
 
 void* KeptForms::reserve(size_t bytes) {
@@ -43,10 +48,9 @@ void KeptForms::give_back(void* memory, size_t bytes) {
 
 void* KeptForms::keep(const FormKey& key, void* memory, size_t bytes) {
     const std::lock_guard lock(mutex_);
-    for (const Form& form : forms_) {
-        if (form.key != key) continue;
+    if (void* const kept = memory_of(forms_, key)) {
         give_back(memory, bytes);
-        return form.memory;
+        return kept;
     }
     forms_.push_back({key, memory, bytes});
     return memory;
