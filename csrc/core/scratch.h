@@ -7,8 +7,8 @@
 namespace rl {
 
 // Buffers of different purposes may be in use by one thread at the same time.
-enum class ScratchUse { shared, local, vector, accumulator, staging, transformed };
-inline constexpr int scratch_use_count = 6;
+enum class ScratchUse { shared, local, panels, vector, accumulator, staging, transformed };
+inline constexpr int scratch_use_count = 7;
 
 // At least `bytes` bytes of this thread's buffer for `use`, whose contents do not survive a call that grows
 // it. Throws OutOfMemory.

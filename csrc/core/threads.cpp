@@ -55,13 +55,9 @@ void wait_for_change(const std::atomic<uint32_t>& value, uint32_t old) {
 struct Loop {
     int64_t begin, end, chunk;
     void* context;
-    detail::ChunkBody body;
+    detail::LoopBody body;
 
     int64_t pieces() const { return (end - begin + chunk - 1) / chunk; }
-    void run_piece(int64_t piece) const {
-        const int64_t first = begin + piece * chunk;
-        body(context, first, end - first > chunk ? first + chunk : end);
-    }
 };
 
 // Consecutive pieces of a loop that one thread begins with: from loop to loop it meets the same part of
@@ -69,7 +65,53 @@ struct Loop {
 struct alignas(64) Share {
     std::atomic<int64_t> next{0};
     int64_t end = 0;
+
+    bool take(int64_t& piece) {
+        piece = next.fetch_add(1, std::memory_order_relaxed);
+        return piece < end;
+    }
 };
+
+}  // namespace
+
+// The pieces of a thread's own share first, then what the others have left.
+class LoopPieces {
+  public:
+    // All pieces, for a thread alone.
+    explicit LoopPieces(const Loop& loop) : loop_(loop), start_(loop.begin) {}
+    LoopPieces(const Loop& loop, Share* shares, int count, int thread)
+        : loop_(loop), shares_(shares), count_(count), thread_(thread) {}
+
+    bool next(int64_t& begin, int64_t& end) {
+        if (shares_ == nullptr ? start_ >= loop_.end : !take()) return false;
+        begin = start_;
+        end = loop_.end - begin > loop_.chunk ? begin + loop_.chunk : loop_.end;
+        start_ = end;
+        return true;
+    }
+
+  private:
+    bool take() {
+        for (; visited_ < count_; ++visited_) {
+            int64_t piece;
+            if (!shares_[(thread_ + visited_) % count_].take(piece)) continue;
+            start_ = loop_.begin + piece * loop_.chunk;
+            return true;
+        }
+        return false;
+    }
+
+    const Loop& loop_;
+    Share* shares_ = nullptr;
+    int count_ = 0, thread_ = 0, visited_ = 0;
+    int64_t start_ = 0;
+};
+
+bool detail::next_piece(LoopPieces& pieces, int64_t& begin, int64_t& end) {
+    return pieces.next(begin, end);
+}
+
+namespace {
 
 // One loop at a time. `state_` is `open` plus the number of workers inside the loop: workers enter only while
 // it is open, and the caller, having closed it, leaves once they are out, so nobody waits for a sleeper.
@@ -147,16 +189,9 @@ class Pool {
         }
     }
 
-    // Those of the thread's own share first, then what the others have left.
     void take_pieces(int thread) {
-        for (int i = 0; i < share_count_; ++i) {
-            Share& share = shares_[(thread + i) % share_count_];
-            for (;;) {
-                const int64_t piece = share.next.fetch_add(1, std::memory_order_relaxed);
-                if (piece >= share.end) break;
-                loop_.run_piece(piece);
-            }
-        }
+        LoopPieces pieces(loop_, shares_, share_count_, thread);
+        loop_.body(loop_.context, pieces);
     }
 
     std::mutex busy_;
@@ -225,13 +260,13 @@ bool in_parallel_region() {
     return inside_loop;
 }
 
-void detail::parallel_run(int64_t begin, int64_t end, int64_t chunk, void* context, ChunkBody body) {
+void detail::parallel_run(int64_t begin, int64_t end, int64_t chunk, void* context, LoopBody body) {
     const Loop loop{begin, end, std::max<int64_t>(chunk, 1), context, body};
     const int threads = inside_loop ? 1 : get_num_threads();
     const LoopScope scope;
     if (threads > 1 && pool().run(loop, threads)) return;
-    const int64_t pieces = loop.pieces();
-    for (int64_t piece = 0; piece < pieces; ++piece) loop.run_piece(piece);
+    LoopPieces pieces(loop);
+    body(context, pieces);
 }
 
 }  // namespace rl

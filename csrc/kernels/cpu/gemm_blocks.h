@@ -1,11 +1,12 @@
 // The blocked matrix product that matrices and convolutions share: which panels are packed when, and by whom.
 //
 // Rows are taken in blocks and depth in pieces. C is cut into units of some panels of rows by some of
-// columns; whoever takes a unit packs its panels of B into memory of its own and multiplies them with its
-// panels of A. What several units would pack alike is packed once for all of them before: all of A, and B
-// where it is narrow. What the tiles can read as well where it lies is not packed at all. Each element of C
-// belongs to one unit and adds its pieces in order.
+// columns; whoever takes a unit packs its panels of A and B into memory of its own, unless they are there
+// from a unit before, and multiplies them. What the tiles can read as well where it lies is not packed at
+// all. Each element of C belongs to one unit and adds its pieces in order.
 #pragma once
+
+#include <utility>
 
 #include "core/scratch.h"
 #include "core/threads.h"
@@ -241,109 +242,143 @@ class BlockedProduct {
             return 1;
     }();
     static constexpr int64_t least_units = 16;       // wanted for an even load
+    static constexpr int64_t most_units = 64;        // in a direction
     static constexpr int64_t cached_block = 393216;  // bytes of A that stay in the second cache
 
     // A small product of operands that need no packing: nothing but tiles.
     void run_in_place() {
+        depth_ = {0, k_};
         const int64_t strips = m_ <= tile_rows<T> ? 1 : ceil_divide(m_, tile_rows<T>);
         for (int64_t s = 0; s < strips; ++s) {
             const Range rows = strips == 1 ? Range{0, m_} : piece(m_, strips, s);
             for (int64_t j = 0; j < n_; j += tile) {
                 TileOperands<T> operands{k_};
-                place_left(operands, rows.first, 0);
-                place_right(operands, j, 0);
-                multiply(operands, rows, {j, std::min(tile, n_ - j)}, true, true);
+                const Range columns{j, std::min(tile, n_ - j)};
+                place_left(operands, rows, nullptr, 0);
+                place_right(operands, columns, nullptr, 0);
+                multiply(operands, rows, columns, true, true);
             }
         }
     }
 
+    // A part of C: neighbouring panels of rows and columns, and the how manieth it is in either direction.
+    struct Unit {
+        Range panels, columns;
+        int64_t row, column;
+    };
+    // Which units' panels are in a thread's own memory: of the operand that changes more slowly those of one
+    // unit, of the other those of every unit met so far.
+    struct OwnPanels {
+        int64_t outer = -1;
+        uint64_t inner = 0;
+
+        bool missing(bool is_outer, int64_t unit) {
+            if (is_outer) return std::exchange(outer, unit) != unit;
+            const uint64_t bit = uint64_t{1} << unit;
+            return (std::exchange(inner, inner | bit) & bit) == 0;
+        }
+    };
+
     void run_rows(Range rows) {
         if constexpr (requires { c_.partial_first_row; }) c_.partial_first_row = rows.first;
+        rows_ = rows;
         const int64_t pieces = std::max<int64_t>(1, ceil_divide(k_, most_depth));
         panels_ = ceil_divide(rows.count, tile_rows<T>);
         unit_columns_ = tile * std::clamp<int64_t>(n_ / (tile * least_units), 1, 4);
-        const int64_t column_units = ceil_divide(n_, unit_columns_);
-        const int64_t row_units = count_row_units(rows.count, column_units);
-        share_right_ = !read_right_ && (row_units > 1 || keeps_right());
+        column_units_ = ceil_divide(n_, unit_columns_);
+        row_units_ = count_row_units();
+        const int64_t units = column_units_ * row_units_;
         for (int64_t index = 0; index < pieces; ++index) {
-            const Range depth = piece(k_, pieces, index);
-            if (!read_left_) pack_left(rows, depth);
-            if (share_right_) pack_right(depth);
+            depth_ = piece(k_, pieces, index);
+            find_kept_panels();
+            by_columns_ = packs_right() && (!packs_left() || rows.count <= n_);
             const bool first = index == 0, last = index + 1 == pieces;
-            const bool small = rows.count * n_ * depth.count < parallel_work;
-            const int64_t units = column_units * row_units;
-            parallel_for(0, units, small ? units : 1, [&](int64_t begin, int64_t end) {
-                for (int64_t u = begin; u < end; ++u) {
-                    const int64_t column = u % column_units * unit_columns_;
-                    multiply_unit(rows, piece(panels_, row_units, u / column_units), depth,
-                                  {column, std::min(unit_columns_, n_ - column)}, first, last);
-                }
-            });
+            const bool small = rows.count * n_ * depth_.count < parallel_work;
+            parallel_for_with<OwnPanels>(0, units, small ? units : 1,
+                                         [&](OwnPanels& own, int64_t begin, int64_t end) {
+                                             for (int64_t u = begin; u < end; ++u)
+                                                 multiply_unit(unit_at(u), own, first, last);
+                                         });
         }
+    }
+
+    Unit unit_at(int64_t index) const {
+        const int64_t row = by_columns_ ? index % row_units_ : index / column_units_;
+        const int64_t column = by_columns_ ? index / row_units_ : index % column_units_;
+        const int64_t first = column * unit_columns_;
+        return {piece(panels_, row_units_, row), {first, std::min(unit_columns_, n_ - first)}, row, column};
     }
 
     // In how many pieces the rows are taken: so that their part of A stays in the cache, the longer the wider
     // units are, and that the load is even. A small product is rather cut by columns alone, whose panels of B
-    // need not be packed before.
-    int64_t count_row_units(int64_t rows, int64_t column_units) const {
-        const int64_t area = rows * std::min(most_depth, k_), bytes = area * static_cast<int64_t>(sizeof(T));
+    // need not be packed twice.
+    int64_t count_row_units() const {
+        const int64_t area = rows_.count * std::min(most_depth, k_);
+        const int64_t bytes = area * static_cast<int64_t>(sizeof(T));
         const int64_t wanted =
             read_right_ ? least_units : std::clamp<int64_t>(area * n_ >> 21, 1, least_units);
-        int64_t count = std::max(ceil_divide(wanted, column_units),
+        int64_t count = std::max(ceil_divide(wanted, column_units_),
                                  ceil_divide(bytes, cached_block * (unit_columns_ / tile)));
-        const bool odd = count * column_units % 2 != 0;  // which two threads would not share evenly
-        if (odd && count * column_units < least_units) ++count;
-        return std::clamp<int64_t>(count, 1, ceil_divide(panels_, 4));
+        const bool odd = count * column_units_ % 2 != 0;  // which two threads would not share evenly
+        if (odd && count * column_units_ < least_units) ++count;
+        return std::clamp<int64_t>(count, 1, std::min(most_units, ceil_divide(panels_, 4)));
     }
 
-    int64_t left_pitch(int64_t depth) const {
-        return (depth * Blocking<T>::rows_pitch + width + 15) / 16 * 16;
-    }
-    static int64_t right_pitch(int64_t depth) {
+    int64_t left_pitch() const { return (depth_.count * Blocking<T>::rows_pitch + width + 15) / 16 * 16; }
+    int64_t right_pitch() const {
         constexpr int starts = requires { &Right::flip; } ? 1 : 0;  // a line after those of the depth
-        return (depth + starts) * tile * planes<T>;
+        return (depth_.count + starts) * tile * planes<T>;
     }
+    int64_t left_count(int64_t panels) const { return left_pitch() * panels; }
+    int64_t right_count(int64_t panels) const { return right_pitch() * panels + width; }
+    static int64_t count_tiles(int64_t columns) { return ceil_divide(columns, tile); }
 
     // The packed panels of an operand that does not change are kept from call to call.
     template <class Source, class Pack>
-    static R* kept_panels(const Source& source, FormKind kind, Range lanes, Range depth, int64_t count,
-                          Pack&& pack) {
+    static const R* kept_panels(const Source& source, FormKind kind, Range lanes, Range depth, int64_t count,
+                                Pack&& pack) {
         if constexpr (requires { source.forms; }) {
             if (source.forms == nullptr) return nullptr;
             const size_t bytes = static_cast<size_t>(count) * sizeof(R);
-            return static_cast<R*>(source.forms->get(source.form_key(kind, lanes, depth), bytes,
-                                                     [&](void* memory) { pack(static_cast<R*>(memory)); }));
+            return static_cast<const R*>(
+                source.forms->get(source.form_key(kind, lanes, depth), bytes,
+                                  [&](void* memory) { pack(static_cast<R*>(memory)); }));
         } else {
             return nullptr;
         }
     }
-
-    void pack_left(Range rows, Range depth) {
-        const int64_t pitch = left_pitch(depth.count), count = pitch * panels_;
-        const auto pack = [&](R* target) { pack_all_left(rows, depth, target); };
-        left_ = kept_panels(a_, FormKind::left_panels, rows, depth, count, pack);
-        if (left_ != nullptr) return;
-        left_ = scratch_array<R>(ScratchUse::shared, static_cast<size_t>(count));
-        pack(left_);
+    void find_kept_panels() {
+        if (!read_left_)
+            kept_left_ = kept_panels(a_, FormKind::left_panels, rows_, depth_, left_count(panels_),
+                                     [&](R* target) { pack_all_left(target); });
+        if (!read_right_)
+            kept_right_ =
+                kept_panels(b_, FormKind::right_panels, {0, n_}, depth_, right_count(count_tiles(n_)),
+                            [&](R* target) { pack_all_right(target); });
     }
-    void pack_all_left(Range rows, Range depth, R* target) const {
-        const int64_t pitch = left_pitch(depth.count);
-        const int64_t chunk = std::max<int64_t>(1, 16384 / (tile_rows<T> * depth.count + 1));
+    bool packs_left() const { return !read_left_ && kept_left_ == nullptr; }
+    bool packs_right() const { return !read_right_ && kept_right_ == nullptr; }
+
+    void pack_all_left(R* target) const {
+        const int64_t chunk = std::max<int64_t>(1, 16384 / (tile_rows<T> * depth_.count + 1));
         parallel_for(0, panels_, chunk, [&](int64_t begin, int64_t end) {
-            for_panels({begin, end - begin}, depth, depth_at_once(a_), [&](int64_t p, Range some) {
-                const Range panel = piece(rows.count, panels_, p);
-                const int64_t before = (some.first - depth.first) * panel.count * planes<T>;
-                a_.pack_rows(rows.first + panel.first, static_cast<int>(panel.count), some.first, some.count,
-                             target + p * pitch + before);
-            });
+            pack_left({begin, end - begin}, target + begin * left_pitch());
         });
     }
+    void pack_all_right(R* target) const {
+        const int64_t chunk = std::max<int64_t>(1, 16384 / (tile * depth_.count + 1));
+        parallel_for(0, count_tiles(n_), chunk, [&](int64_t begin, int64_t end) {
+            const int64_t column = begin * tile;
+            pack_right({column, std::min(end * tile, n_) - column}, target + begin * right_pitch());
+        });
+    }
+
     // pack(panel, depth) for so much of the depth at once.
     template <class Pack>
-    static void for_panels(Range panels, Range depth, int64_t at_once, Pack&& pack) {
-        for (int64_t done = 0; done < depth.count; done += at_once)
-            for (int64_t p = panels.first; p < panels.first + panels.count; ++p)
-                pack(p, Range{depth.first + done, std::min(at_once, depth.count - done)});
+    void for_panels(Range panels, int64_t at_once, Pack&& pack) const {
+        for (int64_t done = 0; done < depth_.count; done += at_once)
+            for (int64_t p = 0; p < panels.count; ++p)
+                pack(p, Range{depth_.first + done, std::min(at_once, depth_.count - done)});
     }
     template <class Source>
     static int64_t depth_at_once(const Source& source) {
@@ -352,84 +387,92 @@ class BlockedProduct {
         else
             return any_depth;
     }
-
-    static int64_t right_count(int64_t panels, int64_t depth) { return right_pitch(depth) * panels + width; }
-    static R* right_scratch(int64_t count) {
-        return scratch_array<R>(ScratchUse::local, static_cast<size_t>(count));
-    }
-    bool keeps_right() const {
-        if constexpr (requires { b_.forms; })
-            return b_.forms != nullptr;
-        else
-            return false;
-    }
-    void pack_right(Range depth) {
-        const int64_t count = right_count(ceil_divide(n_, tile), depth.count);
-        const auto pack = [&](R* target) { pack_all_right(depth, target); };
-        right_ = kept_panels(b_, FormKind::right_panels, {0, n_}, depth, count, pack);
-        if (right_ != nullptr) return;
-        right_ = right_scratch(count);
-        pack(right_);
-    }
-    void pack_all_right(Range depth, R* target) const {
-        const int64_t chunk = std::max<int64_t>(1, 16384 / (tile * depth.count + 1));
-        parallel_for(0, ceil_divide(n_, tile), chunk, [&](int64_t begin, int64_t end) {
-            pack_right_panels(0, {begin, end - begin}, depth, target);
+    void pack_left(Range panels, R* target) const {
+        for_panels(panels, depth_at_once(a_), [&](int64_t p, Range some) {
+            const Range panel = piece(rows_.count, panels_, panels.first + p);
+            const int64_t before = (some.first - depth_.first) * panel.count * planes<T>;
+            a_.pack_rows(rows_.first + panel.first, static_cast<int>(panel.count), some.first, some.count,
+                         target + p * left_pitch() + before);
         });
     }
-    void pack_right_panels(int64_t column, Range panels, Range depth, R* target) const {
-        const int64_t pitch = right_pitch(depth.count);
-        for_panels(panels, depth, depth_at_once(b_), [&](int64_t q, Range some) {
-            const int here = static_cast<int>(std::min(tile, n_ - column - q * tile));
+    void pack_right(Range columns, R* target) const {
+        for_panels({0, count_tiles(columns.count)}, depth_at_once(b_), [&](int64_t q, Range some) {
+            const int here = static_cast<int>(std::min(tile, columns.count - q * tile));
             const int vectors = here > width ? 2 : 1;
-            const int64_t before = (some.first - depth.first) * vectors * width * planes<T>;
-            b_.pack_columns(column + q * tile, here, vectors, some.first, some.count,
-                            target + q * pitch + before);
+            const int64_t before = (some.first - depth_.first) * vectors * width * planes<T>;
+            b_.pack_columns(columns.first + q * tile, here, vectors, some.first, some.count,
+                            target + q * right_pitch() + before);
         });
     }
 
-    void multiply_unit(Range rows, Range panels, Range depth, Range columns, bool first, bool last) const {
-        const int64_t count = ceil_divide(columns.count, tile), pitch = right_pitch(depth.count);
-        const R* right = right_ + columns.first / tile * pitch;
-        if (!read_right_ && !share_right_) {
-            R* packed = right_scratch(right_count(count, depth.count));
-            pack_right_panels(columns.first, {0, count}, depth, packed);
-            right = packed;
-        }
-        for (int64_t p = panels.first; p < panels.first + panels.count; ++p) {
-            const Range strip = piece(rows.count, panels_, p);
+    // A thread packs itself what it multiplies: what another has written comes from a cache far away.
+    const R* left_panels(const Unit& unit, OwnPanels& own) const {
+        if (!packs_left()) return kept_left_ + (kept_left_ != nullptr ? unit.panels.first * left_pitch() : 0);
+        const int64_t room = by_columns_ ? panels_ : ceil_divide(panels_, row_units_);
+        R* memory = scratch_array<R>(ScratchUse::panels, static_cast<size_t>(left_count(room)));
+        if (by_columns_) memory += unit.panels.first * left_pitch();
+        if (own.missing(!by_columns_, unit.row)) pack_left(unit.panels, memory);
+        return memory;
+    }
+    const R* right_panels(const Unit& unit, OwnPanels& own) const {
+        const int64_t before = unit.columns.first / tile * right_pitch();
+        if (!packs_right()) return kept_right_ + (kept_right_ != nullptr ? before : 0);
+        const int64_t room = count_tiles(by_columns_ ? unit_columns_ : n_);
+        R* memory = scratch_array<R>(ScratchUse::local, static_cast<size_t>(right_count(room)));
+        if (!by_columns_) memory += before;
+        if (own.missing(by_columns_, unit.column)) pack_right(unit.columns, memory);
+        return memory;
+    }
+
+    void multiply_unit(const Unit& unit, OwnPanels& own, bool first, bool last) const {
+        const R* left = left_panels(unit, own);
+        const R* right = right_panels(unit, own);
+        const int64_t count = count_tiles(unit.columns.count);
+        for (int64_t p = 0; p < unit.panels.count; ++p) {
+            Range rows = piece(rows_.count, panels_, unit.panels.first + p);
+            rows.first += rows_.first;
             for (int64_t q = 0; q < count; ++q) {
-                const int64_t column = columns.first + q * tile;
-                const int here = static_cast<int>(std::min(tile, n_ - column));
-                TileOperands<T> operands{depth.count,       left_ + p * left_pitch(depth.count),
-                                         left_unit,         left_unit * strip.count,
-                                         right + q * pitch, (here > width ? 2 : 1) * width};
-                if (read_left_) place_left(operands, rows.first + strip.first, depth.first);
-                if (read_right_) place_right(operands, column, depth.first);
+                const int64_t column = unit.columns.first + q * tile;
+                const Range columns{column, std::min(tile, n_ - column)};
+                TileOperands<T> operands{depth_.count};
+                place_left(operands, rows, left, p);
+                place_right(operands, columns, right, q);
                 if constexpr (requires { b_.flip; }) {
                     operands.flip = b_.flip;
-                    if (b_.flip != 0 && depth.count > 0)
-                        operands.start = operands.b + depth.count * operands.b_step;
+                    if (b_.flip != 0 && depth_.count > 0)
+                        operands.start = operands.b + depth_.count * operands.b_step;
                 }
-                multiply(operands, {rows.first + strip.first, strip.count}, {column, here}, first, last);
+                multiply(operands, rows, columns, first, last);
             }
         }
     }
 
-    void place_left(TileOperands<T>& operands, int64_t row, int64_t k) const {
+    // Where a tile finds its rows of A: as they lie, or in panel p of what is packed.
+    void place_left(TileOperands<T>& operands, Range rows, const R* packed, int64_t p) const {
         if constexpr (is_readable<Left>()) {
-            const Place<T> place = a_.place(row, k);
-            operands.a = place.data;
-            operands.a_row = place.lane;
-            operands.a_step = place.step;
+            if (read_left_) {
+                const Place<T> place = a_.place(rows.first, depth_.first);
+                operands.a = place.data;
+                operands.a_row = place.lane;
+                operands.a_step = place.step;
+                return;
+            }
         }
+        operands.a = packed + p * left_pitch();
+        operands.a_row = left_unit;
+        operands.a_step = left_unit * rows.count;
     }
-    void place_right(TileOperands<T>& operands, int64_t column, int64_t k) const {
+    void place_right(TileOperands<T>& operands, Range columns, const R* packed, int64_t q) const {
         if constexpr (is_readable<Right>()) {
-            const Place<T> place = b_.place(column, k);
-            operands.b = place.data;
-            operands.b_step = place.step;
+            if (read_right_) {
+                const Place<T> place = b_.place(columns.first, depth_.first);
+                operands.b = place.data;
+                operands.b_step = place.step;
+                return;
+            }
         }
+        operands.b = packed + q * right_pitch();
+        operands.b_step = (columns.count > width ? 2 : 1) * width;
     }
 
     static TileKernel<T> kernel(int rows, int vectors, bool left_packed, bool right_packed) {
@@ -474,10 +517,12 @@ class BlockedProduct {
     Left a_;
     Right b_;
     Target c_;
-    bool read_left_ = false, read_right_ = false, share_right_ = false;
-    int64_t panels_ = 0, unit_columns_ = 0;
-    R* left_ = nullptr;   // packed for all
-    R* right_ = nullptr;  // packed for all
+    bool read_left_ = false, read_right_ = false;  // where they lie
+    int64_t unit_columns_ = 0, column_units_ = 0, row_units_ = 0, panels_ = 0;
+    bool by_columns_ = false;  // units go down the columns of C
+    Range rows_{}, depth_{};   // of the block and the piece at hand
+    const R* kept_left_ = nullptr;
+    const R* kept_right_ = nullptr;
 };
 
 template <class T, class Left, class Right, class Target>
