@@ -154,9 +154,8 @@ def test_no_image_gives_a_gradient_of_zeros(dtype: str) -> None:
     assert not w.grad.any()
 
 
-@settings(max_examples=25, deadline=None)
-@given(case=cases(), dtype=st.sampled_from(["float32", "float64", "bfloat16"]))
-def test_bits_do_not_depend_on_the_number_of_threads(case: Case, dtype: str) -> None:
+def check_bits(case: Case, dtype: str = "float32") -> None:
+    """The same results with any number of threads."""
     before, results = rushlight.get_num_threads(), []
     try:
         for threads in (1, 2, 3, 8):
@@ -166,6 +165,12 @@ def test_bits_do_not_depend_on_the_number_of_threads(case: Case, dtype: str) -> 
         rushlight.set_num_threads(before)
     for other in results[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(results[0], other))
+
+
+@settings(max_examples=25, deadline=None)
+@given(case=cases(), dtype=st.sampled_from(["float32", "float64", "bfloat16"]))
+def test_bits_do_not_depend_on_the_number_of_threads(case: Case, dtype: str) -> None:
+    check_bits(case, dtype)
 
 
 def many_channels(batch: int, channels: tuple[int, int], sizes: list[int], kernel: int, **options) -> Case:
@@ -195,47 +200,28 @@ def test_winograd_keeps_the_numbers(batch: int, channels: int, size: int, stride
             check_many_channels(case)
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    batch=st.integers(1, 5),
-    channels=st.tuples(st.integers(24, 50), st.integers(24, 50)),
-    sizes=st.lists(st.integers(5, 35), min_size=2, max_size=2),
-    stride=st.integers(1, 2),
-    padding=st.integers(0, 3),
-)
-def test_minimal_filtering(
-    batch: int, channels: tuple[int, int], sizes: list[int], stride: int, padding: int
-) -> None:
-    check_many_channels(many_channels(batch, channels, sizes, 3, stride=stride, padding=padding))
+@st.composite
+def filtered_cases(draw: st.DrawFn) -> Case:
+    """Two-dimensional convolutions of every kind that is filtered minimally."""
+    kernel, stride, dilation = draw(st.sampled_from([(3, 1, 1), (3, 2, 1), (3, 1, 2), (3, 1, 3), (4, 2, 1)]))
+    channels = draw(st.tuples(st.integers(24, 70), st.integers(24, 70)))
+    padding = draw(st.integers(0, 4))
+    least = max(5, dilation * (kernel - 1) + 1 - 2 * padding)
+    sizes = draw(st.lists(st.integers(least, 35), min_size=2, max_size=2))
+    options = {"stride": stride, "padding": padding, "dilation": dilation}
+    return many_channels(draw(st.integers(1, 5)), channels, sizes, kernel, **options)
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    batch=st.integers(1, 3),
-    channels=st.tuples(st.integers(24, 40), st.integers(24, 40)),
-    sizes=st.lists(st.integers(8, 25), min_size=2, max_size=2),
-    dilation=st.integers(2, 3),
-    padding=st.integers(0, 4),
-)
-def test_minimal_filtering_of_dilated_kernels(
-    batch: int, channels: tuple[int, int], sizes: list[int], dilation: int, padding: int
-) -> None:
-    check_many_channels(
-        many_channels(batch, channels, sizes, 3, stride=1, padding=padding, dilation=dilation)
-    )
+@settings(max_examples=60, deadline=None)
+@given(case=filtered_cases())
+def test_minimal_filtering(case: Case) -> None:
+    check_many_channels(case)
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    batch=st.integers(1, 4),
-    channels=st.tuples(st.integers(24, 40), st.integers(24, 40)),
-    sizes=st.lists(st.integers(4, 25), min_size=2, max_size=2),
-    padding=st.integers(0, 3),
-)
-def test_minimal_filtering_of_four_taps(
-    batch: int, channels: tuple[int, int], sizes: list[int], padding: int
-) -> None:
-    check_many_channels(many_channels(batch, channels, sizes, 4, stride=2, padding=padding))
+@settings(max_examples=12, deadline=None)
+@given(case=filtered_cases())
+def test_bits_of_minimal_filtering_do_not_depend_on_the_number_of_threads(case: Case) -> None:
+    check_bits(case)
 
 
 @settings(max_examples=25, deadline=None)
@@ -306,15 +292,7 @@ def test_bits_of_many_channels_do_not_depend_on_the_number_of_threads(
     batch: int, channels: tuple[int, int], size: int, kernel: int, stride: int
 ) -> None:
     case = many_channels(batch, channels, [size] * 2, kernel, stride=stride, padding=kernel // 2)
-    before, results = rushlight.get_num_threads(), []
-    try:
-        for threads in (1, 2, 3, 8):
-            rushlight.set_num_threads(threads)
-            results.append(run(case, "float32")[0])
-    finally:
-        rushlight.set_num_threads(before)
-    for other in results[1:]:
-        assert all(np.array_equal(a, b) for a, b in zip(results[0], other))
+    check_bits(case)
 
 
 @pytest.mark.parametrize(

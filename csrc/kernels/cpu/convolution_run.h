@@ -7,7 +7,7 @@
 #include "kernels/cpu/convolution_lanes.h"
 #include "kernels/cpu/convolution_packed.h"
 #include "kernels/cpu/convolution_pointwise.h"
-#include "kernels/cpu/convolution_winograd.h"
+#include "kernels/cpu/convolution_winograd_gradient.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
@@ -41,7 +41,7 @@ template <class Form>
 bool filter_forward(const ConvolutionShape& s, int64_t stride, const void* input,
                     const StridedSource<float>& left, const void* bias, void* output) {
     const winograd::Problem problem = winograd::forward_problem(s);
-    if (!winograd::suits<Form>(s, problem, stride, winograd::product_weight_cost<Form>)) return false;
+    if (!winograd::suits<Form>(s, problem, stride)) return false;
     winograd::Convolution<Form, StridedSource<float>>(problem, static_cast<const float*>(input), left,
                                                       static_cast<const float*>(bias),
                                                       static_cast<float*>(output))
@@ -52,8 +52,7 @@ template <class Form>
 bool filter_gradient(const ConvolutionShape& s, int64_t stride, const void* grad_output, const void* weight,
                      const void* bias, void* grad_input) {
     const winograd::Problem problem = winograd::gradient_problem(s);
-    if (s.stride[0] != 1 || !winograd::suits<Form>(s, problem, stride, winograd::product_weight_cost<Form>))
-        return false;
+    if (s.stride[0] != 1 || !winograd::suits<Form>(s, problem, stride)) return false;
     std::vector<int64_t> taps(static_cast<size_t>(volume(s.kernel)));
     std::iota(taps.rbegin(), taps.rend(), int64_t{0});
     const FlippedWeight<float> left{static_cast<const float*>(weight), std::ssize(taps),
@@ -68,10 +67,10 @@ template <class Form>
 bool filter_weight_gradient(const ConvolutionShape& s, int64_t stride, const void* input,
                             const void* grad_output, void* grad_weight) {
     const winograd::Problem problem = winograd::forward_problem(s);
-    if (!winograd::suits<Form>(s, problem, stride, winograd::gradient_weight_cost<Form>(problem)))
-        return false;
-    winograd::weight_gradient<Form>(problem, static_cast<const float*>(input),
-                                    static_cast<const float*>(grad_output), static_cast<float*>(grad_weight));
+    if (!winograd::suits<Form>(s, problem, stride)) return false;
+    winograd::WeightGradient<Form>(problem, static_cast<const float*>(input),
+                                   static_cast<const float*>(grad_output), static_cast<float*>(grad_weight))
+        .run();
     return true;
 }
 

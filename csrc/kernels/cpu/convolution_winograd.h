@@ -305,18 +305,12 @@ inline Problem gradient_problem(const ConvolutionShape& s) {
             s.dilation[0]};
 }
 
-// Costs, in multiplications, of the transforms of a pair of channels' weights: those of a product are read
-// from cache; the sums of a gradient, several for each weight, are not where there are many.
-template <class Form>
-inline constexpr int64_t product_weight_cost = 8 * Form::points;
-template <class Form>
-int64_t gradient_weight_cost(const Problem& s) {
-    return (s.channels * s.rows < int64_t{1} << 17 ? 28 : 112) * Form::points;
-}
+// What the transforms of a weight cost at each point, in multiplications.
+inline constexpr int64_t weight_cost = 8;
 
 // Whether a convolution is of this kind, and the multiplications saved are worth more than the transforms.
 template <class Form>
-bool suits(const ConvolutionShape& s, const Problem& problem, int64_t stride, int64_t weight_cost) {
+bool suits(const ConvolutionShape& s, const Problem& problem, int64_t stride) {
     constexpr bool gradient =
         std::is_same_v<Form, StridedGradient> || std::is_same_v<Form, StridedEvenGradient>;
     if (!s.minimal_filtering || s.groups != 1 || s.dilation[1] != s.dilation[2]) return false;
@@ -331,7 +325,8 @@ bool suits(const ConvolutionShape& s, const Problem& problem, int64_t stride, in
                           ceil_divide(problem.output[2], Form::out_edge);
     const int64_t pairs = problem.channels * problem.rows;
     const int64_t filtered = plan_cost + Form::points * ceil_divide(tiles, width) * width * pairs +
-                             weight_cost * pairs + tile_cost * tiles * (problem.channels + problem.rows);
+                             weight_cost * Form::points * pairs +
+                             tile_cost * tiles * (problem.channels + problem.rows);
     const int64_t plain = Form::taps * Form::taps * s.batch * volume(s.output) * pairs;
     return filtered < plain + plain / 8;  // whose lines do not fill its tiles
 }
@@ -698,64 +693,5 @@ class Convolution {
     int64_t panels_ = ceil_divide(s_.rows, tile_rows<float>);
     int64_t pitch_ = spread(s_.channels * tile_rows<float>), panel_ = points * pitch_;
 };
-
-// The weight's gradient from its value at every point, [point][row][channel].
-template <class Transform>
-void restore_weights(const Problem& s, const float* sums, int64_t pitch, float* grad_weight) {
-    constexpr int64_t edge = Transform::to;
-    parallel_for(0, s.rows, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row) {
-            for (int64_t c = 0; c < s.channels; c += width) {
-                const int64_t count = std::min<int64_t>(width, s.channels - c);
-                const float* source = sums + row * s.channels + c;
-                float* target = grad_weight + (row * s.channels + c) * edge * edge;
-                transform_tile<Transform>(
-                    [=](int i, int j) {
-                        return Vec<float>::load(source + (i * Transform::from + j) * pitch, count).native;
-                    },
-                    [&](int i, int j, V value) {
-                        for (int64_t lane = 0; lane < count; ++lane)
-                            target[(lane * edge + i) * edge + j] = value[lane];
-                    });
-            }
-        }
-    });
-}
-
-template <class Form>
-void weight_gradient(const Problem& s, const float* input, const float* grad_output, float* grad_weight) {
-    constexpr int64_t points = Form::points;
-    const int64_t sum_pitch = spread(s.rows * s.channels);
-    float* sums = scratch_array<float>(ScratchUse::accumulator, static_cast<size_t>(points * sum_pitch));
-    GemmProblem product;
-    product.m = s.rows;
-    product.n = product.c_row = product.addend_row = s.channels;
-    product.a_column = product.b_row = product.c_column = product.addend_column = 1;
-    product.c = sums;
-    product.batch_rank = 1;
-    const int64_t most = (int64_t{1} << 21) / (points * (s.channels + s.rows));
-    for (const Part& part : parts_of<Form>(s, std::max<int64_t>(64, most))) {
-        const int64_t line = part.blocks() * width;
-        const int64_t pitch = spread(s.channels * line), grad_pitch = spread(s.rows * line);
-        float* inputs =
-            scratch_array<float>(ScratchUse::transformed, static_cast<size_t>(points * (pitch + grad_pitch)));
-        float* grads = inputs + points * pitch;
-        const auto placed = [&](float* base) {
-            return [base, line](int64_t block, int64_t c) { return base + c * line + block * width; };
-        };
-        transform_images<typename Form::InputTransform>(input_source(s, input), part, Form::in_step, pitch,
-                                                        placed(inputs));
-        transform_images<typename Form::GradientTransform>(output_source(s, grad_output), part,
-                                                           Form::out_edge, grad_pitch, placed(grads));
-        product.k = part.tiles();
-        product.a = grads;
-        product.b = inputs;
-        product.a_row = product.b_column = line;
-        product.batch[0] = {points, grad_pitch, pitch, sum_pitch, sum_pitch};
-        gemm(product);
-        product.addend = sums;
-    }
-    restore_weights<typename Form::WeightGradientTransform>(s, sums, sum_pitch, grad_weight);
-}
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA::winograd
