@@ -157,6 +157,29 @@ def test_batches(batch, shared, m, n, k, dtype, left, right, seed):
     assert_close(a @ b, x @ y, np.abs(x) @ np.abs(y), dtype)
 
 
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    items=st.sampled_from([1, 7, 300, 2000]),
+    m=st.sampled_from([1, 2, 3, 4, 10]),
+    n=st.sampled_from([1, 2, 3, 4, 20]),
+    k=st.sampled_from([1, 3, 4, 15, 16, 17, 40, 64]),
+    dtype=st.sampled_from(["float32", "float64", "bfloat16", "float16", "int16", "complex64"]),
+    left=st.sampled_from(LAYOUTS),
+    right=st.sampled_from(LAYOUTS),
+)
+def test_many_tiny_products(items, m, n, k, dtype, left, right):
+    """Also the same bits for any number of threads."""
+    random = np.random.default_rng(items + k)
+    a, b = operand(random, (items, m, k), dtype, left), operand(random, (items, k, n), dtype, right)
+    x, y = exact(a), exact(b)
+    results = []
+    for threads in (1, 2, 3, 8):
+        rushlight.set_num_threads(threads)
+        results.append(exact(a @ b))
+    assert all(np.array_equal(results[0], other) for other in results)
+    assert_close(a @ b, x @ y, np.abs(x) @ np.abs(y), dtype)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16", "int8", "int64"])
 def test_tiny_products(dtype):
     random = np.random.default_rng(0)

@@ -67,12 +67,30 @@ std::array<Compute<S>, count> sum_scalars(ScalarTerms<S> terms, int64_t depth) {
     return sum;
 }
 
+// Two vectors that lie contiguous.
+template <class S>
+Compute<S> contiguous_dot(const S* a, const S* b, int64_t depth) {
+    using T = Compute<S>;
+    Vector<T> sum = {};
+    int64_t k = 0;
+    for (; k + lanes<T> <= depth; k += lanes<T>) sum += load_converted(a + k) * load_converted(b + k);
+    const auto rest = static_cast<int>(depth - k);
+    if (rest > 0) sum += load_converted(a + k, rest) * load_converted(b + k, rest);
+    return add_up<T>(sum);
+}
+
 // Sums of neighbours in C, or of parts of the depth of one element, need not wait for each other.
 template <class S>
 void scalar_product(const GemmProblem& p, const StridedTarget<S>& target) {
     const S* a = static_cast<const S*>(p.a);
     const S* b = static_cast<const S*>(p.b);
     if (p.m == 1 && p.n == 1) {
+        if constexpr (std::is_floating_point_v<Compute<S>>) {
+            if (p.a_column == 1 && p.b_row == 1 && p.k >= lanes<Compute<S>>) {
+                target.put(contiguous_dot(a, b, p.k), 0, 0, true, true);
+                return target.finish(0, 0, 1, 1);
+            }
+        }
         const int64_t rounds = p.k / 4, done = 4 * rounds;
         const auto sum = sum_scalars<S, 4>({a, b, p.a_column, p.b_row, 4 * p.a_column, 4 * p.b_row}, rounds);
         const auto rest = sum_scalars<S, 1>(
@@ -210,12 +228,14 @@ void run_batch(const GemmProblem& problem) {
             }
         }
     };
-    // Small items are shared out whole; large ones are shared out inside.
-    const int64_t work = std::max<int64_t>(1, problem.m * problem.n * problem.k);
+    // Small items are shared out whole; large ones are shared out inside. To start an item and to write its
+    // elements takes as long as so many multiplications.
+    constexpr int64_t to_start = 1024, to_write = 8;
+    const int64_t elements = problem.m * problem.n, work = elements * problem.k;
     if (work >= 4 * parallel_work)
         run_items(0, items);
     else
-        parallel_for(0, items, std::max<int64_t>(1, parallel_work / work), run_items);
+        parallel_for(0, items, ceil_divide(parallel_work, work + to_write * elements + to_start), run_items);
 }
 
 template <class S>
