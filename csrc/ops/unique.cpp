@@ -25,41 +25,60 @@ struct Wanted {
     bool inverse, counts;
 };
 
-// Rows of a contiguous matrix, parted into runs of equal ones.
-struct Runs {
-    Tensor firsts;   // the row that each run begins with
-    Tensor inverse;  // the run that each row is in
-    Tensor counts;   // rows in each run
+// Where the runs of equal rows of a matrix begin, among rows as they lie or in an order.
+struct Starts {
+    Tensor flags;   // of each place
+    Tensor pieces;  // as a selection by flags needs them
+    int64_t runs;
 };
 
-// Rows as they come in the given order, or in their own; position `i` of the order is row i where `gathered`.
-Runs find_runs(const Tensor& rows, const Tensor& order, bool gathered, Wanted wanted) {
+Starts find_starts(const Tensor& rows, const Tensor& order) {
     const int64_t count = rows.sizes()[0];
-    const Tensor starts = empty(Dims{count}, {DType::boolean});
-    const int64_t* const position = order.defined() ? order.data<int64_t>() : nullptr;
-    bool* const start = starts.data<bool>();
-    sort_kernels().row_starts(rows.dtype(), rows.raw_data(), count, rows.sizes()[1],
-                              gathered ? nullptr : position, start);
+    const Tensor flags = empty(Dims{count}, {DType::boolean});
     const Tensor pieces = empty(Dims{kernels::selection_pieces(count)}, {DType::int64});
-    const int64_t runs = index_kernels().count_nonzero(DType::boolean, start, count, pieces.data<int64_t>());
-    const Runs result{empty(Dims{runs}, {DType::int64}),
-                      empty(Dims{wanted.inverse ? count : 0}, {DType::int64}),
-                      empty(Dims{wanted.counts ? runs : 0}, {DType::int64})};
-    int64_t* const first = result.firsts.data<int64_t>();
-    index_kernels().nonzero(DType::boolean, start, count, pieces.data<int64_t>(), runs, first);
-    if (wanted.counts) {
-        int64_t* const counts = result.counts.data<int64_t>();
-        for (int64_t run = 0; run < runs; ++run)
-            counts[run] = (run + 1 < runs ? first[run + 1] : count) - first[run];
-    }
-    if (wanted.inverse) {
-        int64_t* const inverse = result.inverse.data<int64_t>();
-        for (int64_t i = 0, run = -1; i < count; ++i)
-            inverse[position == nullptr ? i : position[i]] = run += start[i];
-    }
-    if (position != nullptr && !gathered)
-        for (int64_t run = 0; run < runs; ++run) first[run] = position[first[run]];
-    return result;
+    const GilRelease released(rows.numel());
+    sort_kernels().row_starts(rows.dtype(), rows.raw_data(), count, rows.sizes()[1],
+                              static_cast<const int64_t*>(data_or_null(order)), flags.data<bool>());
+    const int64_t runs =
+        index_kernels().count_nonzero(DType::boolean, flags.raw_data(), count, pieces.data<int64_t>());
+    return {flags, pieces, runs};
+}
+
+// The place that each run begins at.
+Tensor first_places(const Starts& starts) {
+    const Tensor places = empty(Dims{starts.runs}, {DType::int64});
+    index_kernels().nonzero(DType::boolean, starts.flags.raw_data(), starts.flags.numel(),
+                            starts.pieces.data<int64_t>(), starts.runs, places.data<int64_t>());
+    return places;
+}
+
+// The values at those places.
+Tensor first_values(const Tensor& flat, const Starts& starts) {
+    const Tensor values = empty(Dims{starts.runs}, options_of(flat));
+    index_kernels().masked_select(flat.dtype(), flat.raw_data(), starts.flags.data<bool>(), flat.numel(),
+                                  starts.pieces.data<int64_t>(), starts.runs, values.raw_data());
+    return values;
+}
+
+// The rows in each run.
+Tensor run_lengths(const Starts& starts, const Tensor& places) {
+    const Tensor lengths = empty(Dims{starts.runs}, {DType::int64});
+    const int64_t* const first = places.data<int64_t>();
+    int64_t* const length = lengths.data<int64_t>();
+    for (int64_t run = 0; run < starts.runs; ++run)
+        length[run] = (run + 1 < starts.runs ? first[run + 1] : starts.flags.numel()) - first[run];
+    return lengths;
+}
+
+// The run that each row is in; place i of the order, where there is one, is row order[i].
+Tensor run_numbers(const Starts& starts, const Tensor& order) {
+    const auto* const place = static_cast<const int64_t*>(data_or_null(order));
+    const int64_t count = starts.flags.numel();
+    const Tensor numbers = empty(Dims{count}, {DType::int64});
+    const bool* const start = starts.flags.data<bool>();
+    int64_t* const number = numbers.data<int64_t>();
+    for (int64_t i = 0, run = -1; i < count; ++i) number[place == nullptr ? i : place[i]] = run += start[i];
+    return numbers;
 }
 
 // The positions of rows in order of their values.
@@ -92,8 +111,12 @@ TensorTriple unique_slices(const Tensor& plain, int64_t dim, bool sorted, Wanted
     check(count > 0 || self.numel() == 0, "unique: empty dimension");
     const Tensor moved = movedim(self, {dim}, {0});
     const Tensor rows = real_rows(reshape(moved, Dims{count, count == 0 ? 0 : self.numel() / count}));
-    const Runs runs = find_runs(rows, sorted ? order_of_rows(rows) : Tensor(), false, wanted);
-    return {index_select(self, dim, runs.firsts), runs.inverse, runs.counts};
+    const Tensor order = sorted ? order_of_rows(rows) : Tensor();
+    const Starts starts = find_starts(rows, order);
+    const Tensor places = first_places(starts), nothing = empty(Dims{0}, {DType::int64});
+    const Tensor firsts = order.defined() ? index_select(order, 0, places) : places;
+    return {index_select(self, dim, firsts), wanted.inverse ? run_numbers(starts, order) : nothing,
+            wanted.counts ? run_lengths(starts, places) : nothing};
 }
 
 TensorTriple unique_elements(const Tensor& plain, bool sorted, Wanted wanted) {
@@ -105,9 +128,14 @@ TensorTriple unique_elements(const Tensor& plain, bool sorted, Wanted wanted) {
     if (ordered) std::tie(flat, order) = sort(flat);
     const Tensor rows = real_rows(reshape(flat, Dims{self.numel(), 1}));
     if (sorted && !ordered) order = order_of_rows(rows);
-    const Runs runs = find_runs(rows, order, ordered, wanted);
-    return {index_select(flat, 0, runs.firsts),
-            wanted.inverse ? reshape(runs.inverse, self.sizes()) : runs.inverse, runs.counts};
+    const bool as_they_lie = ordered || !order.defined();
+    const Starts starts = find_starts(rows, as_they_lie ? Tensor() : order);
+    const Tensor nothing = empty(Dims{0}, {DType::int64});
+    const Tensor places = wanted.counts || !as_they_lie ? first_places(starts) : Tensor();
+    return {as_they_lie ? first_values(contiguous_data(flat), starts)
+                        : index_select(flat, 0, index_select(order, 0, places)),
+            wanted.inverse ? reshape(run_numbers(starts, order), self.sizes()) : nothing,
+            wanted.counts ? run_lengths(starts, places) : nothing};
 }
 
 TensorTriple unique2(const Tensor& self, bool /*sorted*/, bool return_inverse, bool return_counts) {

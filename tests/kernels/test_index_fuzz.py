@@ -32,7 +32,7 @@ def values_of(x: Tensor) -> np.ndarray:
 LAYOUTS = st.sampled_from(["plain", "transposed", "strided"])
 SEEDS = st.integers(0, 2**32)
 SHAPES = st.lists(st.integers(1, 9), min_size=1, max_size=4).map(tuple) | st.sampled_from(
-    [(0,), (3, 0), (40_000,), (300, 200), (3, 20_000), (20_000, 1), (2, 1, 700)]
+    [(0,), (3, 0), (40_000,), (300, 200), (3, 20_000), (20_000, 1), (2, 1, 700), (4000, 8), (70, 30, 5)]
 )
 
 

@@ -9,6 +9,7 @@
 #include "core/scratch.h"
 #include "core/threads.h"
 #include "kernels/cpu/convert.h"
+#include "kernels/cpu/short_lines.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
@@ -206,35 +207,72 @@ struct Columns {
     int64_t stride;  // from one index to the next
 };
 
-// Columns [begin, end) of rows [first, last), a block at a time: indices that were checked are then still in
-// the cache. False, and the block left out, where an index is out of range.
+// One row's elements, or a part of them.
+template <class T, class Op>
+void gather_row(T* table, T* values, const int64_t* index, int64_t count, int64_t stride, int64_t step,
+                int64_t values_stride) {
+    if (values_stride == 1 && step == 0 && stride == 1) {
+#pragma GCC unroll 8
+        for (int64_t j = 0; j < count; ++j) Op::template apply<T>(table[index[j]], values[j]);
+    } else if (values_stride == 1 && step == 1) {
+        for (int64_t j = 0; j < count; ++j) Op::template apply<T>(table[j + index[j] * stride], values[j]);
+    } else {
+        for (int64_t j = 0; j < count; ++j)
+            Op::template apply<T>(table[j * step + index[j] * stride], values[j * values_stride]);
+    }
+}
+
+constexpr int64_t gather_block = 1024;  // indices that are still in the cache after they were checked
+
+// Whole rows [first, last) of a few elements each, as many as a block holds at a time. False, and the block
+// left out, where an index is out of range.
+template <class T, class Op>
+[[gnu::noinline]] bool gather_short_rows(const GatherArguments& a, const GatherLoops& loops, T* columns,
+                                         int64_t first, int64_t last) {
+    const IndexDim row = loops.row(), rows = loops.dims[loops.rank - 2];
+    bool inside = true;
+    for (int64_t number; first < last; first += number) {
+        number = std::min({gather_block / row.size, last - first, rows.size - first % rows.size});
+        const int64_t* index = a.index + first * row.size;
+        if (!are_inside(index, number * row.size, 0, static_cast<uint64_t>(a.table_size))) {
+            inside = false;
+            continue;
+        }
+        const Offsets offsets = Offsets::at(loops.dims, loops.rank - 1, first);
+        T* table = columns + offsets.table;
+        T* values = static_cast<T*>(a.values) + offsets.values;
+        for (int64_t i = 0; i < number; ++i) {
+            gather_row<T, Op>(table, values, index, row.size, loops.index_stride, row.table_stride,
+                              row.values_stride);
+            table += rows.table_stride;
+            values += rows.values_stride;
+            index += row.size;
+        }
+    }
+    return inside;
+}
+
+// Columns [begin, end) of rows [first, last), a block at a time. False, and the block left out, where an
+// index is out of range.
 template <class T, class Op>
 [[gnu::noinline]] bool gather_rows(const GatherArguments& a, const GatherLoops& loops, Columns<T> columns,
                                    int64_t first, int64_t last, int64_t begin, int64_t end) {
     const IndexDim& row = loops.row();
-    const int64_t stride = columns.stride, step = row.table_stride, width = end - begin;
-    constexpr int64_t block = 1024;
+    const int64_t width = end - begin;
     bool inside = true;
     OffsetWalk walk(loops.dims, loops.rank - 1, first);
     for (; first < last; ++first, walk.next()) {
         T* const table = columns.first + walk.offsets.table;
         T* const values = static_cast<T*>(a.values) + walk.offsets.values + begin * row.values_stride;
         const int64_t* const index = a.index + first * row.size + begin;
-        for (int64_t start = 0; start < width; start += block) {
-            const int64_t stop = std::min(width, start + block);
-            if (first + 1 < last && width < row.size) prefetch_next(index + start + row.size, stop - start);
-            if (!are_inside(index + start, stop - start, 0, static_cast<uint64_t>(a.table_size))) {
+        for (int64_t start = 0; start < width; start += gather_block) {
+            const int64_t count = std::min(gather_block, width - start);
+            if (first + 1 < last && width < row.size) prefetch_next(index + start + row.size, count);
+            if (are_inside(index + start, count, 0, static_cast<uint64_t>(a.table_size)))
+                gather_row<T, Op>(table + start * row.table_stride, values + start * row.values_stride,
+                                  index + start, count, columns.stride, row.table_stride, row.values_stride);
+            else
                 inside = false;
-            } else if (row.values_stride == 1 && step == 0 && stride == 1) {
-#pragma GCC unroll 8
-                for (int64_t j = start; j < stop; ++j) Op::template apply<T>(table[index[j]], values[j]);
-            } else if (row.values_stride == 1 && step == 1) {
-                for (int64_t j = start; j < stop; ++j)
-                    Op::template apply<T>(table[j + index[j] * stride], values[j]);
-            } else {
-                for (int64_t j = start; j < stop; ++j)
-                    Op::template apply<T>(table[j * step + index[j] * stride], values[j * row.values_stride]);
-            }
         }
     }
     return inside;
@@ -283,8 +321,10 @@ bool run_gather(const GatherArguments& a, bool writes) {
     };
     const bool copies = rows_conflict(a, loops, writes);
     if (rows > 1 && !copies && (!writes || loops.rows_are_apart())) {
+        constexpr int64_t few = 64;  // elements of a row that is short
         parallel_for(0, rows, std::max<int64_t>(1, parallel_grain / row), [&](int64_t first, int64_t last) {
-            note(gather_rows<T, Op>(a, loops, columns_from(0), first, last, 0, row));
+            note(row <= few ? gather_short_rows<T, Op>(a, loops, columns_from(0).first, first, last)
+                            : gather_rows<T, Op>(a, loops, columns_from(0), first, last, 0, row));
         });
         return inside.load(std::memory_order_relaxed);
     }
@@ -339,29 +379,10 @@ bool scatter(const GatherArguments& a, Combine combine) {
 
 // --- One index a slice.
 
-// Neighbours, at least `Size` bytes of them; the last piece overlaps the one before.
-template <int64_t Size>
-void copy_pieces(char* to, const char* from, int64_t bytes) {
-    for (int64_t i = 0; i + Size < bytes; i += Size) std::memcpy(to + i, from + i, Size);
-    std::memcpy(to + bytes - Size, from + bytes - Size, Size);
-}
-
-// Most lines are too short for a call.
-void copy_line(void* target, const void* source, int64_t bytes) {
-    auto* const to = static_cast<char*>(target);
-    const auto* const from = static_cast<const char*>(source);
-    if (bytes >= 1024)
-        std::memcpy(to, from, static_cast<size_t>(bytes));
-    else if (bytes >= 32)
-        copy_pieces<32>(to, from, bytes);
-    else if (bytes >= 16)
-        copy_pieces<16>(to, from, bytes);
-    else if (bytes >= 8)
-        copy_pieces<8>(to, from, bytes);
-    else if (bytes >= 4)
-        copy_pieces<4>(to, from, bytes);
-    else
-        copy_pieces<1>(to, from, bytes);
+// A line of its own.
+[[gnu::noinline]] void copy_line(void* to, const void* from, int64_t bytes) {
+    copy_lines([=](int64_t) { return static_cast<char*>(to); },
+               [=](int64_t) { return static_cast<const char*>(from); }, bytes, 1);
 }
 
 template <class T, class Op>
@@ -374,6 +395,8 @@ void run_line(T* __restrict table, T* __restrict values, int64_t count, int64_t 
             copy_line(table, values, count * static_cast<int64_t>(sizeof(T)));
         else
             for (int64_t i = 0; i < count; ++i) Op::template apply<T>(table[i], values[i]);
+    } else if (std::is_same_v<Op, Assign> && table_stride == 1 && values_stride == 0) {
+        std::fill_n(table, count, *values);
     } else {
         for (int64_t i = 0; i < count; ++i)
             Op::template apply<T>(table[i * table_stride], values[i * values_stride]);
@@ -403,7 +426,7 @@ void run_elements(T* table, T* values, int64_t values_stride, int64_t first, int
 // Single elements of all points, for each of `number` positions before them.
 template <class T, class Op>
 [[gnu::noinline]] void run_all_elements(const PointsArguments& a, OffsetWalk walk, int64_t number) {
-    constexpr int64_t most = 256;  // places that are worth keeping
+    constexpr int64_t most = 1024;  // places that are worth keeping
     const Place place(a);
     int64_t places[most];
     const bool few = a.count <= most && number > 1;
@@ -419,6 +442,21 @@ template <class T, class Op>
     }
 }
 
+// Contiguous lines of the points [first, last), in a table and values of elements of so many bytes.
+template <class Op>
+[[gnu::noinline]] void copy_points(const PointsArguments& a, int64_t size, void* table, void* values,
+                                   int64_t first, int64_t last, int64_t bytes) {
+    const Place place(a);
+    const auto in_table = [=](int64_t i) { return static_cast<char*>(table) + place(first + i) * size; };
+    const auto in_values = [=, step = a.values_stride * size](int64_t i) {
+        return static_cast<char*>(values) + (first + i) * step;
+    };
+    if constexpr (std::is_same_v<Op, Read>)
+        copy_lines(in_values, in_table, bytes, last - first);
+    else
+        copy_lines(in_table, in_values, bytes, last - first);
+}
+
 // The slices of the points [first, last) of one `before`, restricted to [begin, end) of the fastest
 // dimension.
 template <class T, class Op>
@@ -430,6 +468,11 @@ template <class T, class Op>
     if (a.after_rank == 0) return run_elements<T, Op>(table, values, a.values_stride, first, last, place);
     const IndexDim& line = a.after[a.after_rank - 1];
     const int64_t lines = element_count(a.after, a.after_rank - 1);
+    if constexpr (Op::copies) {
+        constexpr int64_t size = sizeof(T);
+        if (lines == 1 && line.table_stride == 1 && line.values_stride == 1)
+            return copy_points<Op>(a, size, table + begin, values + begin, first, last, (end - begin) * size);
+    }
     for (int64_t p = first; p < last; ++p)
         for (int64_t i = 0; i < lines; ++i) {
             Offsets offsets{place(p) + begin * line.table_stride,

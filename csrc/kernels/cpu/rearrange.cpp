@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <iterator>
 #include <utility>
 
+#include "kernels/cpu/short_lines.h"
 #include "kernels/simd/vec.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
@@ -128,27 +128,9 @@ void transpose(char* to, int64_t to_stride, const char* from, int64_t from_strid
         }
 }
 
-// Lines of at least Word bytes and less than twice as many: their first and their last Word.
-template <int64_t Word>
-void lines_of(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes,
-              int64_t count) {
-    const int64_t rest = bytes - Word;
-    for (; count > 0; --count, to += to_stride, from += from_stride) {
-        std::memcpy(to, from, Word);
-        if (rest > 0) std::memcpy(to + rest, from + rest, Word);
-    }
-}
-
 void lines(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes, int64_t count) {
-    constexpr RearrangeKernels::Lines of_words[] = {lines_of<1>,  lines_of<2>,   lines_of<4>,
-                                                    lines_of<8>,  lines_of<16>,  lines_of<32>,
-                                                    lines_of<64>, lines_of<128>, lines_of<256>};
-    const auto words = static_cast<size_t>(std::bit_width(static_cast<uint64_t>(bytes)) - 1);
-    if (words < std::size(of_words)) return of_words[words](to, to_stride, from, from_stride, bytes, count);
-    for (; count > 0; --count, to += to_stride, from += from_stride) {
-        for (int64_t i = 0; i < bytes - 64; i += 64) std::memcpy(to + i, from + i, 64);
-        std::memcpy(to + bytes - 64, from + bytes - 64, 64);
-    }
+    copy_lines([=](int64_t i) { return to + i * to_stride; },
+               [=](int64_t i) { return from + i * from_stride; }, bytes, count);
 }
 
 // Whole vectors, of which the next line writes over what is too much, as long as there is room.
