@@ -64,7 +64,8 @@ bool is_light(Pointwise op) {
                    op == Pointwise::leaky_relu ||
                    (op >= Pointwise::hardsigmoid && op <= Pointwise::softshrink) ||
                    op == Pointwise::threshold || op == Pointwise::prelu ||
-                   op == Pointwise::threshold_backward || op == Pointwise::leaky_relu_backward;
+                   op == Pointwise::threshold_backward || op == Pointwise::leaky_relu_backward ||
+                   op >= Pointwise::squared_difference;
     }
 }
 
@@ -918,6 +919,8 @@ int input_count(Pointwise op) {
         case Pointwise::zeta:
         case Pointwise::prelu:
             return 2;
+        case Pointwise::difference_backward:
+            return 3;
         default:
             return op < Pointwise::sigmoid_backward ? 1 : 2;
     }

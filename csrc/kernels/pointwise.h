@@ -189,6 +189,9 @@ enum class Pointwise : uint16_t {
     log_sigmoid_backward /*x*/,
     // losses, (input, target)
     squared_difference,
+    huber /*v1 d^2 where |d| < v0, v2 (|d| - v0 / 2) elsewhere, for their difference d*/,
+    // gradients of losses, (gradient, input, target)
+    difference_backward /*v0 d between -v1 and v1*/,
     count,
 };
 

@@ -1,5 +1,7 @@
 // Losses of pairs, an element and its target: each with its reduction one node on the graph.
 #include <array>
+#include <cmath>
+#include <limits>
 
 #include "autograd/record.h"
 #include "ops/activation.h"
@@ -8,6 +10,7 @@
 #include "ops/conversion.h"
 #include "ops/elementary.h"
 #include "ops/loss.h"
+#include "ops/pointwise.h"
 #include "ops/registry.h"
 #include "ops/selection.h"
 
@@ -20,6 +23,11 @@ struct Pair {
     double shape = 0;
 };
 
+// The derivative of a loss of the difference d alone: factor * d between -bound and bound.
+struct Slope {
+    double factor, bound = std::numeric_limits<double>::infinity();
+};
+
 // A loss of every element and its derivatives, written with differentiable operators.
 struct PairLoss {
     const char* node;
@@ -27,6 +35,7 @@ struct PairLoss {
     Tensor (*by_self)(const Pair&);
     Tensor (*by_target)(const Pair&);
     Tensor (*by_pos_weight)(const Pair&) = nullptr;
+    Slope (*slope)(double shape) = nullptr;
 };
 
 // Numbers of 16 bits as numbers of 32, in which formulas of several steps are computed.
@@ -43,10 +52,21 @@ Tensor weighted(const Tensor& values, const Pair& pair) {
     return pair.weight.defined() ? values * pair.weight : values;
 }
 
+const PointwiseRule difference_backward{.schema = "difference_backward",
+                                        .kernel = Pointwise::difference_backward};
+
 Gradients gradients(const PairLoss& loss, const Pair& pair, const Tensor& grad, const Needs& needs) {
     Gradients result(4);
-    if (needs[0]) result[0] = grad * weighted(loss.by_self(pair), pair);
-    if (needs[1]) result[1] = grad * weighted(loss.by_target(pair), pair);
+    if (loss.slope != nullptr && !autograd_mode.gradients && (needs[0] || needs[1])) {
+        const auto [factor, bound] = loss.slope(pair.shape);
+        Tensor by_self = pointwise(difference_backward, {weighted(grad, pair), pair.self, pair.target},
+                                   Parameters{.value = {factor, bound}});
+        if (needs[1]) result[1] = neg(by_self);
+        if (needs[0]) result[0] = std::move(by_self);
+    } else {
+        if (needs[0]) result[0] = grad * weighted(loss.by_self(pair), pair);
+        if (needs[1]) result[1] = grad * weighted(loss.by_target(pair), pair);
+    }
     if (needs[2]) result[2] = grad * loss.value(pair);
     if (needs[3]) result[3] = grad * weighted(loss.by_pos_weight(pair), pair);
     return result;
@@ -84,6 +104,34 @@ Tensor opposite(const Pair& pair) {
     return neg(derivative(pair));
 }
 
+Tensor sloped(const Tensor& difference, Slope slope) {
+    const Tensor line = difference * Scalar(slope.factor);
+    return std::isinf(slope.bound) ? line : clamp(line, Scalar(-slope.bound), Scalar(slope.bound));
+}
+template <Slope (*slope)(double shape)>
+Tensor sloping(const Pair& pair) {
+    return sloped(difference(pair), slope(pair.shape));
+}
+template <Slope (*slope)(double shape)>
+constexpr PairLoss difference_loss(const char* node, Tensor (*value)(const Pair&)) {
+    return {node, value, sloping<slope>, opposite<sloping<slope>>, nullptr, slope};
+}
+
+// factor * d^2 where |d| < shape, and elsewhere a line of slope `bound` that is zero at half of that.
+template <int sign>
+Tensor bent_gradient(const Tensor& grad, const PointwiseSaved& saved) {
+    const auto& value = saved.parameters.value;
+    return grad * sloped(saved.first() - saved.second(), {2 * value[1].real(), value[2].real()}) *
+           Scalar(sign);
+}
+const PointwiseRule bent_rule{.schema = "huber_loss",
+                              .kernel = Pointwise::huber,
+                              .gradients = {{{uses_first | uses_second, bent_gradient<1>},
+                                             {uses_first | uses_second, bent_gradient<-1>}}}};
+Tensor bent(const Pair& pair, double factor, double bound) {
+    return pointwise(bent_rule, {pair.self, pair.target}, Parameters{.value = {pair.shape, factor, bound}});
+}
+
 // Mean squared error
 
 const PointwiseFunction squared_difference{{.schema = "mse_loss", .kernel = Pointwise::squared_difference}};
@@ -91,38 +139,41 @@ const PointwiseFunction squared_difference{{.schema = "mse_loss", .kernel = Poin
 Tensor squared(const Pair& pair) {
     return squared_difference(pair.self, pair.target);
 }
-Tensor squared_slope(const Pair& pair) {
-    return difference(pair) * Scalar(2);
+constexpr Slope squared_slope(double) {
+    return {2};
 }
-constexpr PairLoss squared_loss{"MseLossBackward0", squared, squared_slope, opposite<squared_slope>};
+constexpr PairLoss squared_loss = difference_loss<squared_slope>("MseLossBackward0", squared);
 
 // d^2 / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere (Girshick, "Fast R-CNN", 2015)
 
 Tensor smooth(const Pair& pair) {
-    const Tensor d = difference(pair), distance = abs(d);
-    if (pair.shape == 0) return distance;
-    return where(lt(distance, Scalar(pair.shape)), d * d * Scalar(0.5 / pair.shape),
-                 distance - Scalar(0.5 * pair.shape));
+    return bent(pair, 0.5 / pair.shape, 1);
 }
-Tensor smooth_slope(const Pair& pair) {
-    const Tensor d = difference(pair);
-    if (pair.shape == 0) return sgn(d);
-    return where(lt(abs(d), Scalar(pair.shape)), d * Scalar(1 / pair.shape), sgn(d));
+constexpr Slope smooth_slope(double beta) {
+    return {1 / beta, 1};
 }
-constexpr PairLoss smooth_loss{"SmoothL1LossBackward0", smooth, smooth_slope, opposite<smooth_slope>};
+constexpr PairLoss smooth_loss = difference_loss<smooth_slope>("SmoothL1LossBackward0", smooth);
 
-// d^2 / 2 where |d| <= delta, delta (|d| - delta / 2) elsewhere (Huber, "Robust estimation of a location
+// The same where beta is zero
+
+Tensor distance(const Pair& pair) {
+    return abs(difference(pair));
+}
+Tensor direction(const Pair& pair) {
+    return sgn(difference(pair));
+}
+constexpr PairLoss distance_loss{"SmoothL1LossBackward0", distance, direction, opposite<direction>};
+
+// d^2 / 2 where |d| < delta, delta (|d| - delta / 2) elsewhere (Huber, "Robust estimation of a location
 // parameter", 1964)
 
 Tensor huber(const Pair& pair) {
-    const Tensor d = difference(pair), distance = abs(d);
-    return where(le(distance, Scalar(pair.shape)), d * d * Scalar(0.5),
-                 (distance - Scalar(0.5 * pair.shape)) * Scalar(pair.shape));
+    return bent(pair, 0.5, pair.shape);
 }
-Tensor huber_slope(const Pair& pair) {
-    return clamp(difference(pair), Scalar(-pair.shape), Scalar(pair.shape));
+constexpr Slope huber_slope(double delta) {
+    return {1, delta};
 }
-constexpr PairLoss huber_loss_rule{"HuberLossBackward0", huber, huber_slope, opposite<huber_slope>};
+constexpr PairLoss huber_loss_rule = difference_loss<huber_slope>("HuberLossBackward0", huber);
 
 // log(1 + exp(-target self))
 
@@ -189,7 +240,7 @@ Tensor mse_loss(const Tensor& self, const Tensor& target, int64_t reduction) {
 }
 Tensor smooth_l1_loss(const Tensor& self, const Tensor& target, int64_t reduction, double beta) {
     check(beta >= 0, "smooth_l1_loss does not support negative values for beta.");
-    return pair_loss(smooth_loss, {self, target, {}, {}, beta}, reduction);
+    return pair_loss(beta > 0 ? smooth_loss : distance_loss, {self, target, {}, {}, beta}, reduction);
 }
 Tensor huber_loss(const Tensor& self, const Tensor& target, const Tensor& weight, int64_t reduction,
                   double delta) {

@@ -13,16 +13,6 @@ namespace {
 constexpr int64_t parallel_grain = 16384;  // elements worth handing to another thread
 constexpr int64_t ahead = 8;               // uses between asking for a row and reading it
 
-// Calls body(column, columns, vectors) over all columns: eight vectors' at a time, and then one's.
-template <class T, class Body>
-void for_each_strip(int64_t width, Body&& body) {
-    constexpr int64_t size = Vec<T>::size;
-    int64_t j = 0;
-    for (; j + 8 * size <= width; j += 8 * size) body(j, size, std::integral_constant<int, 8>{});
-    for (; j + 4 * size <= width; j += 4 * size) body(j, size, std::integral_constant<int, 4>{});
-    for (; j < width; j += size) body(j, std::min(size, width - j), std::integral_constant<int, 1>{});
-}
-
 template <class S>
 class Bags {
     using T = Compute<S>;
@@ -37,11 +27,12 @@ class Bags {
             S* const row = out + bag * p_.width;
             if (p_.mode == BagMode::max) return maxima(bag, row, places + bag * p_.width);
             const Vec<T> share(this->share(bag));
-            for_each_strip<T>(p_.width, [&](int64_t j, int64_t n, auto vectors) {
+            over_columns([&](int64_t j, int64_t columns, auto vectors) {
+                const int64_t n = std::min(size, columns);
                 Vec<T> sum[vectors] = {};
                 for (int64_t i = p_.starts[bag]; i < p_.starts[bag + 1]; ++i) {
                     if (p_.indices[i] == p_.padding) continue;
-                    prefetch(i, p_.starts[bag + 1], j, vectors * n);
+                    prefetch(i, p_.starts[bag + 1], j, columns);
                     const S* const source = table_ + p_.indices[i] * p_.width + j;
                     const Vec<T> scale(scale_of(i));
                     for (int64_t v = 0; v < vectors; ++v)
@@ -104,6 +95,15 @@ class Bags {
                      });
     }
 
+    // Results are stored, not added to, so that the last strip may overlap the one before it.
+    template <class Body>
+    void over_columns(Body&& body) const {
+        constexpr int64_t strip = 4 * size;
+        const int64_t whole = p_.width < strip ? p_.width : p_.width / strip * strip;
+        for_each_strip<T, 8, 4, 1>(0, whole, body);
+        if (whole < p_.width) body(p_.width - strip, strip, std::integral_constant<int, 4>{});
+    }
+
     T scale_of(int64_t use) const { return scales_ == nullptr ? T(1) : static_cast<T>(scales_[use]); }
 
     // What the sum of a bag is multiplied by.
@@ -124,8 +124,9 @@ class Bags {
 
     // The first of equal elements, and a NaN where it is the first element.
     void maxima(int64_t bag, S* row, int64_t* places) const {
-        for_each_strip<T>(p_.width, [&](int64_t j, int64_t n, auto vectors) {
+        over_columns([&](int64_t j, int64_t columns, auto vectors) {
             using Integer = IntegerOf<T>;
+            const int64_t n = std::min(size, columns);
             Vec<T> best[vectors] = {};
             Vec<Integer> use[vectors];
             for (int64_t v = 0; v < vectors; ++v) use[v] = Vec<Integer>(Integer(-1));
@@ -169,7 +170,8 @@ class Bags {
         int64_t uses = 0;
         for (int64_t i = use; by_frequency && i >= 0; i = next[i]) ++uses;
         const Vec<T> frequency(static_cast<T>(std::max<int64_t>(1, uses)));
-        for_each_strip<T>(p_.width, [&](int64_t j, int64_t n, auto vectors) {
+        over_columns([&](int64_t j, int64_t columns, auto vectors) {
+            const int64_t n = std::min(size, columns);
             Vec<T> sum[vectors] = {};
             for (int64_t i = use; i >= 0; i = next[i]) {
                 const S* const source = gradient + owner[i] * p_.width + j;

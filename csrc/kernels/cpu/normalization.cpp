@@ -210,18 +210,6 @@ int64_t lines_together(int64_t size) {
     return std::max<int64_t>(1, block_elements / std::max<int64_t>(1, size));
 }
 
-// Calls body(column, columns, vectors) with four vectors' columns at a time, whose sums do not wait for each
-// other, and then with one's.
-template <class T, class Body>
-void for_each_strip(int64_t column, int64_t width, Body&& body) {
-    constexpr int64_t size = Vec<T>::size;
-    const int64_t end = column + width;
-    for (; column + 4 * size <= end; column += 4 * size)
-        body(column, 4 * size, std::integral_constant<int, 4>{});
-    for (; column < end; column += size)
-        body(column, std::min(size, end - column), std::integral_constant<int, 1>{});
-}
-
 // Calls body(row, rows, column, columns) for the blocks of a part, row by row.
 template <class Body>
 void for_each_block(Range rows, Range columns, Body&& body) {
@@ -308,7 +296,7 @@ struct GradientSums {
         }
         const S *g = gradient + row * shape.channels, *x = in + row * shape.channels;
         const T* const means = by_channel ? channel_means(row) : nullptr;
-        for_each_strip<T>(column, width, [&](int64_t j, int64_t columns, auto vectors) {
+        for_each_strip<T, 4, 1>(column, column + width, [&](int64_t j, int64_t columns, auto vectors) {
             constexpr int64_t size = Vec<T>::size;
             const int64_t n = std::min(size, columns);
             Vec<T> middle[vectors], sum[vectors], product[vectors];
@@ -640,7 +628,7 @@ struct ChannelMoments {
 
     void block(int64_t row, int64_t height, int64_t column, int64_t width, Moments* target) const {
         const S* const x = in + row * shape.channels;
-        for_each_strip<T>(column, width, [&](int64_t j, int64_t columns, auto vectors) {
+        for_each_strip<T, 4, 1>(column, column + width, [&](int64_t j, int64_t columns, auto vectors) {
             constexpr int64_t size = Vec<T>::size;
             const int64_t n = std::min(size, columns);
             const auto element = [&](int64_t i, int64_t v) {
@@ -713,7 +701,7 @@ struct ChannelMap {
     void rows_of(int64_t sample, int64_t first, int64_t last) const {
         constexpr int64_t size = Vec<T>::size;
         const int64_t own = sample * shape.channels, top = sample * shape.outer * shape.channels;
-        for_each_strip<T>(0, shape.channels, [&](int64_t j, int64_t columns, auto vectors) {
+        for_each_strip<T, 4, 1>(0, shape.channels, [&](int64_t j, int64_t columns, auto vectors) {
             const int64_t n = std::min(size, columns);
             Vec<T> slope[vectors], second[vectors], offset[vectors];
             for (int64_t v = 0; v < vectors; ++v) {

@@ -163,6 +163,14 @@ void add_smooth_gradients(PointwiseTable& table) {
 void add_losses(PointwiseTable& table) {
     vectors<2>(table, Pointwise::squared_difference, Reals{},
                [](auto x, auto y) { return (x - y) * (x - y); });
+    vectors<2>(table, Pointwise::huber, Reals{}, [](auto x, auto y, const auto& p) {
+        const auto d = x - y, distance = abs(d);
+        return select(distance < p.v0, d * d * p.v1, (distance - constant<decltype(x)>(0.5) * p.v0) * p.v2);
+    });
+    vectors<3>(table, Pointwise::difference_backward, Reals{}, [](auto g, auto x, auto y, const auto& p) {
+        const auto slope = (x - y) * p.v0;
+        return g * select(slope > p.v1, p.v1, select(slope < -p.v1, -p.v1, slope));
+    });
 }
 
 }  // namespace
