@@ -58,6 +58,22 @@ _indexed(
     6.0 * (1 << 20),
     4.0 * (1 << 20),
 )
+_indexed(
+    "gather/select-short-rows",
+    (1 << 17, 8),
+    (1 << 17,),
+    lambda torch, x, i, y: x.index_select(0, i),
+    5.0 * (1 << 20),
+    4.0 * (1 << 20),
+)
+_indexed(
+    "gather/columns-of-eight",
+    (1 << 17, 8),
+    (1 << 17, 8),
+    lambda torch, x, i, y: x.gather(1, i & 7),
+    12.0 * (1 << 20),
+    4.0 * (1 << 20),
+)
 _indexed("gather/masked-select", _FULL, (1,), lambda torch, x, i, y: x[x > 0.5], 4 * _ALL, 2 * _ALL)
 _indexed("gather/nonzero", _FULL, (1,), lambda torch, x, i, y: (x > 0.9).nonzero(), 4 * _ALL, 1.6 * _ALL)
 _indexed(
@@ -74,6 +90,14 @@ _indexed(
     _FULL,
     lambda torch, x, i, y: torch.zeros_like(x).scatter_(0, i, 1.0),
     8 * _ALL,
+    4 * _ALL,
+)
+_indexed(
+    "scatter/maximum",
+    _FULL,
+    _FULL,
+    lambda torch, x, i, y: x.scatter_reduce(0, i, x, "amax"),
+    16 * _ALL,
     4 * _ALL,
 )
 _indexed(

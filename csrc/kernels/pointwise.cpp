@@ -230,6 +230,9 @@ void move_rows(const Array& array, Rows<char> to, Rows<const char> from, int64_t
     } else if (packs && from.element_stride == 0 && to.stride == width) {
         kernels.spread[std::countr_zero(static_cast<unsigned>(size))](to.data, from.data, from.stride * size,
                                                                       width, count);
+    } else if (packs && from.element_stride == -1) {
+        kernels.reverse[std::countr_zero(static_cast<unsigned>(size))](to.data, to.stride * size, from.data,
+                                                                       from.stride * size, width, count);
     } else if (count > width) {
         for (int64_t column = 0; column < width; ++column)
             move(array, to.data + column * to.element_stride * size, to.stride,

@@ -24,6 +24,8 @@ struct RearrangeKernels {
     using Lines = void (*)(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t bytes,
                            int64_t count);
     Lines lines;
+    // Lines of `width` elements, contiguous, and in reverse of those that lie before `from` and in it.
+    Lines reverse[5];
     // Contiguous lines of `width` elements, each line one element `width` times.
     using Spread = void (*)(char* to, const char* from, int64_t from_stride, int64_t width, int64_t count);
     Spread spread[5];

@@ -88,27 +88,34 @@ struct Multiply {
         return multiply(a, b);
     }
 };
-// The larger of two without a branch, which could not be foretold; the one on a number that is not, which
-// can.
+// Whether an extremum is the table's element already; one that is not a number stays.
 struct Maximum {
     template <class C>
-    static C combine(C a, C b) {
-        if constexpr (is_complex_type<C>) {
-            return a;
-        } else {
-            const C larger = a > b ? a : b;
-            return a != a ? a : larger;
-        }
+    static bool stays(C table, C value) {
+        return (table > value) | (table != table);
     }
 };
 struct Minimum {
     template <class C>
-    static C combine(C a, C b) {
-        if constexpr (is_complex_type<C>) {
-            return a;
-        } else {
-            const C smaller = a < b ? a : b;
-            return a != a ? a : smaller;
+    static bool stays(C table, C value) {
+        return (table < value) | (table != table);
+    }
+};
+// One of the two elements, without a branch, which could not be foretold. Complex numbers have no order.
+template <class Op>
+struct Chosen {
+    static constexpr bool copies = false;
+    template <class T>
+    static void apply(T& table, T& value) {
+        if constexpr (!is_complex_type<T>) {
+            using Bits =
+                std::conditional_t<sizeof(T) == 8, uint64_t,
+                                   std::conditional_t<sizeof(T) == 4, uint32_t,
+                                                      std::conditional_t<sizeof(T) == 2, uint16_t, uint8_t>>>;
+            const auto mask = static_cast<Bits>(
+                -static_cast<Bits>(Op::stays(convert<Compute<T>>(table), convert<Compute<T>>(value))));
+            const auto old = std::bit_cast<Bits>(table), other = std::bit_cast<Bits>(value);
+            table = std::bit_cast<T>(static_cast<Bits>(other ^ ((old ^ other) & mask)));
         }
     }
 };
@@ -167,33 +174,19 @@ struct GatherLoops {
     bool has_indexed = false, last_is_indexed = false;
 };
 
-// Positions in order, by their coordinates.
-class OffsetWalk {
-  public:
-    OffsetWalk(const IndexDim* dims, int rank, int64_t linear)
-        : offsets(Offsets::at(dims, rank, linear)), dims_(dims), rank_(rank) {
-        for (int i = rank - 1; i >= 0; --i) {
-            coordinates_[i] = linear % dims[i].size;
-            linear /= dims[i].size;
+// Calls visit(position, its offsets) for the positions [first, last) of dimensions.
+template <class Visit>
+void for_offsets(const IndexDim* dims, int rank, int64_t first, int64_t last, Visit visit) {
+    const IndexDim inner = rank > 0 ? dims[rank - 1] : IndexDim{1, 0, 0};
+    while (first < last) {
+        const int64_t end = std::min(last, first - first % inner.size + inner.size);
+        for (Offsets offsets = Offsets::at(dims, rank, first); first < end; ++first) {
+            visit(first, offsets);
+            offsets.table += inner.table_stride;
+            offsets.values += inner.values_stride;
         }
     }
-    void next() {
-        for (int i = rank_ - 1; i >= 0; --i) {
-            offsets.table += dims_[i].table_stride;
-            offsets.values += dims_[i].values_stride;
-            if (++coordinates_[i] < dims_[i].size) return;
-            coordinates_[i] = 0;
-            offsets.table -= dims_[i].size * dims_[i].table_stride;
-            offsets.values -= dims_[i].size * dims_[i].values_stride;
-        }
-    }
-    Offsets offsets;
-
-  private:
-    const IndexDim* dims_;
-    int rank_;
-    int64_t coordinates_[max_index_rank];
-};
+}
 
 // The part of the next row that is read after this one, which is too far away to be foretold.
 void prefetch_next(const int64_t* index, int64_t count) {
@@ -229,25 +222,20 @@ constexpr int64_t gather_block = 1024;  // indices that are still in the cache a
 template <class T, class Op>
 [[gnu::noinline]] bool gather_short_rows(const GatherArguments& a, const GatherLoops& loops, T* columns,
                                          int64_t first, int64_t last) {
-    const IndexDim row = loops.row(), rows = loops.dims[loops.rank - 2];
+    const IndexDim row = loops.row();
     bool inside = true;
     for (int64_t number; first < last; first += number) {
-        number = std::min({gather_block / row.size, last - first, rows.size - first % rows.size});
-        const int64_t* index = a.index + first * row.size;
-        if (!are_inside(index, number * row.size, 0, static_cast<uint64_t>(a.table_size))) {
+        number = std::min(gather_block / row.size, last - first);
+        if (!are_inside(a.index + first * row.size, number * row.size, 0,
+                        static_cast<uint64_t>(a.table_size))) {
             inside = false;
             continue;
         }
-        const Offsets offsets = Offsets::at(loops.dims, loops.rank - 1, first);
-        T* table = columns + offsets.table;
-        T* values = static_cast<T*>(a.values) + offsets.values;
-        for (int64_t i = 0; i < number; ++i) {
-            gather_row<T, Op>(table, values, index, row.size, loops.index_stride, row.table_stride,
+        for_offsets(loops.dims, loops.rank - 1, first, first + number, [&](int64_t i, Offsets at) {
+            gather_row<T, Op>(columns + at.table, static_cast<T*>(a.values) + at.values,
+                              a.index + i * row.size, row.size, loops.index_stride, row.table_stride,
                               row.values_stride);
-            table += rows.table_stride;
-            values += rows.values_stride;
-            index += row.size;
-        }
+        });
     }
     return inside;
 }
@@ -260,21 +248,20 @@ template <class T, class Op>
     const IndexDim& row = loops.row();
     const int64_t width = end - begin;
     bool inside = true;
-    OffsetWalk walk(loops.dims, loops.rank - 1, first);
-    for (; first < last; ++first, walk.next()) {
-        T* const table = columns.first + walk.offsets.table;
-        T* const values = static_cast<T*>(a.values) + walk.offsets.values + begin * row.values_stride;
-        const int64_t* const index = a.index + first * row.size + begin;
+    for_offsets(loops.dims, loops.rank - 1, first, last, [&](int64_t i, Offsets at) {
+        T* const table = columns.first + at.table;
+        T* const values = static_cast<T*>(a.values) + at.values + begin * row.values_stride;
+        const int64_t* const index = a.index + i * row.size + begin;
         for (int64_t start = 0; start < width; start += gather_block) {
             const int64_t count = std::min(gather_block, width - start);
-            if (first + 1 < last && width < row.size) prefetch_next(index + start + row.size, count);
+            if (i + 1 < last && width < row.size) prefetch_next(index + start + row.size, count);
             if (are_inside(index + start, count, 0, static_cast<uint64_t>(a.table_size)))
                 gather_row<T, Op>(table + start * row.table_stride, values + start * row.values_stride,
                                   index + start, count, columns.stride, row.table_stride, row.values_stride);
             else
                 inside = false;
         }
-    }
+    });
     return inside;
 }
 
@@ -347,10 +334,9 @@ bool gather(const GatherArguments& a) {
 }
 
 template <class Op>
-bool scatter_combined(const GatherArguments& a) {
+bool scatter_typed(const GatherArguments& a) {
     bool inside = true;
-    visit_dtype(a.dtype,
-                [&](auto tag) { inside = run_gather<typename decltype(tag)::type, Combined<Op>>(a, true); });
+    visit_dtype(a.dtype, [&](auto tag) { inside = run_gather<typename decltype(tag)::type, Op>(a, true); });
     return inside;
 }
 
@@ -366,13 +352,13 @@ bool scatter(const GatherArguments& a, Combine combine) {
         case Combine::assign:
             return scatter_assigned(a);
         case Combine::add:
-            return scatter_combined<Add>(a);
+            return scatter_typed<Combined<Add>>(a);
         case Combine::multiply:
-            return scatter_combined<Multiply>(a);
+            return scatter_typed<Combined<Multiply>>(a);
         case Combine::maximum:
-            return scatter_combined<Maximum>(a);
+            return scatter_typed<Chosen<Maximum>>(a);
         case Combine::minimum:
-            return scatter_combined<Minimum>(a);
+            return scatter_typed<Chosen<Minimum>>(a);
     }
     return true;
 }
@@ -423,23 +409,23 @@ void run_elements(T* table, T* values, int64_t values_stride, int64_t first, int
     }
 }
 
-// Single elements of all points, for each of `number` positions before them.
+// Single elements of all points, for each of the positions [first, last) before them.
 template <class T, class Op>
-[[gnu::noinline]] void run_all_elements(const PointsArguments& a, OffsetWalk walk, int64_t number) {
+[[gnu::noinline]] void run_all_elements(const PointsArguments& a, int64_t first, int64_t last) {
     constexpr int64_t most = 1024;  // places that are worth keeping
     const Place place(a);
     int64_t places[most];
-    const bool few = a.count <= most && number > 1;
+    const bool few = a.count <= most && last - first > 1;
     for (int64_t p = 0; few && p < a.count; ++p) places[p] = place(p);
-    for (; number > 0; --number, walk.next()) {
-        T* const table = static_cast<T*>(a.table) + walk.offsets.table;
-        T* const values = static_cast<T*>(a.values) + walk.offsets.values;
+    for_offsets(a.before, a.before_rank, first, last, [&](int64_t, Offsets at) {
+        T* const table = static_cast<T*>(a.table) + at.table;
+        T* const values = static_cast<T*>(a.values) + at.values;
         if (few)
             run_elements<T, Op>(table, values, a.values_stride, 0, a.count,
                                 [&](int64_t p) { return places[p]; });
         else
             run_elements<T, Op>(table, values, a.values_stride, 0, a.count, place);
-    }
+    });
 }
 
 // Contiguous lines of the points [first, last), in a table and values of elements of so many bytes.
@@ -498,9 +484,8 @@ void read_points(const PointsArguments& a) {
         using T = typename decltype(tag)::type;
         if (a.after_rank == 0 && outer > 1 && a.count <= parallel_grain)
             return parallel_for(
-                0, outer, parallel_grain / std::max<int64_t>(1, a.count), [&](int64_t first, int64_t last) {
-                    run_all_elements<T, Read>(a, OffsetWalk(a.before, a.before_rank, first), last - first);
-                });
+                0, outer, parallel_grain / std::max<int64_t>(1, a.count),
+                [&](int64_t first, int64_t last) { run_all_elements<T, Read>(a, first, last); });
         parallel_for(0, outer * a.count, std::max<int64_t>(1, parallel_grain / slice),
                      [&](int64_t first, int64_t last) {
                          while (first < last) {
@@ -514,13 +499,40 @@ void read_points(const PointsArguments& a) {
     });
 }
 
-// Parts are cut across `before` and across the fastest dimension, so that no two parts write to one place.
+// Parts of a table along its indexed dimension: a thread that filled or copied one meets it again.
+struct TableParts {
+    explicit TableParts(const PointsArguments& a) : size(a.size), rows((a.size + number - 1) / number) {}
+    // Whether slices are long, and the points, of which a few are looked at, fall to all parts alike.
+    bool suit(const PointsArguments& a, int64_t slice) const {
+        constexpr int64_t samples = 64;
+        if (element_count(a.before, a.before_rank) > 1 || size < samples || a.count < samples || slice < 64)
+            return false;
+        int64_t met[number] = {};
+        for (int64_t k = 0; k < samples; ++k) ++met[row(a.index[k * a.count / samples]) / rows];
+        return *std::max_element(met, met + number) <= samples / 4;
+    }
+    int64_t row(int64_t index) const { return index < 0 ? index + size : index; }
+
+    static constexpr int64_t number = 8;
+    int64_t size, rows;
+};
+
+// Parts are cut across rows of the table, or across `before` and the fastest dimension: no two of them write
+// to one place.
 template <class T, class Op>
 void write_all_points(const PointsArguments& a) {
     const int64_t outer = element_count(a.before, a.before_rank);
     const int64_t line = line_size(a);
     const int64_t work = a.count * element_count(a.after, a.after_rank);
     if (work == 0) return;
+    const TableParts parts(a);
+    if (work >= parallel_grain && parts.suit(a, work / a.count))
+        return parallel_for(0, a.size, parts.rows, [&](int64_t first, int64_t last) {
+            for (int64_t p = 0; p < a.count; ++p) {
+                const int64_t row = parts.row(a.index[p]);
+                if (first <= row && row < last) run_points<T, Op>(a, {}, p, p + 1, 0, line);
+            }
+        });
     const int64_t segment =
         outer >= 8 || work < parallel_grain
             ? line
@@ -528,8 +540,7 @@ void write_all_points(const PointsArguments& a) {
     const int64_t segments = (line + segment - 1) / segment;
     const int64_t grain = std::max<int64_t>(1, parallel_grain * segments / work);
     parallel_for(0, outer * segments, grain, [&](int64_t first, int64_t last) {
-        if (a.after_rank == 0)
-            return run_all_elements<T, Op>(a, OffsetWalk(a.before, a.before_rank, first), last - first);
+        if (a.after_rank == 0) return run_all_elements<T, Op>(a, first, last);
         for (; first < last; ++first) {
             const int64_t begin = first % segments * segment;
             run_points<T, Op>(a, Offsets::at(a.before, a.before_rank, first / segments), 0, a.count, begin,

@@ -42,6 +42,40 @@ void repeat(char* to, T value, int64_t count) {
     for (int64_t i = 0; i < count; ++i) out[i].value = value;
 }
 
+template <size_t... I, class Row>
+Row reversed(Row row, std::index_sequence<I...>) {
+    return __builtin_shufflevector(row, row, (sizeof...(I) - 1 - I)...);
+}
+
+// Neighbours in reverse, `last` the first of them to be read: N at a time, the last N overlapping the ones
+// before, or where there are fewer, half as many.
+template <class T, size_t N>
+void reverse(char* to, const char* last, int64_t count) {
+    constexpr int64_t size = sizeof(T), lanes = N;
+    if constexpr (N == 1) {
+        for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * size, last - i * size, size);
+    } else {
+        if (count < lanes) return reverse<T, N / 2>(to, last, count);
+        const auto turn = [=](int64_t i) {
+            typedef T Row __attribute__((vector_size(N * sizeof(T))));
+            Row row;
+            std::memcpy(&row, last - (i + lanes - 1) * size, sizeof row);
+            row = reversed(row, std::make_index_sequence<N>{});
+            std::memcpy(to + i * size, &row, sizeof row);
+        };
+        int64_t i = 0;
+        for (; i + lanes <= count; i += lanes) turn(i);
+        if (i < count) turn(count - lanes);
+    }
+}
+
+template <class T>
+void reverse_lines(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t width,
+                   int64_t count) {
+    constexpr size_t lanes = sizeof(T) <= 8 ? vector_bytes / sizeof(T) : 1;
+    for (; count > 0; --count, to += to_stride, from += from_stride) reverse<T, lanes>(to, from, width);
+}
+
 template <class T>
 void move(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t count) {
     constexpr int64_t size = sizeof(T);
@@ -52,8 +86,7 @@ void move(char* to, int64_t to_stride, const char* from, int64_t from_stride, in
     } else if (to_stride == size && from_stride == 0) {
         repeat(to, in->value, count);
     } else if (to_stride == size && from_stride == -size) {
-#pragma GCC ivdep
-        for (int64_t i = 0; i < count; ++i) out[i].value = in[-i].value;
+        reverse_lines<T>(to, 0, from, 0, count, 1);
     } else if (to_stride == size && from_stride == 2 * size) {
 #pragma GCC ivdep
         for (int64_t i = 0; i < count; ++i) out[i].value = in[2 * i].value;
@@ -184,6 +217,8 @@ const RearrangeKernels rearrange_table = {
     {transpose<uint8_t, 16>, transpose < uint16_t, vector_bytes >= 32 ? 16 : 8 >,
      transpose<uint32_t, vector_bytes / 4>, transpose<uint64_t, vector_bytes / 8>, transpose_plain<Sixteen>},
     lines,
+    {reverse_lines<uint8_t>, reverse_lines<uint16_t>, reverse_lines<uint32_t>, reverse_lines<uint64_t>,
+     reverse_lines<Sixteen>},
     {spread<uint8_t>, spread<uint16_t>, spread<uint32_t>, spread<uint64_t>, spread<Sixteen>},
     stream,
     finish_streams,

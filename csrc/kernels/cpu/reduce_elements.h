@@ -336,6 +336,7 @@ Vec<LaneOf<R>> lanes_of_line(const typename R::Memory* x, int64_t count, bool wh
     using LaneOp = typename Op::template Of<LaneOf<R>>;
     if (count < Vec<LaneOf<R>>::size)
         return lanes_between<LaneOp>(whole ? Lanes::vector(x) : Lanes::vector(x, count), 0, count);
+    if (count == Vec<LaneOf<R>>::size) return Lanes::vector(x);
     if constexpr (!R::vectorized)
         if (count >= 512) return narrow_line_vector<R, Op>(x, count);
     return line_vector<Lanes, LaneOp>(x, count);
