@@ -328,7 +328,7 @@ bool suits(const ConvolutionShape& s, const Problem& problem, int64_t stride) {
                              weight_cost * Form::points * pairs +
                              tile_cost * tiles * (problem.channels + problem.rows);
     const int64_t plain = Form::taps * Form::taps * s.batch * volume(s.output) * pairs;
-    return filtered < plain + plain / 8;  // whose lines do not fill its tiles
+    return filtered < plain + (gradient ? plain / 8 : 0);  // whose phases do not fill their tiles
 }
 
 // Planes, or rows of tiles of one plane, that are taken at a time: of every `dilation`-th row and column,
@@ -369,10 +369,14 @@ std::vector<Part> parts_of(const Problem& s, int64_t tiles) {
     return parts;
 }
 
-// So many that the weights, read once for each part, are not the larger burden, within some megabytes.
+// So many that the weights, read once for each part, are not the larger burden, within some megabytes; and
+// parts for two processors, if that leaves enough in each.
 template <class Form>
 int64_t tiles_at_once(const Problem& s) {
-    return std::clamp<int64_t>((int64_t{1} << 22) / (Form::points * s.channels), 32, 256);
+    const int64_t all =
+        s.planes() * ceil_divide(s.output[1], Form::out_edge) * ceil_divide(s.output[2], Form::out_edge);
+    return std::min(std::clamp<int64_t>((int64_t{1} << 22) / (Form::points * s.channels), 32, 256),
+                    std::max<int64_t>(64, ceil_divide(all, 2)));
 }
 
 // Where the planes of a problem's source lie: plane i is seen by tap k % taps of the depth of plane i /
@@ -599,17 +603,20 @@ class Convolution {
 
     void run() const {
         const std::vector<Part> parts = parts_of<Form>(s_, tiles_at_once<Form>(s_));
-        if (parts.size() == 1) return run_part(parts[0], nullptr);
-        float* weights = scratch_array<float>(ScratchUse::shared, static_cast<size_t>(panels_ * panel_));
-        parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
-            for (int64_t index = begin; index < end; ++index)
-                transform_weights<Weights>(left_, rows_of(index), {0, s_.channels}, weights + index * panel_,
-                                           pitch_);
-        });
-        // Many parts are shared out whole, each then staying in one processor's cache; few are shared out
-        // inside.
         const int64_t count = std::ssize(parts);
-        parallel_for(0, count, count < 4 ? count : 1, [&](int64_t begin, int64_t end) {
+        float* weights = nullptr;
+        if (count > 2) {  // one or two transform what they need themselves, when its turn comes
+            weights = scratch_array<float>(ScratchUse::shared, static_cast<size_t>(panels_ * panel_));
+            parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
+                for (int64_t index = begin; index < end; ++index)
+                    transform_weights<Weights>(left_, rows_of(index), {0, s_.channels},
+                                               weights + index * panel_, pitch_);
+            });
+        }
+        // Parts are shared out whole, each staying with one processor's caches, or what is in them, where
+        // that makes the more even load. Sums are the same.
+        const bool whole = count >= get_num_threads() && count != 3;
+        parallel_for(0, count, whole ? 1 : count, [&](int64_t begin, int64_t end) {
             for (int64_t index = begin; index < end; ++index)
                 run_part(parts[static_cast<size_t>(index)], weights);
         });
@@ -619,6 +626,7 @@ class Convolution {
     static constexpr int64_t tile = tile_columns<float>, points = Form::points;
     // Channels that are transformed and multiplied at a time: their weights stay in the first caches.
     static constexpr int64_t block = 32, block_pitch = block * tile_rows<float> + width;
+    static constexpr int64_t most_products = 160000;  // which stay in the second cache
     using Weights = typename Form::WeightTransform;
 
     // Transformed tiles, [point][group of columns][channel][column], and the pitches of their products with a
@@ -631,15 +639,18 @@ class Convolution {
 
     Range rows_of(int64_t panel) const { return piece(s_.rows, panels_, panel); }
 
-    // Without `weights` a block of them is transformed when its turn comes. The products of a panel become
-    // outputs while they are in the second cache.
+    // Some panels are taken at a time, so that the tiles, which may lie far away, are read seldom. Their
+    // products become outputs while they are in the second cache.
     void run_part(const Part& part, const float* weights) const {
         Tiles t;
         t.count = part.tiles();
         t.columns = ceil_divide(t.count, tile);
         t.row_pitch = t.columns * tile;
         t.pitch = spread(s_.channels * t.row_pitch);
-        t.product_pitch = spread(tile_rows<float> * t.row_pitch);
+        const int64_t together =
+            std::clamp<int64_t>(most_products / (points * tile_rows<float> * t.row_pitch), 1, 4);
+        const int64_t units = ceil_divide(panels_, together);
+        t.product_pitch = spread(together * tile_rows<float> * t.row_pitch);
         t.inputs = scratch_array<float>(ScratchUse::transformed, static_cast<size_t>(points * t.pitch));
         const auto place = [&](int64_t block, int64_t c) {
             const int64_t column = block * width / tile, lane = block * width % tile;
@@ -648,39 +659,52 @@ class Convolution {
         transform_images<typename Form::InputTransform>(input_source(s_, input_), part, Form::in_step,
                                                         t.pitch, place);
         const std::vector<TileRun> runs = runs_of<Form>(s_, part);
-        parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
-            const int64_t own = weights != nullptr ? 0 : points * block_pitch;
-            float* products =
-                scratch_array<float>(ScratchUse::local, static_cast<size_t>(points * t.product_pitch + own));
-            float* transformed = products + points * t.product_pitch;
-            for (int64_t index = begin; index < end; ++index) {
-                const Range rows = rows_of(index);
-                if (weights != nullptr)
-                    multiply_panel(t, rows.count, {0, s_.channels}, weights + index * panel_, pitch_,
-                                   products);
-                for (int64_t c = 0; weights == nullptr && c < s_.channels; c += block) {
-                    const Range channels{c, std::min(block, s_.channels - c)};
-                    transform_weights<Weights>(left_, rows, channels, transformed, block_pitch);
-                    multiply_panel(t, rows.count, channels, transformed, block_pitch, products);
-                }
-                transform_outputs<Form>(s_, runs, products, t.product_pitch, t.row_pitch, bias_, rows,
-                                        output_);
+        parallel_for(0, units, 1, [&](int64_t begin, int64_t end) {
+            for (int64_t unit = begin; unit < end; ++unit) {
+                const int64_t first = panels_ * unit / units, last = panels_ * (unit + 1) / units;
+                multiply_panels(t, {first, last - first}, weights, runs);
             }
         });
     }
 
+    // Without `weights` a block of them is transformed when its turn comes.
+    void multiply_panels(const Tiles& t, Range panels, const float* weights,
+                         const std::vector<TileRun>& runs) const {
+        const int64_t own = weights != nullptr ? 0 : panels.count * points * block_pitch;
+        float* products =
+            scratch_array<float>(ScratchUse::local, static_cast<size_t>(points * t.product_pitch + own));
+        float* transformed = products + points * t.product_pitch;
+        if (weights != nullptr)
+            multiply(t, panels, {0, s_.channels}, weights + panels.first * panel_, pitch_, products);
+        for (int64_t c = 0; weights == nullptr && c < s_.channels; c += block) {
+            const Range channels{c, std::min(block, s_.channels - c)};
+            for (int64_t index = 0; index < panels.count; ++index)
+                transform_weights<Weights>(left_, rows_of(panels.first + index), channels,
+                                           transformed + index * points * block_pitch, block_pitch);
+            multiply(t, panels, channels, transformed, block_pitch, products);
+        }
+        const Range last = rows_of(panels.first + panels.count - 1);
+        const int64_t row = rows_of(panels.first).first;
+        transform_outputs<Form>(s_, runs, products, t.product_pitch, t.row_pitch, bias_,
+                                {row, last.first + last.count - row}, output_);
+    }
+
     // Adds what some channels give, whose weights at each point lie `pitch` apart.
-    void multiply_panel(const Tiles& t, int64_t rows, Range channels, const float* panel, int64_t pitch,
-                        float* products) const {
+    void multiply(const Tiles& t, Range panels, Range channels, const float* weights, int64_t pitch,
+                  float* products) const {
+        const int64_t row = rows_of(panels.first).first;
         for (int64_t point = 0; point < points; ++point) {
             for (int64_t column = 0; column < t.columns; ++column) {
                 const int vectors = t.vectors(column);
-                const auto function = tile_function<float>(static_cast<int>(rows), vectors);
-                function(channels.count, panel + point * pitch,
-                         t.inputs + point * t.pitch + column * s_.channels * tile +
-                             channels.first * vectors * width,
-                         products + point * t.product_pitch + column * tile, t.row_pitch, 1.0f,
-                         channels.first > 0);
+                const float* right = t.inputs + point * t.pitch + column * s_.channels * tile +
+                                     channels.first * vectors * width;
+                float* target = products + point * t.product_pitch + column * tile;
+                for (int64_t index = 0; index < panels.count; ++index) {
+                    const Range rows = rows_of(panels.first + index);
+                    tile_function<float>(static_cast<int>(rows.count), vectors)(
+                        channels.count, weights + (index * points + point) * pitch, right,
+                        target + (rows.first - row) * t.row_pitch, t.row_pitch, 1.0f, channels.first > 0);
+                }
             }
         }
     }
