@@ -338,3 +338,34 @@ def test_nothing_is_read_into_the_sums_but_the_operands(shape, dtype):
     assert result[0].isnan().all()
     assert (result[1:, -1] == float("inf")).all()
     assert (result[1:, :-1] == k).all()
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    shape=st.one_of(
+        st.tuples(st.integers(5, 40), st.integers(5, 40), st.sampled_from([2000, 5003, 9000])),  # deep
+        st.tuples(st.integers(200, 700), st.integers(5, 300), st.sampled_from([60, 450, 900])),
+        st.tuples(st.integers(5, 300), st.integers(200, 700), st.sampled_from([60, 450, 900])),
+    ),
+    dtype=st.sampled_from(["float32", "float64", "bfloat16", "float16", "complex64", "int32"]),
+    left=st.sampled_from(LAYOUTS),
+    right=st.sampled_from(LAYOUTS),
+    into_transposed=st.booleans(),
+)
+def test_shared_out_products(shape, dtype, left, right, into_transposed):
+    """Products whose parts threads pack for themselves: also the same bits for any number of them."""
+    m, n, k = shape
+    random = np.random.default_rng(k)
+    a, b = operand(random, (m, k), dtype, left), operand(random, (k, n), dtype, right)
+    bias = operand(random, (m, 1), dtype, "plain")
+    out = (
+        rushlight.empty(n, m, dtype=a.dtype).t() if into_transposed else rushlight.empty(m, n, dtype=a.dtype)
+    )
+    results = []
+    for threads in (1, 2, 3, 8):
+        rushlight.set_num_threads(threads)
+        results.append(exact(rushlight.addmm(bias, a, b, beta=2, alpha=3, out=out)).copy())
+    assert all(np.array_equal(results[0], other) for other in results)
+    x, y, z = exact(a), exact(b), np.broadcast_to(exact(bias), (m, n))
+    size = 2 * np.abs(z) + 3 * (np.abs(x) @ np.abs(y))
+    assert_close(out, 2 * z + 3 * (x @ y), size, dtype)

@@ -19,6 +19,7 @@ template <class T>
 struct PlaneColumns : PlaneSource<T> {
     // Pieces cost more where runs of several images are added to, and channels are often a power of two.
     static constexpr int64_t most_depth = 512 * 4 / static_cast<int64_t>(sizeof(T));
+    int64_t packing_cost() const { return 1; }
     int64_t depth_at_once() const { return lines_at_once; }
     void pack_columns(int64_t first, int count, int vectors, int64_t k, int64_t depth, T* target) const {
         const int pitch = vectors * lanes<T>;
@@ -38,6 +39,19 @@ struct PlaneColumns : PlaneSource<T> {
                         store_lanes(place + row * pitch, load_lanes(source + row * step, here), here);
                 }
             }
+        });
+    }
+};
+
+// As left operand whose depth runs over positions: a line for each channel, joined of all images.
+template <class T>
+struct JoinedLines : PlaneSource<T> {
+    int64_t packing_cost() const { return 1; }
+    void pack_lines(int64_t first, int rows, int64_t k, int64_t depth, T* target, int64_t pitch) const {
+        this->planes.for_each(k, depth, [&](int64_t at, int64_t offset, int64_t length) {
+            const T* source = this->data + first * this->planes.positions + offset;
+            for (int r = 0; r < rows; ++r)
+                std::copy_n(source + r * this->planes.positions, length, target + r * pitch + at);
         });
     }
 };
@@ -123,9 +137,7 @@ class PointwiseGroup {
     }
 
     void weight_gradient(const T* input, const T* grad_output, T* grad_weight) const {
-        const int64_t pitch = line_pitch();
-        const T* lines = join_lines(grad_output + first_out_ * positions_, pitch);
-        const StridedSource<T> left{lines, pitch, 1, out_};
+        const JoinedLines<T> left{{grad_output + first_out_ * positions_, output_}};
         const PlaneRows<T> right{{input + first_in_ * positions_, input_}};
         const StridedTarget<T> sums{grad_weight + first_out_ * in_, in_, 1, nullptr, 0, 0, T(1), T(1)};
         blocked_product<T>(out_, in_, columns_, left, right, sums);
@@ -140,24 +152,6 @@ class PointwiseGroup {
         result.dense = true;
         result.addend = bias;
         return result;
-    }
-
-    // Lines of whole vectors, of which not all fall into the same sets of the caches.
-    int64_t line_pitch() const {
-        const int64_t pitch = ceil_divide(columns_, lanes<T>) * lanes<T>;
-        return pitch * static_cast<int64_t>(sizeof(T)) % 4096 == 0 ? pitch + lanes<T> : pitch;
-    }
-    // A line for each channel of the output's gradient, with its positions in all images.
-    const T* join_lines(const T* grad, int64_t pitch) const {
-        T* lines = scratch_array<T>(ScratchUse::staging, static_cast<size_t>(out_ * pitch));
-        const int64_t chunk = std::max<int64_t>(1, 32768 / columns_);
-        parallel_for(0, out_, chunk, [&](int64_t begin, int64_t end) {
-            for (int64_t channel = begin; channel < end; ++channel)
-                output_.for_each(0, columns_, [&](int64_t at, int64_t offset, int64_t length) {
-                    std::copy_n(grad + channel * positions_ + offset, length, lines + channel * pitch + at);
-                });
-        });
-        return lines;
     }
 
     int64_t positions_, columns_, in_, out_;

@@ -10,8 +10,7 @@
 
 #include "core/scratch.h"
 #include "core/threads.h"
-#include "kernels/cpu/gemm_pack.h"
-#include "kernels/simd/activation.h"
+#include "kernels/cpu/gemm_target.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
@@ -27,168 +26,6 @@ inline Range piece(int64_t size, int64_t pieces, int64_t index) {
     const int64_t base = size / pieces, rest = size % pieces;
     return {index * base + std::min(index, rest), base + (index < rest ? 1 : 0)};
 }
-
-// Whether results of type S are written by vectors.
-template <class S>
-inline constexpr bool has_lines = !is_complex_type<S> && !std::is_same_v<S, bool>;
-
-// Where a tile of C goes. `first` and `last` tell whether this piece of the depth is the first, the last.
-template <class S>
-struct StridedTarget {
-    using T = Compute<S>;
-    S* data;
-    int64_t row, column;
-    const S* addend;
-    int64_t addend_row, addend_column;
-    T alpha, beta;
-    Activation activation = Activation::none;
-    int64_t block_rows = 1536;
-    // 16-bit floats are summed in `partial` until the last piece; other types in C.
-    static constexpr bool rounds_once = !std::is_same_v<S, T> && std::is_floating_point_v<T>;
-    T* partial = nullptr;  // for 16-bit types of more than one piece: sums of the pieces before, laid as C
-    int64_t partial_pitch = 0, partial_first_row = 0;
-
-    // The memory that the tile may be multiplied into straight away, or null.
-    T* direct(int64_t i, int64_t j, int) const {
-        if constexpr (std::is_same_v<S, T>)
-            return column == 1 ? data + i * row + j : nullptr;
-        else
-            return nullptr;
-    }
-    void start(int64_t i, int64_t j, int rows, int columns) const {
-        for (int r = 0; r < rows; ++r) {
-            const S* source = addend + (i + r) * addend_row + j * addend_column;
-            S* target = data + (i + r) * row + j;
-            if (addend_column == 1) {
-                for (int c = 0; c < columns; ++c) target[c] = scaled(source[c]);
-            } else {
-                for (int c = 0; c < columns; ++c) target[c] = scaled(source[c * addend_column]);
-            }
-        }
-    }
-    S scaled(S value) const { return to_storage<S>(product(beta, static_cast<T>(value))); }
-
-    void store(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns, bool first,
-               bool last) const {
-        if constexpr (has_lines<S>) {
-            if (down() && lines_of_addend(addend_row))
-                return store_columns(tile, pitch, i, j, rows, columns, first, last);
-            if (column == 1 && lines_of_addend(addend_column)) {
-                for (int r = 0; r < rows; ++r) put_row(tile + r * pitch, i + r, j, columns, first, last);
-                return;
-            }
-        }
-        for (int r = 0; r < rows; ++r)
-            for (int c = 0; c < columns; ++c) put(tile[r * pitch + c], i + r, j + c, first, last);
-    }
-    // The sums of `count` elements of row i, from column j on.
-    void put_row(const T* sums, int64_t i, int64_t j, int64_t count, bool first, bool last) const {
-        if constexpr (has_lines<S>) {
-            if (column == 1 && lines_of_addend(addend_column)) {
-                for (int64_t c = 0; c < count; c += lanes<T>) {
-                    const int here = static_cast<int>(std::min<int64_t>(count - c, lanes<T>));
-                    put_line(load_lanes(sums + c, here), i, j + c, addend_column, here, first, last);
-                }
-                return;
-            }
-        }
-        for (int64_t c = 0; c < count; ++c) put(sums[c], i, j + c, first, last);
-    }
-
-    // Whether C lies in columns.
-    bool down() const { return row == 1 && column != 1; }
-    bool lines_of_addend(int64_t step) const { return addend == nullptr || step == 0 || step == 1; }
-
-    void store_columns(const T* tile, int64_t pitch, int64_t i, int64_t j, int rows, int columns, bool first,
-                       bool last) const {
-        constexpr int width = lanes<T>;
-        for (int r = 0; r < rows; r += width) {
-            const int count = std::min(rows - r, width);
-            for (int c = 0; c < columns; c += width) {
-                Vector<T> line[width];
-                for (int lane = 0; lane < width; ++lane)
-                    line[lane] = lane < count ? load_vector(tile + (r + lane) * pitch + c) : Vector<T>{};
-                transpose_square<T>(line);
-                for (int lane = 0; lane < std::min(columns - c, width); ++lane)
-                    put_line(line[lane], i + r, j + c + lane, addend_row, count, first, last);
-            }
-        }
-    }
-    // A line of sums, contiguous in C from element (i, j) on.
-    void put_line(Vector<Real<T>> line, int64_t i, int64_t j, int64_t addend_step, int count, bool first,
-                  bool last) const {
-        using Lane = LaneOf<T>;
-        const auto as_lanes = [](Vector<Real<T>> values) { return std::bit_cast<Vector<Lane>>(values); };
-        S* place = data + i * row + j * column;
-        Vector<Lane> value = as_lanes(line);
-        if constexpr (rounds_once) {
-            T* sum = partial_at(i, j);
-            if (!first) value += load_lanes(sum, count);
-            if (!last) return store_lanes(sum, value, count);
-        }
-        value *= static_cast<Lane>(alpha);
-        if (!first && !rounds_once) {
-            value += as_lanes(load_converted(place, count));
-        } else if (addend != nullptr) {
-            const S* other = addend + i * addend_row + j * addend_column;
-            const auto factor = static_cast<Lane>(beta);
-            value += addend_step == 1 ? factor * as_lanes(load_converted(other, count))
-                                      : factor * (static_cast<Lane>(static_cast<T>(*other)) - Vector<Lane>{});
-        }
-        store_converted(place, std::bit_cast<Vector<Real<T>>>(value), count);
-    }
-    // Applies the activation to elements that are summed, while they are in the first cache.
-    void finish(int64_t i, int64_t j, int64_t rows, int64_t columns) const {
-        if constexpr (std::is_floating_point_v<S>) {
-            if (activation == Activation::relu) apply(i, j, rows, columns, [](Vec<S> x) { return relu(x); });
-            if (activation == Activation::gelu) apply(i, j, rows, columns, [](Vec<S> x) { return gelu(x); });
-        }
-    }
-    template <class F>
-    [[gnu::noinline]] void apply(int64_t i, int64_t j, int64_t rows, int64_t columns, F f) const {
-        S* first = data + i * row + j * column;
-        const bool along_rows = column == 1;
-        const int64_t run = along_rows ? columns : row == 1 ? rows : 1;
-        const int64_t step = along_rows ? row : column;
-        for (int64_t other = 0; other < rows * columns / run; ++other) {
-            S* line = run == 1 && !along_rows ? first + other / columns * row + other % columns * column
-                                              : first + other * step;
-            for (int64_t done = 0; done < run; done += lanes<S>) {
-                const int here = static_cast<int>(std::min<int64_t>(run - done, lanes<S>));
-                f(Vec<S>::load(line + done, here)).store(line + done, here);
-            }
-        }
-    }
-    void put(T value, int64_t i, int64_t j, bool first, bool last) const {
-        S& target = data[i * row + j * column];
-        if constexpr (!rounds_once) {
-            value = product(alpha, value);
-            if (!first)
-                value = total(static_cast<T>(target), value);
-            else if (addend != nullptr)
-                value = total(value, product(beta, addend_at(i, j)));
-            target = to_storage<S>(value);
-        } else {
-            T* sum = partial_at(i, j);
-            if (!first) value += *sum;
-            if (!last) {
-                *sum = value;
-                return;
-            }
-            value *= alpha;
-            if (addend != nullptr) value += beta * addend_at(i, j);
-            target = to_storage<S>(value);
-        }
-    }
-    T* partial_at(int64_t i, int64_t j) const {
-        if (partial == nullptr) return nullptr;
-        const int64_t r = i - partial_first_row;
-        return partial + (down() ? j * partial_pitch + r : r * partial_pitch + j);
-    }
-    T addend_at(int64_t i, int64_t j) const {
-        return static_cast<T>(addend[i * addend_row + j * addend_column]);
-    }
-};
 
 template <class T>
 struct Blocking {
@@ -207,24 +44,36 @@ consteval bool is_readable() {
         return false;
 }
 
+// The tiles of a product A·B, wherever their operands lie.
 template <class T, class Left, class Right, class Target>
-class BlockedProduct {
+class ProductTiles {
   public:
-    BlockedProduct(int64_t m, int64_t n, int64_t k, const Left& a, const Right& b, const Target& c)
-        : m_(m), n_(n), k_(k), a_(a), b_(b), c_(c) {
-        if constexpr (is_readable<Left>()) read_left_ = a_.left_in_place(m_, n_, k_);
-        if constexpr (is_readable<Right>()) read_right_ = b_.right_in_place(m_, n_, k_);
+    ProductTiles(int64_t m, int64_t n, int64_t k, const Left& a, const Right& b, const Target& c)
+        : a_(a), b_(b), c_(c) {
+        if constexpr (is_readable<Left>()) read_left_ = a_.left_in_place(m, n, k);
+        if constexpr (is_readable<Right>()) read_right_ = b_.right_in_place(m, n, k);
     }
 
-    void run() {
-        if (read_left_ && read_right_ && k_ <= most_depth && m_ * n_ * k_ < parallel_work)
-            return run_in_place();
-        const int64_t blocks = ceil_divide(m_, c_.block_rows);
-        for (int64_t block = 0; block < blocks; ++block) run_rows(piece(m_, blocks, block));
+    // A small product of operands that need no packing, or false.
+    bool run_in_place(int64_t m, int64_t n, int64_t k) const {
+        if constexpr (is_readable<Left>() && is_readable<Right>()) {
+            if (!read_left_ || !read_right_ || k > most_depth || m * n * k >= parallel_work) return false;
+            const int64_t strips = m <= tile_rows<T> ? 1 : ceil_divide(m, tile_rows<T>);
+            for (int64_t s = 0; s < strips; ++s) {
+                const Range rows = strips == 1 ? Range{0, m} : piece(m, strips, s);
+                for (int64_t j = 0; j < n; j += tile) {
+                    TileOperands<T> operands{k};
+                    read_left(operands, rows.first, 0);
+                    read_right(operands, j, 0);
+                    multiply(operands, rows, {j, std::min(tile, n - j)}, true, true);
+                }
+            }
+            return true;
+        }
+        return false;
     }
 
-  private:
-    using R = Real<T>;
+  protected:
     static constexpr int width = lanes<T>;
     static constexpr int64_t tile = tile_columns<T>;
     static constexpr int64_t most_depth = [] {
@@ -235,30 +84,131 @@ class BlockedProduct {
         else
             return Blocking<T>::depth;
     }();
+    // Whether panels of A hold a line for each row, rather than a row's neighbours side by side.
+    static constexpr bool left_lines = requires(Left a, Real<T>* line) { a.pack_lines(0, 0, 0, 0, line, 0); };
+
+    void read_left(TileOperands<T>& operands, int64_t row, int64_t k) const {
+        const Place<T> place = a_.place(row, k);
+        operands.a = place.data;
+        operands.a_row = place.lane;
+        operands.a_step = place.step;
+    }
+    void read_right(TileOperands<T>& operands, int64_t column, int64_t k) const {
+        const Place<T> place = b_.place(column, k);
+        operands.b = place.data;
+        operands.b_step = place.step;
+    }
+
+    static TileKernel<T> kernel(int rows, int vectors, bool left_packed, bool right_packed) {
+        if constexpr (is_readable<Left>())
+            return Left::kernel(rows, vectors, left_packed, right_packed);
+        else if constexpr (is_readable<Right>())
+            return Right::kernel(rows, vectors, left_packed, right_packed);
+        else
+            return tile_kernel<T, !left_lines>(rows, vectors);
+    }
+    void multiply(TileOperands<T>& operands, Range rows, Range columns, bool first, bool last) const {
+        const int height = static_cast<int>(rows.count), breadth = static_cast<int>(columns.count);
+        const TileKernel<T> kernel =
+            ProductTiles::kernel(height, breadth > width ? 2 : 1, !read_left_, !read_right_);
+        if constexpr (requires { c_.narrow(0, 0); }) {
+            operands.narrow = first && last ? c_.narrow(rows.first, columns.first) : nullptr;
+            if (operands.narrow != nullptr) return kernel(operands, nullptr, c_.row, breadth, T(1), false);
+        }
+        if (T* target = c_.direct(rows.first, columns.first, breadth)) {
+            for (int r = 0; r < height; ++r)  // C comes while the sums are made
+                for (int j = 0; j < breadth; j += width) __builtin_prefetch(target + r * c_.row + j, 1);
+            const bool started = first && c_.addend != nullptr;
+            if (started) c_.start(rows.first, columns.first, height, breadth);
+            kernel(operands, target, c_.row, breadth, c_.alpha, started || !first);
+            return finish(rows, columns, last);
+        }
+        constexpr int whole_rows = (tile_rows<T> + width - 1) / width * width;  // as transposing sees them
+        alignas(64) T product[whole_rows * tile_columns<T>];
+        if constexpr (requires { c_.prefetch(0, 0, 0, 0); })
+            c_.prefetch(rows.first, columns.first, height, breadth);
+        kernel(operands, product, tile, breadth, T(1), false);
+        c_.store(product, tile, rows.first, columns.first, height, breadth, first, last);
+        finish(rows, columns, last);
+    }
+    void finish(Range rows, Range columns, bool last) const {
+        if constexpr (requires { c_.finish(0, 0, 0, 0); }) {
+            if (last) c_.finish(rows.first, columns.first, rows.count, columns.count);
+        }
+    }
+
+    Left a_;
+    Right b_;
+    Target c_;
+    bool read_left_ = false, read_right_ = false;  // where they lie
+};
+
+template <class T, class Left, class Right, class Target>
+class BlockedProduct : ProductTiles<T, Left, Right, Target> {
+    using Tiles = ProductTiles<T, Left, Right, Target>;
+
+  public:
+    BlockedProduct(const Tiles& tiles, int64_t m, int64_t n, Range k) : Tiles(tiles), m_(m), n_(n), k_(k) {}
+
+    void run() {
+        if constexpr (std::is_same_v<Target, StridedTarget<T>>) {
+            if (const int64_t parts = depth_parts(); parts > 1) return run_parts(parts);
+        }
+        run_blocks();
+    }
+
+  private:
+    using Tiles::a_, Tiles::b_, Tiles::c_, Tiles::read_left_, Tiles::read_right_;
+    using Tiles::width, Tiles::tile, Tiles::most_depth, Tiles::left_lines;
+    using R = Real<T>;
+
+    int64_t work() const { return m_ * n_ * k_.count; }
+    void run_blocks() {
+        const int64_t blocks = ceil_divide(m_, c_.block_rows);
+        for (int64_t block = 0; block < blocks; ++block) run_rows(piece(m_, blocks, block));
+    }
+
     static constexpr int left_unit = [] {
         if constexpr (is_readable<Left>())
             return Left::unit;
         else
             return 1;
     }();
-    static constexpr int64_t least_units = 16;       // wanted for an even load
-    static constexpr int64_t most_units = 64;        // in a direction
+    static constexpr int64_t least_units = 16;  // wanted for an even load
+    static constexpr int64_t most_units = 64;   // in a direction
+    static constexpr int64_t least_parts = 4;   // of the depth, if it is shared out
+    static constexpr int64_t most_partial_sums = int64_t{1} << 21;
     static constexpr int64_t cached_block = 393216;  // bytes of A that stay in the second cache
 
-    // A small product of operands that need no packing: nothing but tiles.
-    void run_in_place() {
-        depth_ = {0, k_};
-        const int64_t strips = m_ <= tile_rows<T> ? 1 : ceil_divide(m_, tile_rows<T>);
-        for (int64_t s = 0; s < strips; ++s) {
-            const Range rows = strips == 1 ? Range{0, m_} : piece(m_, strips, s);
-            for (int64_t j = 0; j < n_; j += tile) {
-                TileOperands<T> operands{k_};
-                const Range columns{j, std::min(tile, n_ - j)};
-                place_left(operands, rows, nullptr, 0);
-                place_right(operands, columns, nullptr, 0);
-                multiply(operands, rows, columns, true, true);
+    // In how many parts the depth of a deep product is shared out: a thread then packs what nobody else
+    // reads, at the price of writing and adding up a matrix of sums for each part.
+    int64_t depth_parts() const {
+        if (work() < 4 * parallel_work) return 1;
+        const int64_t longest = std::max(m_, n_);
+        const int64_t parts = std::min({least_units, ceil_divide(k_.count, most_depth),
+                                        k_.count / (12 * longest), most_partial_sums / (m_ * n_)});
+        return parts >= least_parts ? parts : 1;
+    }
+    void run_parts(int64_t parts) {
+        const int64_t count = m_ * n_;
+        T* sums = scratch_array<T>(ScratchUse::shared, static_cast<size_t>(parts * count + width));
+        parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+            for (int64_t part = begin; part < end; ++part) {
+                Range depth = piece(k_.count, parts, part);
+                depth.first += k_.first;
+                const Target target{sums + part * count, n_, 1, nullptr, 0, 0, T(1), T(1)};
+                BlockedProduct(Tiles(m_, n_, depth.count, a_, b_, target), m_, n_, depth).run_blocks();
             }
-        }
+        });
+        parallel_for(0, m_, ceil_divide(32768, parts * n_), [&](int64_t begin, int64_t end) {
+            T* first = sums + begin * n_;
+            for (int64_t part = 1; part < parts; ++part)
+                for (int64_t i = 0; i < (end - begin) * n_; ++i)
+                    first[i] = total(first[i], first[part * count + i]);
+            const Range rows{begin, end - begin}, columns{0, n_};
+            c_.store(first, n_, begin, 0, static_cast<int>(rows.count), static_cast<int>(n_), true, true);
+            this->finish(rows, columns, true);
+        });
     }
 
     // A part of C: neighbouring panels of rows and columns, and the how manieth it is in either direction.
@@ -282,16 +232,18 @@ class BlockedProduct {
     void run_rows(Range rows) {
         if constexpr (requires { c_.partial_first_row; }) c_.partial_first_row = rows.first;
         rows_ = rows;
-        const int64_t pieces = std::max<int64_t>(1, ceil_divide(k_, most_depth));
+        const int64_t pieces = std::max<int64_t>(1, ceil_divide(k_.count, most_depth));
         panels_ = ceil_divide(rows.count, tile_rows<T>);
         unit_columns_ = tile * std::clamp<int64_t>(n_ / (tile * least_units), 1, 4);
         column_units_ = ceil_divide(n_, unit_columns_);
         row_units_ = count_row_units();
         const int64_t units = column_units_ * row_units_;
         for (int64_t index = 0; index < pieces; ++index) {
-            depth_ = piece(k_, pieces, index);
+            depth_ = piece(k_.count, pieces, index);
+            depth_.first += k_.first;
             find_kept_panels();
-            by_columns_ = packs_right() && (!packs_left() || rows.count <= n_);
+            by_columns_ =
+                packs_right() && (!packs_left() || rows.count * packing_cost(a_) <= n_ * packing_cost(b_));
             const bool first = index == 0, last = index + 1 == pieces;
             const bool small = rows.count * n_ * depth_.count < parallel_work;
             parallel_for_with<OwnPanels>(0, units, small ? units : 1,
@@ -313,7 +265,7 @@ class BlockedProduct {
     // units are, and that the load is even. A small product is rather cut by columns alone, whose panels of B
     // need not be packed twice.
     int64_t count_row_units() const {
-        const int64_t area = rows_.count * std::min(most_depth, k_);
+        const int64_t area = rows_.count * std::min(most_depth, k_.count);
         const int64_t bytes = area * static_cast<int64_t>(sizeof(T));
         const int64_t wanted =
             read_right_ ? least_units : std::clamp<int64_t>(area * n_ >> 21, 1, least_units);
@@ -324,7 +276,11 @@ class BlockedProduct {
         return std::clamp<int64_t>(count, 1, std::min(most_units, ceil_divide(panels_, 4)));
     }
 
-    int64_t left_pitch() const { return (depth_.count * Blocking<T>::rows_pitch + width + 15) / 16 * 16; }
+    int64_t line_pitch() const { return ceil_divide(depth_.count, width) * width; }
+    int64_t left_pitch() const {
+        if (left_lines) return line_pitch() * tile_rows<T>;
+        return (depth_.count * Blocking<T>::rows_pitch + width + 15) / 16 * 16;
+    }
     int64_t right_pitch() const {
         constexpr int starts = requires { &Right::flip; } ? 1 : 0;  // a line after those of the depth
         return (depth_.count + starts) * tile * planes<T>;
@@ -355,6 +311,14 @@ class BlockedProduct {
             kept_right_ =
                 kept_panels(b_, FormKind::right_panels, {0, n_}, depth_, right_count(count_tiles(n_)),
                             [&](R* target) { pack_all_right(target); });
+    }
+    // For each element: most sources turn squares, some only copy.
+    template <class Source>
+    static int64_t packing_cost(const Source& source) {
+        if constexpr (requires { source.packing_cost(); })
+            return source.packing_cost();
+        else
+            return 3;
     }
     bool packs_left() const { return !read_left_ && kept_left_ == nullptr; }
     bool packs_right() const { return !read_right_ && kept_right_ == nullptr; }
@@ -390,9 +354,14 @@ class BlockedProduct {
     void pack_left(Range panels, R* target) const {
         for_panels(panels, depth_at_once(a_), [&](int64_t p, Range some) {
             const Range panel = piece(rows_.count, panels_, panels.first + p);
-            const int64_t before = (some.first - depth_.first) * panel.count * planes<T>;
-            a_.pack_rows(rows_.first + panel.first, static_cast<int>(panel.count), some.first, some.count,
-                         target + p * left_pitch() + before);
+            const int64_t row = rows_.first + panel.first;
+            const int count = static_cast<int>(panel.count);
+            R* place = target + p * left_pitch();
+            if constexpr (left_lines)
+                a_.pack_lines(row, count, some.first, some.count, place, line_pitch());
+            else
+                a_.pack_rows(row, count, some.first, some.count,
+                             place + (some.first - depth_.first) * count * planes<T>);
         });
     }
     void pack_right(Range columns, R* target) const {
@@ -442,7 +411,7 @@ class BlockedProduct {
                     if (b_.flip != 0 && depth_.count > 0)
                         operands.start = operands.b + depth_.count * operands.b_step;
                 }
-                multiply(operands, rows, columns, first, last);
+                this->multiply(operands, rows, columns, first, last);
             }
         }
     }
@@ -450,74 +419,22 @@ class BlockedProduct {
     // Where a tile finds its rows of A: as they lie, or in panel p of what is packed.
     void place_left(TileOperands<T>& operands, Range rows, const R* packed, int64_t p) const {
         if constexpr (is_readable<Left>()) {
-            if (read_left_) {
-                const Place<T> place = a_.place(rows.first, depth_.first);
-                operands.a = place.data;
-                operands.a_row = place.lane;
-                operands.a_step = place.step;
-                return;
-            }
+            if (read_left_) return this->read_left(operands, rows.first, depth_.first);
         }
         operands.a = packed + p * left_pitch();
-        operands.a_row = left_unit;
-        operands.a_step = left_unit * rows.count;
+        operands.a_row = left_lines ? line_pitch() : left_unit;
+        operands.a_step = left_lines ? 1 : left_unit * rows.count;
     }
     void place_right(TileOperands<T>& operands, Range columns, const R* packed, int64_t q) const {
         if constexpr (is_readable<Right>()) {
-            if (read_right_) {
-                const Place<T> place = b_.place(columns.first, depth_.first);
-                operands.b = place.data;
-                operands.b_step = place.step;
-                return;
-            }
+            if (read_right_) return this->read_right(operands, columns.first, depth_.first);
         }
         operands.b = packed + q * right_pitch();
         operands.b_step = (columns.count > width ? 2 : 1) * width;
     }
 
-    static TileKernel<T> kernel(int rows, int vectors, bool left_packed, bool right_packed) {
-        if constexpr (is_readable<Left>())
-            return Left::kernel(rows, vectors, left_packed, right_packed);
-        else if constexpr (is_readable<Right>())
-            return Right::kernel(rows, vectors, left_packed, right_packed);
-        else
-            return tile_kernel<T, true>(rows, vectors);
-    }
-    void multiply(TileOperands<T>& operands, Range rows, Range columns, bool first, bool last) const {
-        const int height = static_cast<int>(rows.count), breadth = static_cast<int>(columns.count);
-        const TileKernel<T> kernel =
-            BlockedProduct::kernel(height, breadth > width ? 2 : 1, !read_left_, !read_right_);
-        if constexpr (requires { c_.narrow(0, 0); }) {
-            operands.narrow = first && last ? c_.narrow(rows.first, columns.first) : nullptr;
-            if (operands.narrow != nullptr) return kernel(operands, nullptr, c_.row, breadth, T(1), false);
-        }
-        if (T* target = c_.direct(rows.first, columns.first, breadth)) {
-            for (int r = 0; r < height; ++r)  // C comes while the sums are made
-                for (int j = 0; j < breadth; j += width) __builtin_prefetch(target + r * c_.row + j, 1);
-            const bool started = first && c_.addend != nullptr;
-            if (started) c_.start(rows.first, columns.first, height, breadth);
-            kernel(operands, target, c_.row, breadth, c_.alpha, started || !first);
-            return finish(rows, columns, last);
-        }
-        constexpr int whole_rows = (tile_rows<T> + width - 1) / width * width;  // as transposing sees them
-        alignas(64) T product[whole_rows * tile_columns<T>];
-        if constexpr (requires { c_.prefetch(0, 0, 0, 0); })
-            c_.prefetch(rows.first, columns.first, height, breadth);
-        kernel(operands, product, tile, breadth, T(1), false);
-        c_.store(product, tile, rows.first, columns.first, height, breadth, first, last);
-        finish(rows, columns, last);
-    }
-    void finish(Range rows, Range columns, bool last) const {
-        if constexpr (requires { c_.finish(0, 0, 0, 0); }) {
-            if (last) c_.finish(rows.first, columns.first, rows.count, columns.count);
-        }
-    }
-
-    int64_t m_, n_, k_;
-    Left a_;
-    Right b_;
-    Target c_;
-    bool read_left_ = false, read_right_ = false;  // where they lie
+    int64_t m_, n_;
+    Range k_;
     int64_t unit_columns_ = 0, column_units_ = 0, row_units_ = 0, panels_ = 0;
     bool by_columns_ = false;  // units go down the columns of C
     Range rows_{}, depth_{};   // of the block and the piece at hand
@@ -527,7 +444,8 @@ class BlockedProduct {
 
 template <class T, class Left, class Right, class Target>
 void blocked_product(int64_t m, int64_t n, int64_t k, const Left& a, const Right& b, const Target& c) {
-    BlockedProduct<T, Left, Right, Target>(m, n, k, a, b, c).run();
+    const ProductTiles<T, Left, Right, Target> tiles(m, n, k, a, b, c);
+    if (!tiles.run_in_place(m, n, k)) BlockedProduct<T, Left, Right, Target>(tiles, m, n, {0, k}).run();
 }
 
 }  // namespace rl::kernels::RUSHLIGHT_ISA

@@ -146,6 +146,7 @@ struct StridedSource {
                                            : tile_kernel<T, false>(rows, vectors);
     }
 
+    int64_t packing_cost() const { return lane_stride == 1 ? 1 : 3; }
     int64_t depth_at_once() const { return lane_stride == 1 ? lines_at_once : any_depth; }
     // A panel for the left operand: `rows` lanes side by side.
     void pack_rows(int64_t first, int rows, int64_t k, int64_t depth, Real<T>* target) const {
