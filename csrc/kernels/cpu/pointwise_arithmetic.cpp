@@ -1,6 +1,4 @@
 // Arithmetic, bitwise operations and selection.
-#include <numeric>
-
 #include "kernels/cpu/pointwise_block.h"
 #include "kernels/cpu/scalar.h"
 #include "kernels/simd/math.h"
@@ -134,86 +132,100 @@ T floored_quotient(T a, T b) {
 }
 
 template <class T>
-T integer_power(T base, T exponent) {
-    if (is_negative(exponent)) {
-        if (base == 1) return 1;
-        if (base == static_cast<T>(-1)) return static_cast<T>(exponent % 2 == 0 ? 1 : -1);
-        return 0;
-    }
-    T result = 1;
-    if constexpr (sizeof(T) <= 2) {  // as many steps for all, in vectors
-        for (size_t bit = 0; bit < 8 * sizeof(T); ++bit, base = wrapping_mul(base, base))
-            result = (exponent >> bit & 1) != 0 ? wrapping_mul(result, base) : result;
-        return result;
-    }
-    for (; exponent != 0; exponent = static_cast<T>(exponent >> 1), base = wrapping_mul(base, base))
-        if (exponent & 1) result = wrapping_mul(result, base);
-    return result;
-}
-
-template <class T>
-T greatest_common_divisor(T a, T b) {
-    using U = std::make_unsigned_t<T>;
-    U x = static_cast<U>(is_negative(a) ? wrapping_neg(a) : a);
-    U y = static_cast<U>(is_negative(b) ? wrapping_neg(b) : b);
-    while (y != 0) {
-        const U rest = x % y;
-        x = y;
-        y = rest;
-    }
-    return static_cast<T>(x);
-}
-
-// Without the care for squares that leave the range where doubles have it.
-inline float modulus_of(complex64 x) {
-    const double re = x.real(), im = x.imag();
-    return static_cast<float>(std::sqrt(re * re + im * im));
-}
-inline double modulus_of(complex128 x) {
-    return std::abs(x);
-}
-
-template <class V>
-V sign_of(V x) {
-    if constexpr (is_complex_number<V>) {
-        const auto modulus = modulus_of(x);
-        return modulus == 0 ? V{} : V(x.real() / modulus, x.imag() / modulus);
-    } else {
-        const V zero = constant<V>(0);
-        return select(x > zero, constant<V>(1), select(x < zero, constant<V>(-1), zero));
-    }
-}
-template <>
-Vec<uint8_t> sign_of(Vec<uint8_t> x) {
-    return min(x, constant<Vec<uint8_t>>(1));
-}
-
-template <class T>
-auto magnitude(T x) {
-    return std::abs(x);
-}
-template <class T>
-Vec<T> magnitude(Vec<T> x) {
+auto magnitude(Vec<T> x) {
     if constexpr (std::is_unsigned_v<T>)
         return x;
     else
         return abs(x);
 }
 
-// From the nearer end, so that both ends come out exactly.
-template <class V>
-V interpolate(V a, V b, V weight) {
-    const V difference = b - a, rest = weight - constant<V>(1);
-    if constexpr (is_complex_number<V>) {
-        const bool near_a = std::norm(weight) < 0.25;
-        const auto nearer = [near_a](V x, V y) {
-            return V(near_a ? x.real() : y.real(), near_a ? x.imag() : y.imag());
-        };
-        return nearer(a, b) + wrapping_mul(nearer(weight, rest), difference);
-    } else {
-        const auto near_a = magnitude(weight) < constant<V>(0.5);
-        return select(near_a, a, b) + select(near_a, weight, rest) * difference;
+template <class T>
+Vec<T> integer_power(Vec<T> base, Vec<T> exponent) {
+    const Vec<T> zero(T{0}), one(T{1});
+    const auto negative = exponent < zero;
+    Vec<T> result = one, factor = base, left = select(negative, zero, exponent);
+    for (; any(left != zero); left = left >> 1, factor = factor * factor)
+        result = select((left & one) != zero, result * factor, result);
+    if (!any(negative)) return result;
+    const Vec<T> minus_one = zero - one, alternating = select((exponent & one) != zero, minus_one, one);
+    const Vec<T> inverse = select(base == one, one, select(base == minus_one, alternating, zero));
+    return select(negative, inverse, result);
+}
+
+// The greatest common divisor of a and b as an odd number and a power of two, and a over that power.
+template <class T>
+struct CommonDivisor {
+    Vec<T> odd, power, rest;
+};
+// Stein's algorithm (1967), which halves and subtracts.
+template <class T>
+CommonDivisor<T> common_divisor(Vec<T> a, Vec<T> b) {
+    using U = std::make_unsigned_t<T>;
+    const Vec<U> zero(U{0}), one(U{1});
+    Vec<U> x = reinterpret<U>(magnitude(a)), y = reinterpret<U>(magnitude(b)), power = one;
+    for (;;) {
+        const Vec<U> either = x | y;
+        const auto even = ((either & one) == zero) & (either != zero);
+        if (!any(even)) break;
+        x = select(even, x >> 1, x);
+        y = select(even, y >> 1, y);
+        a = select(even, a >> 1, a);
+        power = select(even, power + power, power);
     }
+    const auto swaps = (x & one) == zero;
+    const Vec<U> even = select(swaps, x, y);
+    x = select(swaps, y, x);
+    for (y = even; any(y != zero);) {
+        const auto odd = (y & one) != zero;
+        const Vec<U> smaller = min(x, y), difference = max(x, y) - smaller;
+        y = select(odd, difference, y) >> 1;
+        x = select(odd, smaller, x);
+    }
+    return {reinterpret<T>(x), reinterpret<T>(power), a};
+}
+template <class T>
+Vec<T> greatest_common_divisor(Vec<T> a, Vec<T> b) {
+    const auto [odd, power, rest] = common_divisor(a, b);
+    return odd * power;
+}
+template <class T>
+Vec<T> least_common_multiple(Vec<T> a, Vec<T> b) {
+    const auto [odd, power, rest] = common_divisor(a, b);
+    // An odd number is its own inverse modulo 8; each step of Newton's doubles the bits.
+    Vec<T> inverse = odd;
+    for (size_t bits = 3; bits < 8 * sizeof(T); bits *= 2) inverse = inverse * (Vec<T>(T{2}) - odd * inverse);
+    // As C's promotion has it, small integers wrap once the sign is gone.
+    if constexpr (sizeof(T) < 4) return magnitude(rest * inverse) * magnitude(b);
+    return magnitude(rest * inverse * b);
+}
+
+template <class V>
+V sign_of(V x) {
+    const V zero = constant<V>(0);
+    return select(x > zero, constant<V>(1), select(x < zero, constant<V>(-1), zero));
+}
+template <>
+Vec<uint8_t> sign_of(Vec<uint8_t> x) {
+    return min(x, constant<Vec<uint8_t>>(1));
+}
+
+template <class R>
+Vec<std::complex<R>> sign_of(Vec<std::complex<R>> x) {
+    const Vec<R> modulus = abs(x), zero(R(0)), divisor = select(modulus == zero, Vec<R>(R(1)), modulus);
+    return {x.re / divisor, x.im / divisor};
+}
+
+// From the nearer end, so that both ends come out exactly.
+template <class T>
+Vec<T> interpolate(Vec<T> a, Vec<T> b, Vec<T> weight) {
+    const Vec<T> difference = b - a, rest = weight - constant<Vec<T>>(1);
+    const auto near_a = [&] {
+        if constexpr (is_complex_number<T>)
+            return fma(weight.re, weight.re, weight.im * weight.im) < constant<decltype(weight.re)>(0.25);
+        else
+            return magnitude(weight) < constant<Vec<T>>(0.5);
+    }();
+    return select(near_a, a, b) + select(near_a, weight, rest) * difference;
 }
 
 // a = quotient b + rest, with the quotient truncated; exact while the quotient is a whole number of T.
@@ -278,7 +290,7 @@ void add_one_input(PointwiseTable& table) {
                [](auto x) { return divide(constant<decltype(x)>(1), root(x)); });
     scalars<1>(table, Pointwise::conj_physical, BoolAndReals{}, [](auto x) { return x; });
     scalars<1>(table, Pointwise::conj_physical, Complexes{}, [](auto x) { return std::conj(x); });
-    scalars<1>(table, Pointwise::pow_scalar, Integers{},
+    vectors<1>(table, Pointwise::pow_scalar, Integers{},
                [](auto x, const auto& p) { return integer_power(x, p.v0); });
     vectors<1>(table, Pointwise::affine, Numbers{},
                [](auto x, const auto& p) { return wrapping_add(wrapping_mul(p.v0, x), p.v1); });
@@ -313,13 +325,9 @@ void add_division(PointwiseTable& table) {
     vectors<2>(table, Pointwise::remainder, Reals{}, [](auto a, auto b) { return floored_remainder(a, b); });
     checked(table, Pointwise::fmod, Integers{}, [](auto a, auto b) { return truncated_remainder(a, b); });
     vectors<2>(table, Pointwise::fmod, Reals{}, [](auto a, auto b) { return fmod(a, b); });
-    scalars<2>(table, Pointwise::gcd, Integers{},
+    vectors<2>(table, Pointwise::gcd, Integers{},
                [](auto a, auto b) { return greatest_common_divisor(a, b); });
-    scalars<2>(table, Pointwise::lcm, Integers{}, [](auto a, auto b) {
-        const auto divisor = greatest_common_divisor(a, b);
-        const auto multiple = divisor == 0 ? divisor : wrapping_mul(truncated_quotient(a, divisor), b);
-        return is_negative(multiple) ? wrapping_neg(multiple) : multiple;
-    });
+    vectors<2>(table, Pointwise::lcm, Integers{}, [](auto a, auto b) { return least_common_multiple(a, b); });
 }
 
 void add_sums_and_products(PointwiseTable& table) {
@@ -337,11 +345,11 @@ void add_sums_and_products(PointwiseTable& table) {
     });
     vectors<2>(table, Pointwise::lerp_scalar, Reals{}, [](auto a, auto b, const auto& p) {
         const auto one = constant<decltype(a)>(1);
-        return magnitude(p.v0[0]) < 0.5f ? a + p.v0 * (b - a) : b - (b - a) * (one - p.v0);
+        return std::abs(p.v0[0]) < 0.5f ? a + p.v0 * (b - a) : b - (b - a) * (one - p.v0);
     });
-    scalars<2>(table, Pointwise::lerp_scalar, Complexes{},
+    vectors<2>(table, Pointwise::lerp_scalar, Complexes{},
                [](auto a, auto b, const auto& p) { return interpolate(a, b, p.v0); });
-    scalars<2>(table, Pointwise::pow, Integers{}, [](auto a, auto b) { return integer_power(a, b); });
+    vectors<2>(table, Pointwise::pow, Integers{}, [](auto a, auto b) { return integer_power(a, b); });
 }
 
 void add_extrema(PointwiseTable& table) {

@@ -6,8 +6,8 @@
 
 #include "kernels/cpu/scalar.h"
 #include "kernels/pointwise_table.h"
+#include "kernels/simd/complex.h"
 #include "kernels/simd/half.h"
-#include "kernels/simd/vec.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
 
@@ -234,7 +234,6 @@ bool vector_block(void* output, const void* const* inputs, int64_t count, const 
     const Source<T, S> a(inputs[0], arity > 1 && (constants & 1) != 0),
         b(inputs[arity > 1 ? 1 : 0], arity > 1 && (constants & 2) != 0),
         c(inputs[arity > 2 ? 2 : 0], arity > 2 && (constants & 4) != 0);
-    auto* out = static_cast<S*>(output);
     const auto apply = [&](auto... at) {
         if constexpr (arity == 1)
             return call(F{}, values, a.load(at...));
@@ -243,6 +242,8 @@ bool vector_block(void* output, const void* const* inputs, int64_t count, const 
         else
             return call(F{}, values, a.load(at...), b.load(at...), c.load(at...));
     };
+    using Result = typename ElementOf<decltype(apply(int64_t{0}))>::type;
+    auto* out = static_cast<std::conditional_t<std::is_same_v<Result, T>, S, Result>*>(output);
     int64_t i = 0;
     for (; i + V::size <= count; i += V::size) store_vector(apply(i), out + i);
     if (const int64_t rest = count - i; rest > 0) store_vector(apply(i, rest), out + i, rest);
@@ -301,14 +302,11 @@ template <int arity, class... T, class F>
 void scalars(PointwiseTable& table, Pointwise op, Types<T...>, F) {
     ((entry(table, op, compute_of<T>) = scalar_block<arity, T, F>), ...);
 }
-// ... or vector by vector: of complex numbers, for which there is no Vec, element by element all the same, of
-// floats also as stored in the half types, but for the narrowest vectors, whose conversion costs most of it.
+// ... or vector by vector: of floats also as stored in the half types, but for the narrowest vectors, whose
+// conversion costs most of it.
 template <int arity, class T, class F>
 void vectors_of(PointwiseTable& table, Pointwise op) {
-    if constexpr (is_complex_number<T>)
-        entry(table, op, compute_of<T>) = scalar_block<arity, T, F>;
-    else
-        entry(table, op, compute_of<T>) = vector_block<arity, T, T, F>;
+    entry(table, op, compute_of<T>) = vector_block<arity, T, T, F>;
     if constexpr (std::is_same_v<T, float> && vector_bytes > 16) {
         table.halves[static_cast<int>(op)][0] = vector_block<arity, float, Half, F>;
         table.halves[static_cast<int>(op)][1] = vector_block<arity, float, BFloat16, F>;

@@ -29,11 +29,46 @@ template <class T>
 T complex_sigmoid(T z) {
     return divide(T(1), T(1) + std::exp(-z));
 }
+inline Vec<complex64> complex_sigmoid(Vec<complex64> z) {
+    const Vec<float> limit(700.0f);
+    if (any(~((abs(z.re) < limit) & (abs(z.im) < limit))))
+        return each_lane([](complex64 v) { return complex_sigmoid(v); }, z);
+    const Vec<complex128> one(complex128(1.0));
+    return in_double([&](Vec<complex128> v) { return one / (one + exp(-v)); }, z);
+}
 
 template <class T>
 T complex_pow(T a, T b) {
     if (b == T(0)) return T(1);
     return a == T(0) && b.real() > 0 ? T(0) : std::pow(a, b);
+}
+// e^(b log a), where nothing of it overflows.
+inline Vec<complex64> complex_pow(Vec<complex64> a, Vec<complex64> b) {
+    const auto ordinary = [](Vec<float> x) { return x < Vec<float>(0x1p10f); };
+    const Vec<float> modulus = max(abs(a.re), abs(a.im)), exponent = max(abs(b.re), abs(b.im));
+    const auto plain = ordinary(modulus) & (modulus > Vec<float>(0x1p-10f)) & ordinary(exponent) &
+                       (a.re == a.re) & (a.im == a.im) & (b.re == b.re) & (b.im == b.im);
+    if (any(~plain)) return each_lane([](complex64 x, complex64 y) { return complex_pow(x, y); }, a, b);
+    return in_double(
+        [](Vec<complex128> x, Vec<complex128> y) {
+            const Vec<double> square = fma(x.re, x.re, x.im * x.im);
+            const Vec<complex128> logarithm(Vec<double>(0.5) * log(square), atan2(x.im, x.re));
+            return exp(y * logarithm);
+        },
+        a, b);
+}
+template <class T>
+bool complex_pow_scalar_block(void* output, const void* const* inputs, int64_t count,
+                              const Parameters& parameters, unsigned constants) {
+    const auto exponent = parameters.value[0];
+    const auto run = [&]<class F>(F) {
+        return vector_block<1, T, T, F>(output, inputs, count, parameters, constants);
+    };
+    if (exponent == complex128(2)) return run([](auto z) { return z * z; });
+    if (exponent == complex128(3)) return run([](auto z) { return z * z * z; });
+    if constexpr (sizeof(T) == 8) return run([](auto z, const auto& p) { return complex_pow(z, p.v0); });
+    return scalar_block<1, T, decltype([](auto z, const auto& p) { return complex_pow(z, p.v0); })>(
+        output, inputs, count, parameters, constants);
 }
 
 template <class T>
@@ -73,8 +108,7 @@ void add_complex(PointwiseTable& table) {
         const T angle = z * static_cast<Real<T>>(3.14159265358979323846);
         return z == T(0) ? T(1) : divide(std::sin(angle), angle);
     });
-    scalars<1>(table, Pointwise::angle, Complexes{},
-               [](auto z) { return is_nan(z) ? z.real() + z.imag() : std::atan2(z.imag(), z.real()); });
+    vectors<1>(table, Pointwise::angle, Complexes{}, [](auto z) { return atan2(z.im, z.re); });
     scalars<1>(table, Pointwise::nan_to_num, Complexes{}, [](auto z, const auto& p) {
         const auto part = [&](auto x) {
             constexpr auto infinity = std::numeric_limits<decltype(x)>::infinity();
@@ -82,16 +116,15 @@ void add_complex(PointwiseTable& table) {
         };
         return decltype(z)(part(z.real()), part(z.imag()));
     });
-    scalars<1>(table, Pointwise::sigmoid, Complexes{}, [](auto z) { return complex_sigmoid(z); });
-    scalars<1>(table, Pointwise::silu, Complexes{},
+    vectors<1>(table, Pointwise::sigmoid, Types<complex64>{}, [](auto z) { return complex_sigmoid(z); });
+    scalars<1>(table, Pointwise::sigmoid, Types<complex128>{}, [](auto z) { return complex_sigmoid(z); });
+    vectors<1>(table, Pointwise::silu, Types<complex64>{}, [](auto z) { return z * complex_sigmoid(z); });
+    scalars<1>(table, Pointwise::silu, Types<complex128>{},
                [](auto z) { return wrapping_mul(z, complex_sigmoid(z)); });
-    scalars<2>(table, Pointwise::pow, Complexes{}, [](auto a, auto b) { return complex_pow(a, b); });
-    scalars<1>(table, Pointwise::pow_scalar, Complexes{}, [](auto z, const auto& p) {
-        using T = decltype(z);
-        if (p.v0 == T(2)) return wrapping_mul(z, z);
-        if (p.v0 == T(3)) return wrapping_mul(wrapping_mul(z, z), z);
-        return complex_pow(z, p.v0);
-    });
+    vectors<2>(table, Pointwise::pow, Types<complex64>{}, [](auto a, auto b) { return complex_pow(a, b); });
+    scalars<2>(table, Pointwise::pow, Types<complex128>{}, [](auto a, auto b) { return complex_pow(a, b); });
+    entry(table, Pointwise::pow_scalar, Compute::complex64) = complex_pow_scalar_block<complex64>;
+    entry(table, Pointwise::pow_scalar, Compute::complex128) = complex_pow_scalar_block<complex128>;
     scalars<2>(table, Pointwise::xlogy, Complexes{}, [](auto x, auto y) {
         using T = decltype(x);
         return is_nan(y) ? y : x == T(0) ? T(0) : wrapping_mul(x, std::log(y));

@@ -6,37 +6,49 @@
 namespace rl::kernels::RUSHLIGHT_ISA {
 namespace {
 
-// With dropped bits, the next number of a half type, held in a float.
-template <class T>
-T next_after(T a, T b, int64_t dropped_bits) {
-    if (dropped_bits == 0 || std::isnan(a) || std::isnan(b)) return std::nextafter(a, b);
-    if (a == b) return b;
-    const bool half = dropped_bits == 13;
-    const T smallest = half ? T(0x1p-24) : T(0x1p-133);
-    if (a == 0) return std::copysign(smallest, b);
-    if (std::isinf(a)) return std::copysign(half ? T(65504) : T(0x1.fep127), a);
-    const bool outward = (b > a) == (a > 0);
-    int exponent;
-    const T fraction = std::frexp(a, &exponent);
-    const int bits = half ? 11 : 8;
-    // The spacing on the side that the step goes to: below a power of two it is half as wide.
-    const bool at_power = std::abs(fraction) == T(0.5);
-    T step = std::ldexp(T(1), exponent - bits - (at_power && !outward ? 1 : 0));
-    if (step < smallest) step = smallest;
-    const T next = std::abs(a) + (outward ? step : -step);
-    return std::copysign(half && next > T(65504) ? std::numeric_limits<T>::infinity() : next, a);
+// The next number after a towards b is the next pattern of bits, in the order of the numbers, for any type of
+// a sign, an exponent and a fraction whose infinity is given; of a half type that is held in floats,
+// `dropped_bits` are at their end.
+template <class I>
+Vec<I> next_pattern(Vec<I> a, Vec<I> b, I infinity) {
+    const Vec<I> zero(I{0}), one(I{1}), least(std::numeric_limits<I>::min());
+    const auto in_order = [&](Vec<I> x) { return select(x < zero, least - x, x); };
+    const Vec<I> from = in_order(a), to = in_order(b), magnitude = ~least;
+    const Vec<I> step = select(to > from, one, zero - one);
+    const Vec<I> next = select(a < zero, a - step, a + step);
+    const Vec<I> moved = select(from == zero, (b & least) | one, next);
+    const Vec<I> value = select(from == to, b, moved);
+    const Vec<I> known = select((b & magnitude) > Vec<I>(infinity), b, value);
+    return select((a & magnitude) > Vec<I>(infinity), a, known);
 }
+template <class S>
+inline constexpr auto infinite_pattern =
+    std::bit_cast<IntegerOf<S>>(S(std::numeric_limits<float>::infinity()));
 
-// The next number of T itself is the next pattern of bits.
+// Of a half type, as it is stored.
+template <class S>
+Vec<int16_t> next_half(Vec<int16_t> a, Vec<int16_t> b) {
+    return next_pattern(a, b, infinite_pattern<S>);
+}
+template <class S>
+Vec<float> next_after_narrowed(Vec<float> a, Vec<float> b) {
+    S first[Vec<float>::size], second[Vec<float>::size];
+    store_narrowed(a, first);
+    store_narrowed(b, second);
+    const auto bits = [](const S* x) {
+        return Vec<int16_t>::load(reinterpret_cast<const int16_t*>(x), Vec<float>::size);
+    };
+    next_half<S>(bits(first), bits(second)).store(reinterpret_cast<int16_t*>(first), Vec<float>::size);
+    return load_widened(first);
+}
 template <class T>
 Vec<T> next_after(Vec<T> a, Vec<T> b, int64_t dropped_bits) {
-    using Integer = IntegerOf<T>;
-    if (dropped_bits != 0) return each_lane([=](T x, T y) { return next_after(x, y, dropped_bits); }, a, b);
-    const Vec<T> zero(T(0)), smallest(std::numeric_limits<T>::denorm_min());
-    const Vec<Integer> outward = (b > a) ^ (a < zero), one(Integer{1});
-    const Vec<T> next = reinterpret<T>(reinterpret<Integer>(a) + select(outward, one, -one));
-    const Vec<T> moved = select(a == zero, with_sign(smallest, b), next);
-    return select((a == a) & (b == b), select(a == b, b, moved), a + b);
+    if constexpr (sizeof(T) == 4) {
+        if (dropped_bits == 13) return next_after_narrowed<Half>(a, b);
+        if (dropped_bits != 0) return next_after_narrowed<BFloat16>(a, b);
+    }
+    using I = IntegerOf<T>;
+    return reinterpret<T>(next_pattern(reinterpret<I>(a), reinterpret<I>(b), infinite_pattern<T>));
 }
 
 // x^v0, with the common exponents by multiplication and roots.
@@ -57,10 +69,10 @@ bool pow_scalar_block(void* output, const void* const* inputs, int64_t count, co
     return run([](auto x, const auto& p) { return pow(x, p.v0); });
 }
 
-// The sign of a half type is a bit of its own; an input that is constant comes as a float.
-template <class S>
-bool half_copysign_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters,
-                         unsigned constants) {
+// A function of the bits of two halves; an input that is constant comes as a float.
+template <class S, class F>
+bool half_bits_block(void* output, const void* const* inputs, int64_t count, const Parameters& parameters,
+                     unsigned constants) {
     S numbers[2];
     const void* data[2] = {inputs[0], inputs[1]};
     for (int i = 0; i < 2; ++i) {
@@ -68,22 +80,12 @@ bool half_copysign_block(void* output, const void* const* inputs, int64_t count,
         numbers[i] = S(*static_cast<const float*>(inputs[i]));
         data[i] = &numbers[i];
     }
-    const auto join = [](auto a, auto b) {
-        using V = decltype(a);
-        return (a & V(int16_t{0x7fff})) | (b & V(int16_t{-0x8000}));
-    };
-    return vector_block<2, int16_t, int16_t, decltype(join)>(output, data, count, parameters, constants);
+    return vector_block<2, int16_t, int16_t, F>(output, data, count, parameters, constants);
 }
-
-// Directly while the squares keep all their digits.
-template <class T>
-Vec<T> hypot(Vec<T> a, Vec<T> b) {
-    constexpr double limit = sizeof(T) == 4 ? 0x1p50 : 0x1p500;
-    const Vec<T> larger = max(abs(a), abs(b));
-    const auto safe =
-        (larger > constant<Vec<T>>(1 / limit)) & (larger < constant<Vec<T>>(limit)) & (a == a) & (b == b);
-    if (any(~safe)) return each_lane([](T x, T y) { return std::hypot(x, y); }, a, b);
-    return sqrt(fma(a, a, b * b));
+template <class F, class G>
+void half_bits(PointwiseTable& table, Pointwise op, F, G) {
+    table.halves[static_cast<int>(op)][0] = half_bits_block<Half, F>;
+    table.halves[static_cast<int>(op)][1] = half_bits_block<BFloat16, G>;
 }
 
 void add_transcendental(PointwiseTable& table) {
@@ -157,10 +159,16 @@ void add_other(PointwiseTable& table) {
     vectors<2>(table, Pointwise::atan2, Reals{}, [](auto y, auto x) { return atan2(y, x); });
     vectors<2>(table, Pointwise::hypot, Reals{}, [](auto a, auto b) { return hypot(a, b); });
     vectors<2>(table, Pointwise::copysign, Reals{}, [](auto a, auto b) { return with_sign(abs(a), b); });
-    table.halves[static_cast<int>(Pointwise::copysign)][0] = half_copysign_block<Half>;
-    table.halves[static_cast<int>(Pointwise::copysign)][1] = half_copysign_block<BFloat16>;
+    const auto join = [](auto a, auto b) {
+        using V = decltype(a);
+        return (a & V(int16_t{0x7fff})) | (b & V(int16_t{-0x8000}));
+    };
+    half_bits(table, Pointwise::copysign, join, join);
     long_vectors<2>(table, Pointwise::nextafter, Reals{},
                     [](auto a, auto b, const auto& p) { return next_after(a, b, p.i0); });
+    half_bits(
+        table, Pointwise::nextafter, [](auto a, auto b) { return next_half<Half>(a, b); },
+        [](auto a, auto b) { return next_half<BFloat16>(a, b); });
     scalars<2>(table, Pointwise::heaviside, Types<bool>{}, [](bool x, bool at_zero) { return x || at_zero; });
     vectors<2>(table, Pointwise::heaviside, RealNumbers{}, [](auto x, auto at_zero) {
         using V = decltype(x);
