@@ -58,29 +58,31 @@ double polygamma(int64_t order, double x) {
     return (order % 2 == 0 ? -1 : 1) * std::exp(log_gamma(n + 1)) * hurwitz_zeta(n + 1, x);
 }
 
-// x^a exp(-x) / Gamma(a), near a = x without the cancellation of its logarithm's large terms.
-double gamma_factor(double a, double x) {
-    if (a > 50 && std::abs(x - a) < 0.4 * a) {
-        const double mu = (x - a) / a;
-        const double correction = 1 / (12 * a) - 1 / (360 * a * a * a) + 1 / (1260 * std::pow(a, 5));
-        return std::sqrt(a / (2 * pi)) * std::exp(a * (std::log1p(mu) - mu) - correction);
-    }
-    return std::exp(a * std::log(x) - x - log_gamma(a));
+// x^a exp(-x) / Gamma(a) near a = x, without the cancellation of its logarithm's large terms.
+bool is_near_peak(double a, double x) {
+    return a > 50 && std::abs(x - a) < 0.4 * a;
+}
+double gamma_factor_near_peak(double a, double x) {
+    const double mu = (x - a) / a;
+    const double correction = 1 / (12 * a) - 1 / (360 * a * a * a) + 1 / (1260 * std::pow(a, 5));
+    return std::sqrt(a / (2 * pi)) * std::exp(a * (std::log1p(mu) - mu) - correction);
 }
 
 // The regularized incomplete gamma functions P (lower) and Q = 1 - P: a power series left of the peak
 // (Abramowitz and Stegun 6.5.29), a continued fraction by Lentz's method right of it (6.5.31).
-double incomplete_gamma(double a, double x, bool upper) {
+// Terms below `precision` of the sum are left out; `factor` is x^a exp(-x) / Gamma(a).
+double incomplete_gamma(double a, double x, double factor, bool upper, double precision) {
     if (std::isnan(a) || std::isnan(x) || a < 0 || x < 0) return not_a_number;
     if (a == 0) return x > 0 ? (upper ? 0 : 1) : not_a_number;
     if (x == 0) return upper ? 1 : 0;
     if (a == infinity) return x == infinity ? not_a_number : upper ? 1 : 0;
     if (x == infinity) return upper ? 0 : 1;
+    if (is_near_peak(a, x)) factor = gamma_factor_near_peak(a, x);
     constexpr int max_terms = 200000;
     if (x <= 1 || x <= a) {
         double term = 1 / a, sum = term;
-        for (int k = 1; k < max_terms && term > epsilon / 2 * sum; ++k) sum += term *= x / (a + k);
-        const double lower = sum * gamma_factor(a, x);
+        for (int k = 1; k < max_terms && term > precision / 2 * sum; ++k) sum += term *= x / (a + k);
+        const double lower = sum * factor;
         if (!upper) return lower;
         if (x > 0.5 * a || a > 1) return 1 - lower;
         // For small x, 1 - P with P near 1 from the series of 1 - x^a / Gamma(a + 1) - ...
@@ -103,10 +105,22 @@ double incomplete_gamma(double a, double x, bool upper) {
         if (std::abs(c) < tiny) c = tiny;
         d = 1 / d;
         fraction *= d * c;
-        if (std::abs(d * c - 1) < epsilon) break;
+        if (std::abs(d * c - 1) < precision) break;
     }
-    const double result = gamma_factor(a, x) * fraction;
+    const double result = factor * fraction;
     return upper ? result : 1 - result;
+}
+
+template <bool upper>
+Vec<double> incomplete_gamma(Vec<double> a, Vec<double> x, double precision = epsilon) {
+    const auto of_lane = [=](double p, double q, double factor) {
+        return incomplete_gamma(p, q, factor, upper, precision);
+    };
+    return each_lane(of_lane, a, x, exp(fma(a, log(x), -x) - lgamma(a)));
+}
+template <bool upper>
+Vec<float> incomplete_gamma(Vec<float> a, Vec<float> x) {
+    return in_double([](Vec<double> p, Vec<double> q) { return incomplete_gamma<upper>(p, q, 1e-9); }, a, x);
 }
 
 template <class F>
@@ -114,12 +128,7 @@ struct InDouble {
     Vec<float> operator()(Vec<float> x) const { return in_double(F{}, x); }
 };
 
-template <class F>
-void in_double_1(PointwiseTable& table, Pointwise op, F) {
-    scalars<1>(table, op, Reals{},
-               [](auto x) { return static_cast<decltype(x)>(F{}(static_cast<double>(x))); });
-}
-// The same for functions of vectors of doubles.
+// Functions of vectors of doubles.
 template <class F>
 void vectors_in_double(PointwiseTable& table, Pointwise op, F) {
     vectors<1>(table, op, Types<double>{}, F{});
@@ -153,20 +162,25 @@ bool polygamma_block(void* output, const void* const* inputs, int64_t count, con
     });
 }
 
+// What half types, which have few digits, compute in float instead.
+template <class F>
+void short_function(PointwiseTable& table, Pointwise op, F) {
+    table.halves[static_cast<int>(op)][0] = vector_block<1, float, Half, F>;
+    table.halves[static_cast<int>(op)][1] = vector_block<1, float, BFloat16, F>;
+}
+
 void add_error_functions(PointwiseTable& table) {
     vectors<1>(table, Pointwise::erf, Reals{}, [](auto x) { return erf(x); });
+    short_function(table, Pointwise::erf, [](Vec<float> x) { return short_erf(x); });
     long_vectors<1>(table, Pointwise::erfc, Reals{}, [](auto x) { return erfc(x); });
     long_vectors<1>(table, Pointwise::erfinv, Reals{}, [](auto x) { return erfinv(x); });
     vectors_in_double(table, Pointwise::erfcx, [](auto x) { return erfcx(x); });
     long_vectors<1>(table, Pointwise::ndtr, Reals{}, [](auto x) { return normal_cumulative(x); });
-    const auto short_ndtr = [](Vec<float> x) {
+    short_function(table, Pointwise::ndtr, [](Vec<float> x) {
         const Vec<float> tail = normal_tail(min(abs(x), Vec<float>(12.0f)));
         return keep_nan(x, select(x < Vec<float>(0.0f), tail, Vec<float>(1.0f) - tail));
-    };
-    table.halves[static_cast<int>(Pointwise::ndtr)][0] = vector_block<1, float, Half, decltype(short_ndtr)>;
-    table.halves[static_cast<int>(Pointwise::ndtr)][1] =
-        vector_block<1, float, BFloat16, decltype(short_ndtr)>;
-    vectors_in_double(table, Pointwise::ndtri, [](auto x) { return normal_quantile(x); });
+    });
+    long_vectors<1>(table, Pointwise::ndtri, Reals{}, [](auto x) { return normal_quantile(x); });
     vectors_in_double(table, Pointwise::log_ndtr, [](auto x) { return log_normal_cumulative(x); });
     vectors<1>(table, Pointwise::entr, Reals{}, [](auto x) { return entropy(x); });
     vectors<1>(table, Pointwise::logit, Reals{}, [](auto x, const auto& p) {
@@ -179,13 +193,14 @@ void add_error_functions(PointwiseTable& table) {
 }
 
 void add_gamma_functions(PointwiseTable& table) {
-    in_double_1(table, Pointwise::lgamma, [](double x) { return log_gamma(x); });
-    long_vectors<1>(table, Pointwise::lgamma, Types<float>{}, [](auto x) { return lgamma(x); });
+    long_vectors<1>(table, Pointwise::lgamma, Reals{}, [](auto x) { return lgamma(x); });
     vectors_in_double(table, Pointwise::digamma, [](auto x) { return digamma(x); });
     entry(table, Pointwise::polygamma, Compute::float32) = polygamma_block<float>;
     entry(table, Pointwise::polygamma, Compute::float64) = polygamma_block<double>;
-    in_double_2(table, Pointwise::igamma, [](double a, double x) { return incomplete_gamma(a, x, false); });
-    in_double_2(table, Pointwise::igammac, [](double a, double x) { return incomplete_gamma(a, x, true); });
+    long_vectors<2>(table, Pointwise::igamma, Reals{},
+                    [](auto a, auto x) { return incomplete_gamma<false>(a, x); });
+    long_vectors<2>(table, Pointwise::igammac, Reals{},
+                    [](auto a, auto x) { return incomplete_gamma<true>(a, x); });
     in_double_2(table, Pointwise::zeta, [](double x, double q) { return hurwitz_zeta(x, q); });
 }
 

@@ -19,41 +19,76 @@ inline Vec<double> beyond_integer(Vec<double> x) {
     return x - round(x);
 }
 
-// A start for erf's inverse, by fits of erfinv(y) / y in w = -log(1 - y^2) and, from w = 5 on, its root: to
-// float accuracy up to float's last number below 1, to 3e-7 up to double's.
-template <class T>
-Vec<T> erfinv_start(Vec<T> y) {
-    const Vec<T> one(T(1)), w = -log((one - y) * (one + y)), s = sqrt(w);
-    const Vec<T> near = polynomial<T>(
-        w - Vec<T>(T(2.5)),
-        {T(1.501409362), T(0.2466402834), T(-0.004177401542), T(-0.001252737741), T(0.0002183574425),
-         T(-4.964728968e-6), T(-3.466323453e-6), T(4.662541737e-7), T(2.354417912e-8), T(-8.78228528e-9)});
-    Vec<T> far;
-    if constexpr (sizeof(T) == 4)
-        far = polynomial<T>(s - Vec<T>(3.0f), {2.832976807f, 1.001674912f, 0.009444992114f, -0.007636489637f,
-                                               0.005689216294f, -0.003600900331f, 0.001479703953f,
-                                               -5.04588529e-5f, -0.0003055250512f, 0.0001115385808f});
-    else
-        far = polynomial<T>(s - Vec<T>(4.0),
-                            {3.839784047, 1.009495856, 0.001254086022, -0.0008843413463, 0.0003427050334,
-                             -9.397925937e-5, 2.547494128e-5, -4.540492935e-5, 3.747473046e-5,
-                             -7.974918597e-6, -2.060066053e-6, 7.325156823e-7});
-    return y * select(w < Vec<T>(T(5)), near, far);
+// erf to 2e-6 of itself, up to where it rounds to 1 in the half types: a fit of erf(x) / x in x^2.
+inline Vec<float> short_erf(Vec<float> x) {
+    const Vec<float> bounded = clamp(x, -2.7f, 2.7f);
+    return bounded *
+           long_polynomial<float>(bounded * bounded, {1.12837811f, -0.37609996f, 0.112723555f, -0.0266676207f,
+                                                      0.00504317224f, -0.000756645348f, 8.63729339e-5f,
+                                                      -6.93676394e-6f, 3.43170166e-7f, -7.76225439e-9f});
 }
-inline Vec<float> erfinv_ordinary(Vec<float> a) {
-    return erfinv_start(a);
+
+// erf's inverse at y = 1 - rest for 0 <= y < 1, by fits of erfinv(y) / y in w = -log(1 - y^2) up to 5 and
+// from there on in its root, far out over that root in its logarithm. Both of y and rest come exact.
+inline Vec<float> erfinv_from(Vec<float> y, Vec<float> rest) {
+    const Vec<float> w = -log(rest * (Vec<float>(2.0f) - rest)), five(5.0f), four(4.0f);
+    Vec<float> quotient = polynomial<float>(
+        w - Vec<float>(2.5f),
+        {1.501409362f, 0.2466402834f, -0.004177401542f, -0.001252737741f, 0.0002183574425f, -4.964728968e-6f,
+         -3.466323453e-6f, 4.662541737e-7f, 2.354417912e-8f, -8.78228528e-9f});
+    if (!any(w > five)) return y * quotient;
+    const Vec<float> s = sqrt(w);
+    const Vec<float> far = polynomial<float>(
+        s - Vec<float>(3.0f),
+        {2.832976807f, 1.001674912f, 0.009444992114f, -0.007636489637f, 0.005689216294f, -0.003600900331f,
+         0.001479703953f, -5.04588529e-5f, -0.0003055250512f, 0.0001115385808f});
+    quotient = select(w > five, far, quotient);
+    if (!any(s > four)) return y * quotient;
+    const Vec<float> farther = polynomial<float>(
+        log(s) - Vec<float>(1.84f), {0.9781973653f, 0.03111806134f, -0.01871286093f, 0.004333036183f,
+                                     0.001735002969f, -0.002080013934f, 0.001035037907f, -0.0003025950834f});
+    return y * select(s > four, s * farther, quotient);
 }
-inline Vec<double> erfinv_ordinary(Vec<double> a) {
+inline Vec<double> erfinv_from(Vec<double> y, Vec<double> rest) {
+    const Vec<double> w = -log(rest * (Vec<double>(2.0) - rest)), five(5.0), six(6.0);
+    const Vec<double> near =
+        y *
+        long_polynomial<double>(w - Vec<double>(2.5),
+                                {1.50140935111079191,      0.246640276744166988,     -0.00417731772438288678,
+                                 -0.00125270790781090646,  0.000218250264339359436,  -4.99607959927979111e-6,
+                                 -3.41661958486239372e-6,  4.78725219198754014e-7,   1.34167888119135577e-8,
+                                 -1.08611695217639272e-8,  9.07314783873917486e-10,  1.19607291719353755e-10,
+                                 -3.11079597448473076e-11, 9.11466978336366837e-13,  5.37178034116690066e-13,
+                                 -7.6106265301918069e-14,  -3.17707758417498723e-15, 1.89414562974315011e-15,
+                                 -1.01380861928362336e-16, -2.66456488097700935e-17, 2.53820386884546335e-18,
+                                 1.64533799430872013e-19});
+    if (!any(w > five)) return near;
+    const Vec<double> s = sqrt(w);
+    const Vec<double> start =
+        y * polynomial<double>(min(s, six) - Vec<double>(4.0),
+                               {3.839784047, 1.009495856, 0.001254086022, -0.0008843413463, 0.0003427050334,
+                                -9.397925937e-5, 2.547494128e-5, -4.540492935e-5, 3.747473046e-5,
+                                -7.974918597e-6, -2.060066053e-6, 7.325156823e-7});
     // One step of Halley's, from the error over erf's slope.
-    const Vec<double> one(1.0), x = erfinv_start(a), power = exp(x * x);
-    const Vec<double> excess =
-        select(a < Vec<double>(0.5), (near_erf(x) - a) * power, (one - a) * power - erfc_quotient(x));
+    const Vec<double> excess = rest * exp(start * start) - erfc_quotient(start);
     const Vec<double> newton = excess * Vec<double>(0.5 / std::numbers::inv_sqrtpi);
-    return x - newton / fma(x, newton, one);
+    const Vec<double> far = start - newton / fma(start, newton, Vec<double>(1.0));
+    const Vec<double> value = select(w > five, far, near);
+    if (!any(s > six)) return value;
+    const Vec<double> farther =
+        s *
+        long_polynomial<double>(log(s) - Vec<double>(2.55),
+                                {0.992580655238354712, 0.0118054012993705687, -0.0087785250316731858,
+                                 0.00384023368677017845, -0.000918588964120493057, -0.0000294217746093288018,
+                                 0.000138779317886497593, -0.0000737670938011766861, 0.000025028436825841532,
+                                 -5.8615424090018898e-6, 6.44499142694130657e-7, 2.27690411050692238e-7,
+                                 -1.81563655183985436e-7, 7.30228477008366238e-8, -2.0939311799712925e-8,
+                                 3.27013593571711106e-9, 1.23866171069076827e-9, -7.91381706260132144e-10});
+    return select(s > six, farther, value);
 }
 template <class T>
 Vec<T> erfinv(Vec<T> y) {
-    const Vec<T> one(T(1)), a = abs(y), x = erfinv_ordinary(a);
+    const Vec<T> one(T(1)), a = abs(y), x = erfinv_from(a, one - a);
     const Vec<T> infinity(std::numeric_limits<T>::infinity()), nan(std::numeric_limits<T>::quiet_NaN());
     return select(a < one, with_sign(x, y), select(a == one, with_sign(infinity, y), nan));
 }
@@ -90,26 +125,13 @@ inline Vec<double> log_normal_cumulative(Vec<double> x) {
     const Vec<double> low = log(half * scaled_erfc_tail(abs(t))) - t * t;
     return keep_nan(x, select(x < Vec<double>(-1.0), low, log1p(-half * erfc(t))));
 }
-// Below one half: a start by Abramowitz and Stegun 26.2.23, then steps of Halley's on the distribution's
-// error over its density, which keep relative accuracy far into the tail.
-inline Vec<double> normal_quantile(Vec<double> p) {
-    const Vec<double> half(0.5), one(1.0), zero(0.0);
-    const auto upper = p > half;
-    const Vec<double> tail = select(upper, one - p, p), t = sqrt(Vec<double>(-2.0) * log(tail));
-    Vec<double> a = t - polynomial<double>(t, {2.515517, 0.802853, 0.010328}) /
-                            polynomial<double>(t, {1.0, 1.432788, 0.189269, 0.001308});
-    for (int step = 0; step < 2; ++step) {
-        const Vec<double> root = exp(Vec<double>(0.25) * a * a);  // of the density's inverse, which overflows
-        const Vec<double> excess =
-            half * scaled_erfc_tail(abs(a) * Vec<double>(std::numbers::sqrt2 / 2)) - tail * root * root;
-        const Vec<double> newton = excess * Vec<double>(2.5066282746310005024);  // sqrt(2 pi)
-        a = a + newton / (one - half * a * newton);
-    }
-    a = select(tail == half, zero, select(upper, a, -a));
-    const Vec<double> infinity(std::numeric_limits<double>::infinity());
-    const Vec<double> nan(std::numeric_limits<double>::quiet_NaN());
-    const Vec<double> edge = select(p == zero, -infinity, select(p == one, infinity, nan));
-    return select((p > zero) & (p < one), a, edge);
+template <class T>
+Vec<T> normal_quantile(Vec<T> p) {
+    const Vec<T> half(T(0.5)), one(T(1)), zero(T(0)), tail = min(p, one - p), rest = tail + tail;
+    const Vec<T> a = Vec<T>(std::numbers::sqrt2_v<T>) * erfinv_from(one - rest, rest);
+    const Vec<T> infinity(std::numeric_limits<T>::infinity()), nan(std::numeric_limits<T>::quiet_NaN());
+    const Vec<T> edge = select(p == zero, -infinity, select(p == one, infinity, nan));
+    return select((p > zero) & (p < one), with_sign(a, p - half), edge);
 }
 
 // -x log(x).
@@ -119,30 +141,67 @@ Vec<T> entropy(Vec<T> x) {
     return select(x > zero, -x * log(x), select(x == zero, zero, keep_nan(x, -infinity)));
 }
 
-// The logarithm of the gamma function of x > 0 in float accuracy: Stirling's series, for small x of x + 10.
-inline Vec<double> short_lgamma(Vec<double> x) {
-    const auto small = x < Vec<double>(10.0);
-    Vec<double> product = x;
-    for (int k = 1; k < 10; ++k) product = product * (x + Vec<double>(double(k)));
-    const Vec<double> z = select(small, x + Vec<double>(10.0), x), inverse = Vec<double>(1.0) / z;
-    const Vec<double> series =
-        inverse * polynomial<double>(inverse * inverse, {1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680,
-                                                         1.0 / 1188, -691.0 / 360360, 1.0 / 156});
-    const Vec<double> half_log_two_pi(0.91893853320467274178), half(0.5);
-    const Vec<double> value = fma(z - half, log(z), series - z) + half_log_two_pi;
-    const auto root = (x == Vec<double>(1.0)) | (x == Vec<double>(2.0));
-    return select(root, 0.0, select(small, value - log(product), value));
+// log |gamma(x)|. From `limit` on by Stirling's series; below, x is moved by integers to between 1.5 and 2.5,
+// where a fit of the value over x - 2 keeps the zero's digits, and the product of the numbers passed is put
+// back. Left of 0 by reflection: gamma(-a) gamma(a) = -pi / (a sin(pi a)).
+template <size_t N, size_t M, class Logarithm>
+Vec<double> lgamma_by(Vec<double> x, double limit, const double (&near)[N], const double (&series)[M],
+                      Logarithm log) {
+    const Vec<double> a = abs(x), one(1.0), half(0.5), border(limit),
+                      infinity(std::numeric_limits<double>::infinity());
+    const auto small = a < border;
+    Vec<double> y = min(a, border), product = one;
+    for (int k = 0; k < 2; ++k) {
+        const auto below = y < Vec<double>(1.5);
+        product = select(below, product * y, product);
+        y = select(below, y + one, y);
+    }
+    const auto rose = a < Vec<double>(1.5);
+    for (int k = 0; k < 8 && any(y >= Vec<double>(2.5)); ++k) {
+        const auto above = y >= Vec<double>(2.5);
+        y = select(above, y - one, y);
+        product = select(above, product * y, product);
+    }
+    const Vec<double> logarithm = log(select(small, product, a)), t = y - Vec<double>(2.0);
+    Vec<double> value = fma(t, long_polynomial(t, near), select(rose, -logarithm, logarithm));
+    if (any(~small)) {
+        const Vec<double> inverse = one / a, half_log_two_pi(0.91893853320467274178);
+        const Vec<double> rest = fma(inverse, polynomial(inverse * inverse, series), half_log_two_pi - half);
+        const Vec<double> far = fma(a - half, logarithm - one, rest);
+        value = select(small, value, select(a == infinity, a, far));
+    }
+    const auto reflects =
+        x < Vec<double>(-1e-20);  // nearer to 0, where the sine's product underflows, it is the same
+    if (!any(reflects)) return value;
+    const Vec<double> pi(std::numbers::pi), sine = abs(sin(beyond_integer(a) * pi));
+    const Vec<double> reflected = log(pi / (a * sine)) - value;
+    return select(reflects & (a < infinity), reflected, value);
 }
-
+inline Vec<double> lgamma(Vec<double> x) {
+    return lgamma_by(
+        x, 8,
+        {0.422784335098467139, 0.322467033424113236, -0.0673523010531981034, 0.0205808084277803801,
+         -0.0073855510286719984, 0.00289051033103426686, -0.00119275391184281569, 0.000509669515411545835,
+         -0.000223154754005205077, 0.0000994576735581949821, -0.0000449263133791556975,
+         0.0000205055907558334531, -9.43871509921153266e-6, 4.38470440459836033e-6, -2.04390481070299067e-6,
+         9.20052789496810049e-7, -4.32523934456048164e-7, 2.78740805211358998e-7, -1.32199456661178745e-7},
+        {1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680, 1.0 / 1188, -691.0 / 360360, 1.0 / 156,
+         -3617.0 / 122400},
+        [](Vec<double> v) { return log(v); });
+}
 inline Vec<float> lgamma(Vec<float> x) {
     const auto in_halves = [](Vec<double> v) {
-        const Vec<double> a = abs(v), infinity(std::numeric_limits<double>::infinity());
-        const Vec<double> value = short_lgamma(a);
-        if (!any(~(v > Vec<double>(0.0)))) return select(a == infinity, a, value);
-        // Left of 0 by reflection: gamma(-a) gamma(a) = -pi / (a sin(pi a)).
-        const Vec<double> pi(std::numbers::pi), sine = sin(beyond_integer(a) * pi);
-        const Vec<double> reflected = log(pi / (a * abs(sine))) - value;
-        return select(a == infinity, a, select(v < Vec<double>(0.0), reflected, value));
+        return lgamma_by(v, 4,
+                         {0.4227843350998, 0.3224670334235, -0.06735230143542, 0.02058080860524,
+                          -0.007385533261288, 0.002890502082144, -0.001193054705041, 0.0005098091580314,
+                          -0.0002208698260243, 9.839697643191e-5, -5.278721858455e-5, 2.415459538128e-5},
+                         {1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680, 1.0 / 1188, -691.0 / 360360},
+                         [](Vec<double> positive) {
+                             const Vec<double> value = log2_short(positive) * Vec<double>(std::numbers::ln2);
+                             const Vec<double> infinity(std::numeric_limits<double>::infinity());
+                             return select(positive == Vec<double>(0.0), -infinity,
+                                           select(positive < infinity, value, positive));
+                         });
     };
     return in_double(in_halves, x);
 }
