@@ -36,7 +36,9 @@ constexpr int64_t stream_bytes = 32 << 20;   // results as large as the caches g
 constexpr int64_t fill_bytes = 128 << 20;    // what nothing is read for does later, but for zeros
 constexpr int64_t min_row = 64;              // rows shorter than this are gathered into blocks
 constexpr int64_t min_row_bytes = 512;       // and those shorter than this where types need no conversion
-constexpr int64_t register_bytes = 4096;     // of the widest elements a block has fewer
+constexpr int64_t short_period_row =
+    4096;  // bytes of rows up to which inputs that repeat are laid out in blocks
+constexpr int64_t register_bytes = 4096;  // of the widest elements a block has fewer
 
 BlockFunction block_function(Pointwise op, Compute compute) {
     return pointwise_table().blocks[static_cast<int>(op)][static_cast<int>(compute)];
@@ -632,6 +634,15 @@ class RowFunction {
         return light_piece(bytes);
     }
 
+    // Runs one of the following over all of a loop, on all threads.
+    bool run_pieces(const Loop& loop, bool (RowFunction::*run)(const Loop&, int64_t, int64_t) const) const {
+        std::atomic<bool> defined{true};
+        parallel_for(0, loop.numel, piece(loop), [&](int64_t begin, int64_t end) {
+            if (!(this->*run)(loop, begin, end)) defined = false;
+        });
+        return defined;
+    }
+
     // Whether it can go along the rows of a loop: each input contiguous there, or one element.
     bool takes_rows(const Loop& loop) const {
         const int inner = loop.ndim - 1;
@@ -656,6 +667,44 @@ class RowFunction {
                              places[k] += loop.arrays[k].strides[loop.ndim - 2] * loop.arrays[k].size;
                      }
                  });
+        return defined;
+    }
+
+    // Whether it can fill the output block by block, from inputs that lie in the loop's order or repeat after
+    // so few elements that their repetitions fit beside it.
+    bool takes_periods(const Loop& loop) const {
+        bool takes = takes_blocks(loop);
+        for (int i = 0; i < n_inputs && takes; ++i) {
+            const Array& array = loop.arrays[i + 1];
+            takes = array.linear || period(loop, array) * array.size <= register_bytes;
+        }
+        return takes;
+    }
+    bool run_periods(const Loop& loop, int64_t begin, int64_t end) const {
+        alignas(64) char repeated[3][2 * register_bytes];
+        int64_t periods[3], most = end - begin;
+        for (int i = 0; i < n_inputs; ++i) {
+            const Array& array = loop.arrays[i + 1];
+            if (array.linear) continue;
+            const int64_t length = periods[i] = period(loop, array), bytes = length * array.size;
+            const int64_t times =
+                std::min<int64_t>(sizeof repeated[i] / bytes, (most + length - 1) / length + 1);
+            gather(loop, array, Position(loop, 0), length, repeated[i]);
+            repeat(repeated[i], static_cast<int>(bytes), times);
+            most = std::min(most, (times - 1) * length);
+        }
+        bool defined = true;
+        for (int64_t count; begin < end; begin += count) {
+            count = std::min(end - begin, most);
+            const void* data[3];
+            for (int i = 0; i < n_inputs; ++i) {
+                const Array& array = loop.arrays[i + 1];
+                data[i] = array.linear ? array.data + begin * array.size
+                                       : repeated[i] + begin % periods[i] * array.size;
+            }
+            char* const target = loop.arrays[0].data + begin * loop.arrays[0].size;
+            defined &= block(target, data, count, parameters, 0);
+        }
         return defined;
     }
 
@@ -756,6 +805,13 @@ class RowFunction {
 
   private:
     static constexpr int64_t tile = 64;
+
+    // After how many elements an input comes again from its beginning.
+    static int64_t period(const Loop& loop, const Array& array) {
+        int64_t elements = loop.numel;
+        for (int d = 0; d < loop.ndim && array.strides[d] == 0; ++d) elements /= loop.sizes[d];
+        return elements;
+    }
 
     bool takes_row(const Loop& loop, int input) const {
         const Array& array = loop.arrays[input + 1];
@@ -1006,24 +1062,14 @@ bool run_one(Pointwise op, Compute compute, const Parameters& parameters, int nd
     Operand operands[4] = {output};
     std::copy_n(inputs, n_inputs, operands + 1);
     const Loop loop(ndim, sizes, operands, n_inputs + 1);
-    const auto run_blocks = [&] {
-        std::atomic<bool> defined{true};
-        parallel_for(0, count, parallel_size, [&](int64_t begin, int64_t end) {
-            if (!function.run_blocks(loop, begin, end)) defined = false;
-        });
-        return defined.load();
-    };
-    const bool has_short_rows =
-        loop.ndim > 1 && loop.sizes[loop.ndim - 1] * loop.arrays[0].size < min_row_bytes;
-    if (function.takes_rows(loop) && !(has_short_rows && function.takes_blocks(loop))) {
-        std::atomic<bool> defined{true};
-        parallel_for(0, count, function.piece(loop), [&](int64_t begin, int64_t end) {
-            if (!function.run_rows(loop, begin, end)) defined = false;
-        });
-        return defined;
-    }
+    const int64_t row_bytes = loop.sizes[loop.ndim - 1] * loop.arrays[0].size;
+    if (loop.ndim > 1 && row_bytes < short_period_row && function.takes_periods(loop))
+        return function.run_pieces(loop, &RowFunction::run_periods);
+    const bool has_short_rows = loop.ndim > 1 && row_bytes < min_row_bytes;
+    if (function.takes_rows(loop) && !(has_short_rows && function.takes_blocks(loop)))
+        return function.run_pieces(loop, &RowFunction::run_rows);
     if (const int near = function.turned_dimension(loop); near >= 0) return function.run_turned(loop, near);
-    if (function.takes_blocks(loop)) return run_blocks();
+    if (function.takes_blocks(loop)) return function.run_pieces(loop, &RowFunction::run_blocks);
     Instruction instruction{op, compute, {0, 1, 2}, static_cast<uint8_t>(n_inputs), parameters};
     for (int i = n_inputs; i < 3; ++i) instruction.inputs[i] = 0;
     Compute types[3];
