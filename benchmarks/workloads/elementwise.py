@@ -19,6 +19,7 @@ _BYTES = {
     "int8": 1,
     "uint8": 1,
     "bool": 1,
+    "complex64": 8,
 }
 Call = Callable[[Any, Any, Any], Any]
 
@@ -27,6 +28,8 @@ def _operands(torch: Any, length: int, dtype: str) -> tuple[Any, Any]:
     torch.manual_seed(0)
     if dtype in ("float32", "float64", "bfloat16", "float16"):
         return tuple((torch.rand(length) + 0.01).to(getattr(torch, dtype)) for _ in range(2))
+    if dtype == "complex64":
+        return tuple(torch.complex(torch.rand(length), torch.rand(length)) for _ in range(2))
     return tuple(torch.randint(0, 2, (length,)).to(getattr(torch, dtype)) for _ in range(2))
 
 
@@ -122,6 +125,36 @@ for _name in ("i0", "ndtr", "ndtri", "log_ndtr", "entr"):
     )
 _operator("digamma", lambda torch, x, y: x.digamma(), sizes=("1m",))
 _operator("lgamma", lambda torch, x, y: x.lgamma(), sizes=("1m",))
+_operator("lgamma-left", lambda torch, x, y: (x - 8).lgamma(), sizes=("1m",))
+_operator("igamma", lambda torch, x, y: torch.igamma(x, y), 2, sizes=("1m",))
+for _name in ("erfinv", "ndtri", "lgamma"):
+    _operator(
+        _name,
+        lambda torch, x, y, name=_name: getattr(torch.special, name.replace("lgamma", "gammaln"))(x * 0.9),
+        dtype="float64",
+        sizes=("1m",),
+    )
+_operator("lgamma-left", lambda torch, x, y: (x - 8).lgamma(), dtype="float64", sizes=("1m",))
+for _dtype in ("float32", "float16", "bfloat16"):
+    _operator("nextafter", lambda torch, x, y: torch.nextafter(x, y), 2, dtype=_dtype, sizes=("1m",))
+for _name, _call, _reads in (
+    ("add", lambda torch, x, y: x + y, 2),
+    ("multiply", lambda torch, x, y: x * y, 2),
+    ("divide", lambda torch, x, y: x / y, 2),
+    ("reciprocal", lambda torch, x, y: x.reciprocal(), 1),
+    ("sign", lambda torch, x, y: x.sgn(), 1),
+    ("square", lambda torch, x, y: x**2, 1),
+    ("power-tensor", lambda torch, x, y: x**y, 2),
+    ("lerp", lambda torch, x, y: torch.lerp(x, y, y), 2),
+    ("addcmul", lambda torch, x, y: torch.addcmul(x, x, y), 2),
+    ("sigmoid", lambda torch, x, y: x.sigmoid(), 1),
+):
+    _operator(_name, _call, _reads, dtype="complex64", sizes=("1m",))
+_operator("angle", lambda torch, x, y: x.angle(), dtype="complex64", result="float32", sizes=("1m",))
+for _dtype in ("int64", "int16", "uint8"):
+    _operator("gcd", lambda torch, x, y: torch.gcd(x, y), 2, dtype=_dtype, sizes=("1m",))
+    _operator("cube", lambda torch, x, y: x**3, dtype=_dtype, sizes=("1m",))
+_operator("shift", lambda torch, x, y: x << y, 2, dtype="int8", sizes=("1m",))
 for _dtype in ("float64", "bfloat16", "float16", "int64", "int32", "int16", "int8", "uint8"):
     _sizes = ("1m",) if _dtype in ("int16", "int8") else ("1m", "16m")
     _operator("add", lambda torch, x, y: x + y, 2, dtype=_dtype, sizes=_sizes)
@@ -170,6 +203,12 @@ _matrix(
     "planes of 16 * a number each",
     lambda torch, x: x.view(-1, 16, 16) * x[0, :16, None],
 )
+for _width in (64, 128, 512):
+    _matrix(
+        f"add-rows-of-{_width}",
+        f"rows of {_width} + one",
+        lambda torch, x, width=_width: x.view(-1, width) + x[0, :width],
+    )
 _matrix("repeat", "rows of 64, 4 times", lambda torch, x: x[:256].view(-1, 64).repeat(1, 4))
 _matrix("flip", "flip of the rows' elements", lambda torch, x: x.flip(1))
 _matrix("roll", "roll of the rows", lambda torch, x: x.roll(3, 0))

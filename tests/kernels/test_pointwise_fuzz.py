@@ -348,7 +348,7 @@ def test_divisions_at_the_ends_of_integers(dtype: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    shape=st.lists(st.sampled_from([1, 2, 3, 5, 8, 16, 17, 40, 64, 70]), min_size=2, max_size=4),
+    shape=st.lists(st.sampled_from([1, 2, 3, 5, 8, 16, 17, 40, 64, 70, 500]), min_size=2, max_size=4),
     spread=st.tuples(*[st.tuples(*[st.booleans()] * 4)] * 3),
     orders=st.tuples(*[st.permutations([0, 1, 2, 3])] * 3),
     dtype=st.sampled_from(["bool", "uint8", "int16", "float16", "bfloat16", "float32", "float64"]),
@@ -412,10 +412,13 @@ SPECIAL_FUNCTIONS: dict[str, tuple[Callable[[Any, Any], Any], float, float, floa
     "trigamma": (lambda torch, x: torch.polygamma(1, x), 0.5, 60, 2e-9),
     "trigamma left": (lambda torch, x: torch.polygamma(1, x), -20, 0.5, 2e-9),
     "lgamma left": (lambda torch, x: torch.lgamma(x), -20, -0.1, 1e-11),
+    "lgamma near": (lambda torch, x: torch.lgamma(x), 1e-3, 12, 4e-15),
+    "lgamma far": (lambda torch, x: torch.lgamma(x), 9, 200, 2e-15),
     "erfcx": (lambda torch, x: torch.special.erfcx(x), -5, 60, 2e-14),
     "ndtr": (lambda torch, x: torch.special.ndtr(x), -5, 9, 1e-14),
     "log ndtr": (lambda torch, x: torch.special.log_ndtr(x), -60, 5, 1e-14),
     "ndtri": (lambda torch, x: torch.special.ndtri(x), 1e-9, 0.49, 1e-14),
+    "ndtri far": (lambda torch, x: torch.special.ndtri(10 ** -x.double()).to(x.dtype), 2, 36, 1e-14),
     "entr": (lambda torch, x: torch.special.entr(x), 0, 30, 2e-15),
     "erfinv": (lambda torch, x: torch.erfinv(x), -1, 1, 4e-15),
     "spherical j0": (lambda torch, x: torch.special.spherical_bessel_j0(x), -3, 3, 2e-15),
@@ -493,3 +496,133 @@ def test_equal_bits_for_any_number_of_threads(name: str) -> None:
     finally:
         rushlight.set_num_threads(before)
     assert len(set(results)) == 1
+
+
+def as_pair(values: np.ndarray, dtype: str) -> tuple[Tensor, pytorch.Tensor]:
+    theirs = pytorch.from_numpy(values).to(getattr(pytorch, dtype))
+    return rushlight.from_numpy(values).to(getattr(rushlight, dtype)), theirs
+
+
+COMPLEX: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "add": lambda torch, x, y: x + y,
+    "multiply": lambda torch, x, y: x * y,
+    "divide": lambda torch, x, y: x / y,
+    "reciprocal": lambda torch, x, y: x.reciprocal(),
+    "sgn": lambda torch, x, y: x.sgn(),
+    "abs": lambda torch, x, y: x.abs(),
+    "angle": lambda torch, x, y: x.angle(),
+    "sqrt": lambda torch, x, y: x.sqrt(),
+    "square": lambda torch, x, y: x**2,
+    "power": lambda torch, x, y: x**y,
+    "sigmoid": lambda torch, x, y: x.sigmoid(),
+    "lerp": lambda torch, x, y: torch.lerp(x, y, y),
+    "addcmul": lambda torch, x, y: torch.addcmul(x, x, y, value=0.5 - 2j),
+    "addcdiv": lambda torch, x, y: torch.addcdiv(x, x, y, value=0.5 - 2j),
+}
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+@settings(max_examples=25, deadline=None)
+@given(
+    shape=st.lists(st.integers(0, 40), min_size=0, max_size=3),
+    dtype=st.sampled_from(["complex64", "complex128"]),
+    seed=st.integers(0, 1000),
+    step=st.sampled_from([1, 2]),
+)
+def test_complex_numbers(name: str, shape: list[int], dtype: str, seed: int, step: int) -> None:
+    random = np.random.default_rng(seed)
+    x, y = (np.asarray(random.normal(size=shape) + 1j * random.normal(size=shape)) for _ in range(2))
+    (ours_x, theirs_x), (ours_y, theirs_y) = as_pair(x, dtype), as_pair(y, dtype)
+    if shape:
+        ours_x, theirs_x = ours_x[..., ::step], theirs_x[..., ::step]
+        ours_y, theirs_y = ours_y[..., ::step], theirs_y[..., ::step]
+    expected = COMPLEX[name](pytorch, theirs_x, theirs_y).numpy()
+    bound = 1e-5 if dtype == "complex64" else 1e-12
+    before = rushlight.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 3, 8):
+            rushlight.set_num_threads(threads)
+            results.append(COMPLEX[name](rushlight, ours_x, ours_y).numpy())
+    finally:
+        rushlight.set_num_threads(before)
+    assert results[0].dtype == expected.dtype
+    assert np.allclose(results[0], expected, rtol=bound, atol=bound * np.max(np.abs(expected), initial=0))
+    assert all(result.tobytes() == results[0].tobytes() for result in results)
+
+
+@pytest.mark.parametrize("name", ["divide", "reciprocal", "abs", "angle", "multiply"])
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_numbers_at_their_ends(name: str, dtype: str) -> None:
+    parts = np.array([0.0, -0.0, 1.0, -2.0, 1e-30, 1e30, math.inf, -math.inf, math.nan])
+    x = np.empty(81, dtype="complex128")
+    x.real, x.imag = np.repeat(parts, 9), np.tile(parts, 9)
+    y = x[np.arange(81) * 7 % 81]
+    (ours_x, theirs_x), (ours_y, theirs_y) = as_pair(x, dtype), as_pair(y, dtype)
+    result = COMPLEX[name](rushlight, ours_x, ours_y).numpy()
+    expected = COMPLEX[name](pytorch, theirs_x, theirs_y).numpy()
+    finite = np.isfinite(theirs_x.numpy()) & np.isfinite(theirs_y.numpy()) & np.isfinite(expected)
+    assert np.allclose(result[finite], expected[finite], rtol=1e-5)
+    if name in ("abs", "angle"):
+        assert np.array_equal(np.isnan(result), np.isnan(expected))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    dtype=st.sampled_from(["float16", "bfloat16", "float32", "float64"]),
+    values=st.lists(
+        st.tuples(*[st.one_of(st.sampled_from(SPECIAL), st.floats(width=16))] * 2), min_size=1, max_size=70
+    ),
+    turned=st.booleans(),
+)
+def test_next_numbers(dtype: str, values: list[tuple[float, float]], turned: bool) -> None:
+    pairs = np.array(values, dtype=np.float64)
+    (ours_x, theirs_x), (ours_y, theirs_y) = (
+        as_pair(pairs[:, 0].copy(), dtype),
+        as_pair(pairs[:, 1].copy(), dtype),
+    )
+    expected = pytorch.nextafter(theirs_x, theirs_y)
+    if turned:  # neither contiguous nor in the output's order
+        ours_x, ours_y = (rushlight.stack([t, t], 1)[:, 0] for t in (ours_x, ours_y))
+        result = rushlight.stack([ours_x, ours_x], 1)
+        rushlight.nextafter(ours_x, ours_y, out=result[:, 1])
+        result = result[:, 1]
+    else:
+        result = rushlight.nextafter(ours_x, ours_y)
+    result, expected = result.double().numpy(), expected.double().numpy()
+    assert np.array_equal(result, expected, equal_nan=True)
+    number = ~np.isnan(result)
+    assert np.array_equal(np.signbit(result[number]), np.signbit(expected[number]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    dtype=st.sampled_from(["uint8", "int8", "int16", "int32", "int64"]),
+    values=st.lists(st.tuples(*[st.integers(-(2**63), 2**63 - 1)] * 2), min_size=1, max_size=80),
+    narrow=st.booleans(),
+    exponent=st.integers(0, 70),
+)
+def test_divisors_and_powers_of_integers(
+    dtype: str, values: list[tuple[int, int]], narrow: bool, exponent: int
+) -> None:
+    pairs = np.array(values, dtype=np.int64)
+    pairs = (pairs % 64 if narrow else pairs).astype(dtype)
+    # The lowest integer, which has no positive counterpart, may end PyTorch's process.
+    kept = pairs != np.iinfo(dtype).min if dtype != "uint8" else pairs >= 0
+    pairs = np.where(kept, pairs, 1).astype(dtype)
+    (x, theirs_x), (y, theirs_y) = as_pair(pairs[:, 0].copy(), dtype), as_pair(pairs[:, 1].copy(), dtype)
+    for name in ("gcd", "lcm"):
+        result = getattr(rushlight, name)(x, y).numpy()
+        assert np.array_equal(result, getattr(pytorch, name)(theirs_x, theirs_y).numpy())
+    assert np.array_equal((x ** (y & 63)).numpy(), (theirs_x ** (theirs_y & 63)).numpy())
+    assert np.array_equal((x**exponent).numpy(), (theirs_x**exponent).numpy())
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64"])
+def test_divisors_of_the_lowest_integer(dtype: str) -> None:
+    lowest = np.iinfo(dtype).min
+    others = np.array([0, 1, -1, 6, -12, lowest, lowest + 1, 64], dtype=dtype)
+    for values in (rushlight.from_numpy(others), rushlight.from_numpy(others[::-1].copy())):
+        result = rushlight.gcd(rushlight.full_like(values, lowest), values).numpy()
+        exact = np.array([math.gcd(int(lowest), int(other)) for other in values.numpy()])
+        assert np.array_equal(result, exact.astype(np.uint64).astype(dtype))
