@@ -37,4 +37,25 @@ void triangle(void* output, const void* input, int64_t item, int64_t count, int6
     });
 }
 
+void join_lines(void* output, const JoinedPart* parts, int64_t count, int64_t rows) {
+    constexpr int64_t block_bytes = 1 << 14, piece_bytes = 1 << 19;
+    int64_t row_bytes = 0;
+    for (int64_t i = 0; i < count; ++i) row_bytes += parts[i].bytes;
+    if (row_bytes == 0) return;
+    const int64_t block = std::max<int64_t>(1, block_bytes / row_bytes);
+    const auto lines = rearrange_kernels().lines;
+    parallel_for(0, rows, std::max<int64_t>(1, piece_bytes / row_bytes), [=](int64_t begin, int64_t end) {
+        for (int64_t number; begin < end; begin += number) {
+            number = std::min(block, end - begin);
+            char* target = static_cast<char*>(output) + begin * row_bytes;
+            for (int64_t i = 0; i < count; ++i) {
+                const auto [data, bytes] = parts[i];
+                lines(target, row_bytes, static_cast<const char*>(data) + begin * bytes, bytes, bytes,
+                      number);
+                target += bytes;
+            }
+        }
+    });
+}
+
 }  // namespace rl::kernels

@@ -10,6 +10,15 @@ namespace rl::kernels {
 void triangle(void* output, const void* input, int64_t item, int64_t count, int64_t rows, int64_t columns,
               int64_t diagonal, bool upper);
 
+// Contiguous lines of so many bytes each.
+struct JoinedPart {
+    const void* data;
+    int64_t bytes;
+};
+// Contiguous rows, each made of one line of every part; all parts of a few rows at a time, so that no row is
+// met again when it has left the cache.
+void join_lines(void* output, const JoinedPart* parts, int64_t count, int64_t rows);
+
 // Loops for elements of 1, 2, 4, 8 and 16 bytes: the tables' index is the binary logarithm. Strides count
 // bytes and may be negative; memory need not be aligned.
 struct RearrangeKernels {

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "autograd/record.h"
+#include "core/gil.h"
+#include "kernels/rearrange.h"
 #include "ops/arithmetic.h"
 #include "ops/conversion.h"
 #include "ops/creation.h"
@@ -51,6 +53,28 @@ bool all_channels_last(const TensorList& tensors) {
     });
 }
 
+// Copies contiguous tensors of one type into contiguous memory, each `rows` lines; false where they are not
+// that, or are joined as a whole.
+bool join_rows(const TensorList& tensors, int64_t rows, const Tensor& result) {
+    if (rows <= 1 || result.is_meta() || !result.is_contiguous()) return false;
+    InlineVector<kernels::JoinedPart, 8> parts;
+    for (const Tensor& tensor : tensors) {
+        if (tensor.is_meta() || !tensor.is_contiguous() || tensor.dtype() != result.dtype()) return false;
+        if (is_skipped(tensor)) continue;
+        parts.push_back({tensor.raw_data(), tensor.numel() / rows * item_size(tensor.dtype())});
+    }
+    const GilRelease released(result.numel());
+    kernels::join_lines(result.raw_data(), parts.data(), static_cast<int64_t>(parts.size()), rows);
+    return true;
+}
+
+// The positions before a dimension.
+int64_t rows_before(const Dims& sizes, int64_t dim) {
+    int64_t rows = 1;
+    for (int64_t d = 0; d < dim; ++d) rows *= sizes[d];
+    return rows;
+}
+
 // Copies the tensors into new memory, one after the other along a dimension.
 Tensor join(const TensorList& tensors, int64_t dim, const Dims& sizes) {
     const TensorOptions options{result_type(tensors), tensors[0].device()};
@@ -59,6 +83,7 @@ Tensor join(const TensorList& tensors, int64_t dim, const Dims& sizes) {
     const Tensor result = all_channels_last(tensors)
                               ? empty_strided(sizes, strides_for(sizes, channels_last), options)
                               : empty(sizes, options);
+    if (join_rows(tensors, rows_before(sizes, dim), result)) return result;
     int64_t start = 0;
     for (const Tensor& tensor : tensors) {
         if (is_skipped(tensor)) continue;
@@ -107,7 +132,8 @@ Tensor stack(const TensorList& tensors, int64_t dim) {
     Dims strides = result.strides();
     const int64_t step = strides[place];
     strides.erase(static_cast<size_t>(place));
-    for (size_t i = 0; i < tensors.size(); ++i) {
+    const bool joined = join_rows(tensors, rows_before(stacked, place), result);
+    for (size_t i = 0; i < tensors.size() && !joined; ++i) {
         copy_data(alias(result, sizes, strides, static_cast<int64_t>(i) * step), tensors[i]);
     }
     return record("StackBackward0", tensors, result, [&] {

@@ -116,14 +116,6 @@ def test_masks(shape, layout, dtype, seed, share):
     np.testing.assert_array_equal(values_of(x.masked_scatter(chosen, source)), expected)
 
 
-@given(SHAPES, LAYOUTS, st.sampled_from(DTYPES), SEEDS, st.data())
-@settings(max_examples=50, deadline=None)
-def test_flip(shape, layout, dtype, seed, data):
-    x = make(np.random.default_rng(seed), shape, dtype, layout)
-    dims = data.draw(st.lists(st.integers(0, len(shape) - 1), unique=True))
-    np.testing.assert_array_equal(values_of(x.flip(dims)), np.flip(values_of(x), dims))
-
-
 @given(st.integers(1, 30_000), st.integers(1, 50_000), st.sampled_from(["int64", "int32", "uint8"]), SEEDS)
 @settings(max_examples=30, deadline=None)
 def test_bincount(count, bins, dtype, seed):
@@ -153,7 +145,6 @@ def test_bits_do_not_depend_on_threads():
             x.index_put((rows, columns), x, accumulate=True),
             x.reshape(-1).scatter_add(0, rows.reshape(-1), x.reshape(-1)),
             x[x > 0],
-            x.flip(1),
             columns.reshape(-1).bincount(x.reshape(-1)),
         ]
         return [result.numpy().tobytes() for result in some]

@@ -200,13 +200,18 @@ struct Columns {
     int64_t stride;  // from one index to the next
 };
 
-// One row's elements, or a part of them.
+// One row's elements, or a part of them, where both sides are contiguous.
 template <class T, class Op>
-void gather_row(T* table, T* values, const int64_t* index, int64_t count, int64_t stride, int64_t step,
-                int64_t values_stride) {
-    if (values_stride == 1 && step == 0 && stride == 1) {
+inline void gather_contiguous(T* table, T* values, const int64_t* index, int64_t count) {
 #pragma GCC unroll 8
-        for (int64_t j = 0; j < count; ++j) Op::template apply<T>(table[index[j]], values[j]);
+    for (int64_t j = 0; j < count; ++j) Op::template apply<T>(table[index[j]], values[j]);
+}
+
+template <class T, class Op>
+[[gnu::noinline]] void gather_row(T* table, T* values, const int64_t* index, int64_t count, int64_t stride,
+                                  int64_t step, int64_t values_stride) {
+    if (values_stride == 1 && step == 0 && stride == 1) {
+        gather_contiguous<T, Op>(table, values, index, count);
     } else if (values_stride == 1 && step == 1) {
         for (int64_t j = 0; j < count; ++j) Op::template apply<T>(table[j + index[j] * stride], values[j]);
     } else {
@@ -223,6 +228,7 @@ template <class T, class Op>
 [[gnu::noinline]] bool gather_short_rows(const GatherArguments& a, const GatherLoops& loops, T* columns,
                                          int64_t first, int64_t last) {
     const IndexDim row = loops.row();
+    const bool contiguous = row.values_stride == 1 && row.table_stride == 0 && loops.index_stride == 1;
     bool inside = true;
     for (int64_t number; first < last; first += number) {
         number = std::min(gather_block / row.size, last - first);
@@ -232,9 +238,14 @@ template <class T, class Op>
             continue;
         }
         for_offsets(loops.dims, loops.rank - 1, first, first + number, [&](int64_t i, Offsets at) {
-            gather_row<T, Op>(columns + at.table, static_cast<T*>(a.values) + at.values,
-                              a.index + i * row.size, row.size, loops.index_stride, row.table_stride,
-                              row.values_stride);
+            T* const table = columns + at.table;
+            T* const values = static_cast<T*>(a.values) + at.values;
+            const int64_t* const index = a.index + i * row.size;
+            if (contiguous)
+                gather_contiguous<T, Op>(table, values, index, row.size);
+            else
+                gather_row<T, Op>(table, values, index, row.size, loops.index_stride, row.table_stride,
+                                  row.values_stride);
         });
     }
     return inside;
