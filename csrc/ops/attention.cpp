@@ -176,6 +176,9 @@ Tensor tiled_attention(const Tensor& query, const Tensor& key, const Tensor& val
     });
 }
 
+// Queries fill the lanes of vectors; fewer leave most of them idle.
+constexpr int64_t least_queries = 4;
+
 // Leading dimensions of query, key and value broadcast against each other, heads apart where they are shared.
 bool fits_tiles(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask) {
     const auto outer = [](const Tensor& tensor, int64_t inner) {
@@ -186,8 +189,22 @@ bool fits_tiles(const Tensor& query, const Tensor& key, const Tensor& value, con
            outer(query, 3) == outer(key, 3) && outer(query, 3) == outer(value, 3) &&
            key.dim() == query.dim() && value.dim() == query.dim() && key.size(-3) == value.size(-3) &&
            key.size(-3) > 0 && query.size(-3) % key.size(-3) == 0 && query.size(-1) == key.size(-1) &&
-           key.size(-2) == value.size(-2) && key.size(-2) > 0 && !(mask.defined() && requires_grad(mask)) &&
+           key.size(-2) == value.size(-2) && key.size(-2) > 0 && query.size(-2) >= least_queries &&
+           !(mask.defined() && requires_grad(mask)) &&
            (!mask.defined() || is_boolean(mask.dtype()) || mask.dtype() == query.dtype());
+}
+
+// Heads that share keys are as many more queries of one head, where nothing tells queries apart.
+Tensor joined_heads(const Tensor& query, const Tensor& key, const Tensor& value, double dropout_p,
+                    double scale) {
+    Dims sizes = query.sizes(), joined = sizes;
+    const size_t rank = sizes.size();
+    joined[rank - 3] = key.size(-3);
+    joined[rank - 2] *= query.size(-3) / key.size(-3);
+    const Tensor result = scaled_dot_product_attention(reshape(query, joined), key, value, Tensor(),
+                                                       dropout_p, false, scale, false);
+    sizes.back() = value.size(-1);
+    return reshape(result, sizes);
 }
 
 }  // namespace
@@ -219,6 +236,9 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
             return tiled_attention(query, key, value, mask, kept, call);
         }
     }
+    if (enable_gqa && !same_heads && !attn_mask.defined() && !is_causal && query.size(-2) < least_queries &&
+        key.size(-3) > 0 && query.size(-3) % key.size(-3) == 0)
+        return joined_heads(query, key, value, dropout_p, call.scale);
     const Tensor keys = enable_gqa ? spread_heads(key, query.size(-3)) : key;
     const Tensor values = enable_gqa ? spread_heads(value, query.size(-3)) : value;
     const Tensor scores = masked_scores(query, keys, attn_mask, is_causal, call.scale);
