@@ -6,6 +6,7 @@
 
 #include "core/scratch.h"
 #include "core/threads.h"
+#include "kernels/cpu/lines.h"
 #include "kernels/cpu/partial_vectors.h"
 
 namespace rl::kernels::RUSHLIGHT_ISA {
@@ -31,6 +32,17 @@ Terms terms_of(const AxisMap& map, int64_t i) {
             static_cast<size_t>(map.first[static_cast<size_t>(i) + 1])};
 }
 
+// Whether an output is the one before it again.
+bool same_terms(const AxisMap& map, int64_t i) {
+    const Terms here = terms_of(map, i), before = terms_of(map, i - 1);
+    const auto same = [&](const auto& values) {
+        const auto* const data = values.data();
+        return values.empty() || std::equal(data + here.begin, data + here.end, data + before.begin);
+    };
+    return here.end - here.begin == before.end - before.begin && map.divisor_at(i) == map.divisor_at(i - 1) &&
+           same(map.index) && same(map.weight);
+}
+
 // The map of a line in vectors of outputs: the j-th terms of some neighbours are a permutation of two vectors
 // of the line, or of one, or lie side by side.
 template <class T>
@@ -44,7 +56,10 @@ class LineMap {
         for (int64_t start = 0; start < map.output;) {
             int64_t count = std::min<int64_t>(width, map.output - start);
             while (!reaches(map, start, count)) --count;
-            add_block(map, weights, start, count);
+            if (count == 1 && is_run(map, start))
+                add_run(map, start);
+            else
+                add_block(map, weights, start, count);
             start += count;
         }
         weighted_ = !map.weight.empty();
@@ -63,6 +78,7 @@ class LineMap {
             const Term* end = terms_.data() + block->terms.end;
             if (term != end) sum = value_of(*term++, line);
             for (; term != end; ++term) sum += value_of(*term, line);
+            if (block->run.end > block->run.begin) sum[0] = run_sum(line, block->run);
             if (divided_ || divisor != T(1)) sum /= block->divisor * divisor;
             store_some(target + block->start, sum, block->count);
         }
@@ -77,7 +93,7 @@ class LineMap {
         Vector<T> weight;
     };
     struct Block {
-        Terms terms;
+        Terms terms, run;  // neighbours that one output sums, in place of terms
         int64_t start, count;
         Vector<T> divisor;
     };
@@ -118,7 +134,7 @@ class LineMap {
         return true;
     }
     void add_block(const AxisMap& map, const std::vector<T>& weights, int64_t start, int64_t count) {
-        Block block{{terms_.size(), 0}, start, count, Vector<T>{} + T(1)};
+        Block block{{terms_.size(), 0}, {}, start, count, Vector<T>{} + T(1)};
         for (int64_t i = 0; i < count; ++i) block.divisor[i] = static_cast<T>(map.divisor_at(start + i));
         for (size_t j = 0; j < most_terms(map, start, count); ++j) {
             const auto [least, most] = range(map, start, count, j);
@@ -137,6 +153,29 @@ class LineMap {
         }
         block.terms.end = terms_.size();
         blocks_.push_back(block);
+    }
+
+    // Whether an output is the plain sum of neighbours.
+    static bool is_run(const AxisMap& map, int64_t i) {
+        const Terms terms = terms_of(map, i);
+        if (!map.weight.empty() || terms.begin == terms.end) return false;
+        for (size_t j = terms.begin + 1; j < terms.end; ++j)
+            if (map.index[j] != map.index[j - 1] + 1) return false;
+        return true;
+    }
+    void add_run(const AxisMap& map, int64_t i) {
+        const Terms terms = terms_of(map, i);
+        const auto first = static_cast<size_t>(map.index[terms.begin]);
+        Block block{{}, {first, first + (terms.end - terms.begin)}, i, 1, Vector<T>{} + T(1)};
+        block.divisor[0] = static_cast<T>(map.divisor_at(i));
+        blocks_.push_back(block);
+    }
+    static T run_sum(const T* line, Terms run) {
+        Vector<T> sum{};
+        size_t i = run.begin;
+        for (; i + width <= run.end; i += width) sum += load_vector(line + i);
+        if (i < run.end) sum += load_some(line + i, static_cast<int64_t>(run.end - i));
+        return sum_lanes<T>(Vec<T>(sum));
     }
 
     std::vector<Term> terms_;
@@ -185,7 +224,9 @@ class Resampler {
           input_(input),
           output_(output),
           line_(maps[2]),
-          weights_{weights_of<T>(maps[0]), weights_of<T>(maps[1])} {}
+          weights_{weights_of<T>(maps[0]), weights_of<T>(maps[1])} {
+        for (int64_t y = 0; y < maps[1].output; ++y) repeats_.push_back(y > 0 && same_terms(maps[1], y));
+    }
 
     void run() const {
         const int64_t slices = maps_[0].output, rows = maps_[1].output;
@@ -197,7 +238,11 @@ class Resampler {
                 std::fill_n(line, maps_[2].input + Line::margin, T{});
                 int64_t plane = begin / (slices * rows), z = begin / rows % slices, y = begin % rows;
                 for (int64_t item = begin; item < end; ++item) {
-                    make_row(plane, z, y, line);
+                    if (item > begin && repeats_[static_cast<size_t>(y)])
+                        std::copy_n(output_ + (item - 1) * maps_[2].output, maps_[2].output,
+                                    output_ + item * maps_[2].output);
+                    else
+                        make_row(plane, z, y, line);
                     if (++y < rows) continue;
                     y = 0;
                     if (++z < slices) continue;
@@ -248,6 +293,7 @@ class Resampler {
     S* output_;
     Line line_;
     std::vector<Weight<T>> weights_[2];
+    std::vector<bool> repeats_;  // whether a row is the one before it again
 };
 
 // Means of whole planes.
@@ -277,7 +323,7 @@ void average_planes(int64_t planes, int64_t size, int64_t divisor, const S* inpu
 template <class S>
 class InnerResampler {
     using T = Compute<S>;
-    static constexpr int width = lanes<T>, at_once = 4;
+    static constexpr int width = lanes<T>;
 
   public:
     InnerResampler(const AxisMap (&maps)[3], int64_t divisor, int64_t inner)
@@ -291,51 +337,58 @@ class InnerResampler {
         const int64_t size = maps_[0].input * maps_[1].input * maps_[2].input * inner_;
         const int64_t work = std::max<int64_t>(1, line + size / lines);
         parallel_for(0, planes * lines, std::max<int64_t>(1, 32768 / work), [&](int64_t begin, int64_t end) {
+            std::vector<Row> rows;
             for (int64_t item = begin; item < end; ++item)
-                make_line(item % lines, input + item / lines * size, output + item * line);
+                make_line(item % lines, input + item / lines * size, output + item * line, rows);
         });
     }
 
   private:
-    // Which inputs an output sums, and what is done with the sum.
+    // A row of the input that a line of outputs sums.
+    struct Row {
+        const S* source;
+        T weight;
+    };
+    // What is done with the sum of some columns of all rows.
     struct Sum {
-        Terms slices, rows, columns;
+        Terms columns;
         T divisor, factor;
     };
 
-    void make_line(int64_t line, const S* source, S* target) const {
+    void make_line(int64_t line, const S* source, S* target, std::vector<Row>& rows) const {
         const int64_t z = line / maps_[1].output, y = line % maps_[1].output;
         const int64_t divisor = divisor_ * maps_[0].divisor_at(z) * maps_[1].divisor_at(y);
+        const Terms slices = terms_of(maps_[0], z), lines = terms_of(maps_[1], y);
+        rows.clear();
+        for (size_t i = slices.begin; i < slices.end; ++i)
+            for (size_t j = lines.begin; j < lines.end; ++j) {
+                const int64_t row = maps_[0].index[i] * maps_[1].input + maps_[1].index[j];
+                rows.push_back({source + row * maps_[2].input * inner_, weights_[0][i] * weights_[1][j]});
+            }
         for (int64_t x = 0; x < maps_[2].output; ++x, target += inner_) {
             const int64_t whole = divisor * maps_[2].divisor_at(x);
-            Sum sum{terms_of(maps_[0], z), terms_of(maps_[1], y), terms_of(maps_[2], x), T(1), T(1)};
+            Sum sum{terms_of(maps_[2], x), T(1), T(1)};
             // The quotient by a power of two is a product as well.
             (whole > 0 && (whole & (whole - 1)) == 0 ? sum.factor : sum.divisor) =
                 whole > 0 && (whole & (whole - 1)) == 0 ? 1 / static_cast<T>(whole) : static_cast<T>(whole);
-            int64_t c = 0;
-            for (; c + at_once * width <= inner_; c += at_once * width)
-                sum_runs<at_once>(sum, source + c, target + c, width);
-            for (; c < inner_; c += width)
-                sum_runs<1>(sum, source + c, target + c, std::min<int64_t>(width, inner_ - c));
+            for_each_strip<T, 4, 2, 1>(0, inner_, [&](int64_t c, int64_t count, auto vectors) {
+                sum_runs<vectors>(rows, sum, c, target + c, vectors == 1 ? count : int64_t{width});
+            });
         }
     }
     // Some vectors of an output, of which the last has `count` elements.
     template <int vectors>
-    void sum_runs(const Sum& sum, const S* source, S* target, int64_t count) const {
+    void sum_runs(const std::vector<Row>& rows, const Sum& sum, int64_t column, S* target,
+                  int64_t count) const {
         Vector<T> total[vectors] = {};
-        for (size_t i = sum.slices.begin; i < sum.slices.end; ++i) {
-            for (size_t j = sum.rows.begin; j < sum.rows.end; ++j) {
-                const int64_t row = maps_[0].index[i] * maps_[1].input + maps_[1].index[j];
-                const S* line = source + row * maps_[2].input * inner_;
-                const T weight = weights_[0][i] * weights_[1][j] * sum.factor;
-                for (size_t k = sum.columns.begin; k < sum.columns.end; ++k) {
-                    const S* run = line + maps_[2].index[k] * inner_;
-                    const T factor = weight * weights_[2][k];
+        for (const Row& row : rows) {
+            const T weight = row.weight * sum.factor;
+            for (size_t k = sum.columns.begin; k < sum.columns.end; ++k) {
+                const S* run = row.source + maps_[2].index[k] * inner_ + column;
+                const T factor = weight * weights_[2][k];
 #pragma GCC unroll 4
-                    for (int v = 0; v + 1 < vectors; ++v)
-                        total[v] += load_converted(run + v * width) * factor;
-                    total[vectors - 1] += load_some(run + (vectors - 1) * width, count) * factor;
-                }
+                for (int v = 0; v + 1 < vectors; ++v) total[v] += load_converted(run + v * width) * factor;
+                total[vectors - 1] += load_some(run + (vectors - 1) * width, count) * factor;
             }
         }
 #pragma GCC unroll 4
