@@ -2,6 +2,8 @@
 
 # ruff: noqa: F401
 
+from rushlight.ops.products import pdist
+
 from ._functional.activation import (
     alpha_dropout,
     celu,
@@ -57,7 +59,6 @@ from ._functional.distance import (
     cosine_similarity,
     normalize,
     pairwise_distance,
-    pdist,
 )
 from ._functional.linear import (
     bilinear,

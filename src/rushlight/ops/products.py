@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import rushlight
+from rushlight import _C
 from rushlight.ops.registry import operator
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 def _p_distance(difference: Tensor, p: float) -> Tensor:
     """p-norm over the last dimension; its gradient at zero is zero for every p."""
+    if p == 2:
+        return _C.linalg_vector_norm(difference, 2, -1)
     size = difference.abs()
     if p == 0:
         return size.masked_fill(size != 0, 1).sum(-1)
@@ -168,6 +171,9 @@ def cdist(
         )
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
+    many = x1.shape[-2] > 25 or x2.shape[-2] > 25
+    if p == 2 and (compute_mode == modes[1] or (compute_mode == modes[0] and many)):
+        return _C._euclidean_dist(x1, x2)
     return _p_distance(x1.unsqueeze(-2) - x2.unsqueeze(-3), p)
 
 

@@ -41,19 +41,6 @@ def _scalar_type(dtype: object) -> str:
     return names.get(name, name)
 
 
-def pdist(input: Tensor, p: float = 2.0) -> Tensor:
-    """The p-norm distances between all pairs of rows of (N, M), in the order of the upper triangle: N (N - 1) / 2."""
-    if input.dim() != 2:
-        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.dim()}D")
-    if not input.is_floating_point():
-        raise RuntimeError("pdist only supports floating-point dtypes")
-    if p < 0:
-        raise RuntimeError("pdist only supports non-negative p values")
-    n = input.size(0)
-    first, second = rushlight.triu_indices(n, n, 1, device=input.device)
-    return _C.linalg_vector_norm(input[first] - input[second], p, 1)
-
-
 def normalize(
     input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
 ) -> Tensor:
