@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import rushlight
 from rushlight import _C, Tensor
 
 
@@ -28,7 +27,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         )
     if mode == "constant":
         return _C.constant_pad_nd(input, pad, 0 if value is None else value)
-    if mode not in _SOURCES:
+    if mode not in ("reflect", "replicate", "circular"):
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if value is not None and value != 0:
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
@@ -40,45 +39,4 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
             "  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n"
             "  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
         )
-    result = input
-    for i in range(len(pad) // 2):
-        before, after = pad[2 * i], pad[2 * i + 1]
-        if before or after:
-            dim = input.dim() - 1 - i
-            positions = _positions(input, dim, before, after)
-            result = result.index_select(dim, _SOURCES[mode](input, dim, before, after, positions))
-    return result if result is not input else input.clone()
-
-
-def _positions(input: Tensor, dim: int, before: int, after: int) -> Tensor:
-    size = input.size(dim) + before + after
-    if size < 0:
-        shape = [*input.shape[:dim], size, *input.shape[dim + 1 :]]
-        raise RuntimeError(f"Trying to create tensor with negative dimension {size}: {shape}")
-    return rushlight.arange(-before, input.size(dim) + after, device=input.device)
-
-
-def _reflected(input: Tensor, dim: int, before: int, after: int, positions: Tensor) -> Tensor:
-    size = input.size(dim)
-    if before >= size or after >= size:
-        raise RuntimeError(
-            "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
-            f"({before}, {after}) at dimension {dim} of input {list(input.shape)}"
-        )
-    return (size - 1) - ((size - 1) - positions.abs()).abs()
-
-
-def _replicated(input: Tensor, dim: int, before: int, after: int, positions: Tensor) -> Tensor:
-    return positions.clamp(0, input.size(dim) - 1)
-
-
-def _circular(input: Tensor, dim: int, before: int, after: int, positions: Tensor) -> Tensor:
-    if before > input.size(dim) or after > input.size(dim):
-        raise RuntimeError("Padding value causes wrapping around more than once.")
-    # What a negative number takes away is not there to be wrapped around to.
-    first, end = max(-before, 0), input.size(dim) - max(-after, 0)
-    return (positions - first) % max(end - first, 1) + first
-
-
-# Where each mode finds the element that stands at a position outside the input.
-_SOURCES = {"reflect": _reflected, "replicate": _replicated, "circular": _circular}
+    return _C.pad_from_inside(input, pad, mode)
