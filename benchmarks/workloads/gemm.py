@@ -107,7 +107,7 @@ def _vector(size: int, transposed: bool, dtype: str = "float32") -> None:
     )
 
 
-for _size in (64, 256, 1024, 4096):
+for _size in (64, 256, 1024, 4096, 8192):  # the last is eight times a third cache of 32 MB
     _vector(_size, False)
     _vector(_size, True)
 for _size in (256, 1024, 4096):
@@ -159,10 +159,11 @@ _outer(64, 64, 64)
 _outer(1000, 10, 20)
 
 
-def _linear(rows: int, entering: int, leaving: int) -> None:
+def _linear(rows: int, entering: int, leaving: int, dtype: str = "float32") -> None:
     def prepare(torch: Any, rows: int, entering: int, leaving: int) -> Step:
         torch.manual_seed(0)
-        layer, x = torch.nn.Linear(entering, leaving), torch.randn(rows, entering)
+        kind = getattr(torch, dtype)
+        layer, x = torch.nn.Linear(entering, leaving).to(kind), torch.randn(rows, entering).to(kind)
 
         def step() -> Any:
             with torch.no_grad():
@@ -170,9 +171,35 @@ def _linear(rows: int, entering: int, leaving: int) -> None:
 
         return step
 
+    ending = "" if dtype == "float32" else f"-{dtype}"
     enter(
-        f"gemm/linear/{rows}x{entering}x{leaving}",
-        f"relu of Linear({entering}, {leaving}), {rows} rows",
+        f"gemm/linear/{rows}x{entering}x{leaving}{ending}",
+        f"relu of Linear({entering}, {leaving}), {rows} rows{ending.replace('-', ', ')}",
+        prepare,
+        cost=_cost(1, rows, entering, leaving, dtype),
+        rows=rows,
+        entering=entering,
+        leaving=leaving,
+    )
+
+
+def _weighted_sum(rows: int, entering: int, leaving: int) -> None:
+    """A layer whose weight lies (entering, leaving), as GPT-2's do."""
+
+    def prepare(torch: Any, rows: int, entering: int, leaving: int) -> Step:
+        torch.manual_seed(0)
+        weight = torch.nn.Parameter(torch.randn(entering, leaving))
+        bias, x = torch.zeros(leaving), torch.randn(rows, entering)
+
+        def step() -> Any:
+            with torch.no_grad():
+                return torch.addmm(bias, x, weight)
+
+        return step
+
+    enter(
+        f"gemm/linear/addmm-{rows}x{entering}x{leaving}",
+        f"addmm of a parameter, {rows} x {entering} x {leaving}",
         prepare,
         cost=_cost(1, rows, entering, leaving, "float32"),
         rows=rows,
@@ -183,3 +210,5 @@ def _linear(rows: int, entering: int, leaving: int) -> None:
 
 for _rows in (1, 64, 1024):
     _linear(_rows, 512, 512)
+_linear(64, 512, 512, "bfloat16")
+_weighted_sum(64, 512, 512)

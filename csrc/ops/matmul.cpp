@@ -62,7 +62,16 @@ struct Sum {
     Tensor addend;  // undefined for none; broadcast to the result
     Scalar beta = 1, alpha = 1;
     kernels::Activation activation = kernels::Activation::none;
+    bool weight = false;  // b is a parameter, which seldom changes
 };
+
+// Packed panels of fewer weights are made as quickly as they are found.
+constexpr int64_t least_kept = 4096;
+
+// Where the packed panels of a weight are kept that so many rows are multiplied with; may be null.
+std::shared_ptr<KeptForms> forms_of(const Tensor& weight, int64_t rows) {
+    return rows > 1 && weight.numel() >= least_kept ? weight.storage().forms() : nullptr;
+}
 
 // result = alpha * a·b + beta * addend over the last two dimensions; those before broadcast.
 void multiply(const Tensor& result, const Tensor& a, const Tensor& b, const Sum& sum = {}) {
@@ -102,6 +111,8 @@ void multiply(const Tensor& result, const Tensor& a, const Tensor& b, const Sum&
         p.beta = factor(sum.beta);
         for (size_t d = 0; d < batch; ++d) p.batch[d].addend = strides[d];
     }
+    const std::shared_ptr<KeptForms> forms = sum.weight ? forms_of(b, p.m) : nullptr;
+    p.b_forms = forms.get();
     const GilRelease released(p.m * p.n * std::max<int64_t>(p.k, 1));
     kernels::gemm(p);
 }
@@ -149,9 +160,6 @@ void check_linear_bias(const Tensor& input, const Tensor& weight, const Tensor& 
           scalar_name(input), " and ", scalar_name(weight));
 }
 
-// Packed panels of fewer weights are made as quickly as they are found.
-constexpr int64_t least_kept = 4096;
-
 // multiply for one product without a batch, which spares the small layer the making of views.
 void multiply_linear(const Tensor& result, const Tensor& input, const Tensor& weight, const Tensor& bias,
                      int64_t rows) {
@@ -170,8 +178,7 @@ void multiply_linear(const Tensor& result, const Tensor& input, const Tensor& we
     p.c = result.raw_data();
     p.c_row = p.n;
     p.c_column = 1;
-    const bool packs = p.m > 1 && p.n * p.k >= least_kept;
-    const std::shared_ptr<KeptForms> forms = packs ? weight.storage().forms() : nullptr;
+    const std::shared_ptr<KeptForms> forms = forms_of(weight, p.m);
     p.b_forms = forms.get();
     if (bias.defined()) {
         const Dims strides = broadcast_strides(bias.sizes(), bias.strides(), Dims{rows, p.n});
@@ -331,7 +338,7 @@ Tensor activated_sum(const Tensor& self, const Tensor& mat1, const Tensor& mat2,
           " and ", scalar_name(mat2));
     check_product_type(self, "addmm_impl_cpu_");
     const Tensor result = empty(sizes, options_of(self));
-    multiply(result, mat1, mat2, {self, beta, alpha, activation});
+    multiply(result, mat1, mat2, {self, beta, alpha, activation, requires_grad(mat2) && is_leaf(mat2)});
     return result;
 }
 

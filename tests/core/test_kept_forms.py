@@ -22,9 +22,16 @@ def multiplied(weight: torch.Tensor) -> torch.Tensor:
     return functional.linear(torch.arange(300 * 512.0).reshape(300, 512).cos(), weight)
 
 
+def added(weight: torch.Tensor) -> torch.Tensor:
+    input = torch.arange(300 * 512.0).reshape(300, 512).cos()
+    with torch.no_grad():
+        return torch.addmm(torch.ones(640), input, weight.detach().requires_grad_())
+
+
 CASES = {
     "convolution": (convolved, (320, 1024, 1, 1)),
     "linear": (multiplied, (640, 512)),
+    "addmm": (added, (512, 640)),
 }
 
 
@@ -173,6 +180,18 @@ def test_a_write_makes_the_next_read_the_first(case: Any) -> None:
     assert reads_until_kept(apply, weight) == 2
     weight.add_(1)
     assert reads_until_kept(apply, weight) == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_forms_of_half_types_tell_depths_apart(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    rows, whole = torch.randn(300, 512).to(dtype), torch.randn(640, 512).to(dtype)
+    for depth in (512, 511, 510, 509):
+        weight = whole[:, :depth]
+        expected = functional.linear(rows[:, :depth], weight.clone())
+        for _ in range(3):
+            assert torch.equal(functional.linear(rows[:, :depth], weight), expected)
+    assert reads_until_kept(lambda w: functional.linear(rows, w), whole.clone()) == 2
 
 
 def test_modules_that_were_moved_and_loaded_keep_forms() -> None:

@@ -46,7 +46,18 @@ struct VectorProduct {
     int64_t pitch;
     const S* b;
     int64_t b_column, b_row;
-    bool far;  // B exceeds the caches, whose own prefetching then comes late
+
+    // As many elements as a vector has lanes, known when compiled, or fewer. The memory's speed depends on
+    // how many loops run ahead of it, and so on their being short.
+    using Whole = std::integral_constant<int, width>;
+    template <class E>
+    [[gnu::always_inline]] static Vector<T> load_some(const E* source, Whole) {
+        return load_converted(source);
+    }
+    template <class E>
+    [[gnu::always_inline]] static Vector<T> load_some(const E* source, int here) {
+        return load_converted(source, here);
+    }
 
     // sums[i * sums_pitch + j] over a piece of the depth, for columns of B that lie contiguous.
     void dots(Range columns, Range depth, T* sums, int64_t sums_pitch) const {
@@ -76,18 +87,17 @@ struct VectorProduct {
     void sum_products(int64_t j, Range depth, Vector<T>* line) const {
         const S* source = b + j * b_column + depth.first;
         Vector<T> sum[columns][count] = {};
-        for (int64_t k = 0; k < depth.count; k += width) {
-            const int here = static_cast<int>(std::min<int64_t>(width, depth.count - k));
-            if (far)
-                for (int c = 0; c < columns; ++c)
-                    __builtin_prefetch(source + (columns + c) * b_column + k, 0, 2);
+        const auto add = [&](int64_t k, auto here) [[gnu::always_inline]] {
             Vector<T> left[count];
-            for (int i = 0; i < count; ++i) left[i] = load_lanes(x + i * pitch + depth.first + k, here);
+            for (int i = 0; i < count; ++i) left[i] = load_some(x + i * pitch + depth.first + k, here);
             for (int c = 0; c < columns; ++c) {
-                const Vector<T> right = load_converted(source + c * b_column + k, here);
+                const Vector<T> right = load_some(source + c * b_column + k, here);
                 for (int i = 0; i < count; ++i) sum[c][i] += left[i] * right;
             }
-        }
+        };
+        int64_t k = 0;
+        for (; k + width <= depth.count; k += width) add(k, Whole{});
+        if (k < depth.count) add(k, static_cast<int>(depth.count - k));
         for (int c = 0; c < columns; ++c)
             for (int i = 0; i < count; ++i) line[i * group + c] = sum[c][i];
     }
@@ -102,10 +112,11 @@ struct VectorProduct {
                 if (b_row == columns.count && b_row == 8) return narrow_rows<8>(depth, sums, sums_pitch);
             }
         }
-        for (int i = 0; i < count; ++i) std::fill_n(sums + i * sums_pitch, columns.count, T(0));
+        const int64_t whole = ceil_divide(columns.count, width) * width;
+        for (int i = 0; i < count; ++i) std::fill_n(sums + i * sums_pitch, whole, T(0));
         int64_t k = depth.first;
         const int64_t end = depth.first + depth.count;
-        for (; k + 8 <= end; k += 8) add_rows<8>(columns, k, sums, sums_pitch);
+        for (; k + 4 <= end; k += 4) add_rows<4>(columns, k, sums, sums_pitch);
         for (; k < end; ++k) add_rows<1>(columns, k, sums, sums_pitch);
     }
     // Rows of a few numbers without gaps are read as one line: a vector's width of rows fills `columns`
@@ -140,21 +151,20 @@ struct VectorProduct {
     template <int rows>
     void add_rows(Range columns, int64_t k, T* sums, int64_t sums_pitch) const {
         const S* source = b + k * b_row + columns.first;
-        for (int64_t j = 0; j < columns.count; j += width) {
-            const int here = static_cast<int>(std::min<int64_t>(width, columns.count - j));
-            if (far)
-                for (int r = 0; r < rows; ++r) __builtin_prefetch(source + (rows + r) * b_row + j, 0, 2);
+        const auto add = [&](int64_t j, auto here) [[gnu::always_inline]] {
             Vector<T> sum[2][count] = {};  // two chains, each half as long
-            for (int i = 0; i < count; ++i) sum[0][i] = load_lanes(sums + i * sums_pitch + j, here);
+            for (int i = 0; i < count; ++i) sum[0][i] = load_vector(sums + i * sums_pitch + j);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; ++r) {
-                const Vector<T> right = load_converted(source + r * b_row + j, here);
+                const Vector<T> right = load_some(source + r * b_row + j, here);
 #pragma GCC unroll 4
                 for (int i = 0; i < count; ++i) sum[r % 2][i] += x[i * pitch + k + r] * right;
             }
-            for (int i = 0; i < count; ++i)
-                store_lanes(sums + i * sums_pitch + j, sum[0][i] + sum[1][i], here);
-        }
+            for (int i = 0; i < count; ++i) store_vector(sums + i * sums_pitch + j, sum[0][i] + sum[1][i]);
+        };
+        int64_t j = 0;
+        for (; j + width <= columns.count; j += width) add(j, Whole{});
+        if (j < columns.count) add(j, static_cast<int>(columns.count - j));
     }
 };
 
@@ -164,10 +174,10 @@ template <class S, int count>
 void multiply_vectors(const GemmProblem& p, const Compute<S>* x, int64_t pitch,
                       const StridedTarget<S>& target) {
     using T = Compute<S>;
-    const VectorProduct<S, count> product{x,          pitch,   static_cast<const S*>(p.b),
-                                          p.b_column, p.b_row, p.n * p.k >= (int64_t{1} << 23)};
+    const VectorProduct<S, count> product{x, pitch, static_cast<const S*>(p.b), p.b_column, p.b_row};
     const bool contiguous_depth = p.b_row == 1;
-    // Contiguous columns are read four at a time, contiguous rows eight: the longer the better.
+    // Contiguous columns and rows are read four at a time, fewer streams than the processor fetches ahead of:
+    // the longer the better.
     const int64_t chunk = contiguous_depth ? std::clamp<int64_t>(p.n / 16, 64, 512) : 4096 / count;
     const int64_t chunks = ceil_divide(p.n, chunk);
     const int64_t pieces = chunks >= 16 ? 1 : std::clamp<int64_t>(p.n * p.k >> 17, 1, 16 / chunks);

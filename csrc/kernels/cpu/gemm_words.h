@@ -151,6 +151,20 @@ struct WordSource {
     int64_t lane_stride, k_stride;
     int64_t elements;   // in depth
     uint32_t flip = 0;  // as TileOperands say
+    KeptForms* forms = nullptr;
+
+    // As StridedSource's; the depth in elements, of which the last word may be short.
+    FormKey form_key(FormKind kind, Range lanes, Range depth) const {
+        return {static_cast<int64_t>(kind) + 2 * unit,  // other layouts than those of elements
+                static_cast<int64_t>(dtype_of<Element>),
+                reinterpret_cast<int64_t>(data),
+                lane_stride,
+                k_stride,
+                lanes.first,
+                lanes.count,
+                depth.first * unit,
+                std::min(elements - depth.first * unit, depth.count * unit)};
+    }
 
     bool left_in_place(int64_t, int64_t n, int64_t) const {
         const bool aliased = lane_stride * static_cast<int64_t>(sizeof(Element)) % 4096 == 0;
@@ -307,8 +321,8 @@ template <class P, class Target>
 bool multiply_words(const GemmProblem& p, const Target& target, uint32_t flip = 0) {
     if (!P::available()) return false;
     using Element = typename P::Element;
-    const WordSource<P> left{static_cast<const Element*>(p.a), p.a_row, p.a_column, p.k, flip};
-    const WordSource<P> right{static_cast<const Element*>(p.b), p.b_column, p.b_row, p.k, flip};
+    const WordSource<P> left{static_cast<const Element*>(p.a), p.a_row, p.a_column, p.k, flip, p.a_forms};
+    const WordSource<P> right{static_cast<const Element*>(p.b), p.b_column, p.b_row, p.k, flip, p.b_forms};
     blocked_product<typename P::Sum>(p.m, p.n, ceil_divide(p.k, word_elements<P>), left, right, target);
     return true;
 }
