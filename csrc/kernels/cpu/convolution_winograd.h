@@ -94,16 +94,36 @@ struct Dense {
     };
 };
 
-// Of stride 2.
+// F(2, 2): two outputs of two taps, from which the forms of stride 2 are made. Elements, taps and outputs
+// that a stride sets apart come one by one, what lies at the points side by side.
+struct TwoTaps {
+    static void input(V d0, V d1, V d2, V* t) {
+        t[0] = d0 - d1;
+        t[1] = d1;
+        t[2] = d2 - d1;
+    }
+    static void weight(V g0, V g1, V* u) {
+        u[0] = g0;
+        u[1] = g0 + g1;
+        u[2] = g1;
+    }
+    static void output(const V* m, V& y0, V& y1) {
+        y0 = m[0] + m[1];
+        y1 = m[1] + m[2];
+    }
+    // The transposes of the transforms of output and weight.
+    static void gradient(V y0, V y1, V* m) { weight(y0, y1, m); }
+    static void weight_gradient(const V* u, V& g0, V& g1) { output(u, g0, g1); }
+};
+
+// Of stride 2: two taps over the even elements, one over the odd ones.
 struct Strided {
     static constexpr int64_t taps = 3, in_step = 4, out_edge = 2, points = 25;
 
     struct InputTransform {
         static constexpr int from = 5, to = 5;
         static void apply(const V (&d)[from], V (&t)[to]) {
-            t[0] = d[0] - d[2];
-            t[1] = d[2];
-            t[2] = d[4] - d[2];
+            TwoTaps::input(d[0], d[2], d[4], t);
             t[3] = d[1];
             t[4] = d[3];
         }
@@ -111,33 +131,31 @@ struct Strided {
     struct WeightTransform {
         static constexpr int from = 3, to = 5;
         static void apply(const V (&g)[from], V (&u)[to]) {
-            u[0] = g[0];
-            u[1] = g[0] + g[2];
-            u[2] = g[2];
+            TwoTaps::weight(g[0], g[2], u);
             u[3] = u[4] = g[1];
         }
     };
     struct OutputTransform {
         static constexpr int from = 5, to = 2;
         static void apply(const V (&m)[from], V (&y)[to]) {
-            y[0] = m[0] + m[1] + m[3];
-            y[1] = m[1] + m[2] + m[4];
+            TwoTaps::output(m, y[0], y[1]);
+            y[0] += m[3];
+            y[1] += m[4];
         }
     };
     struct GradientTransform {
         static constexpr int from = 2, to = 5;
         static void apply(const V (&y)[from], V (&m)[to]) {
-            m[0] = m[3] = y[0];
-            m[1] = y[0] + y[1];
-            m[2] = m[4] = y[1];
+            TwoTaps::gradient(y[0], y[1], m);
+            m[3] = y[0];
+            m[4] = y[1];
         }
     };
     struct WeightGradientTransform {
         static constexpr int from = 5, to = 3;
         static void apply(const V (&u)[from], V (&g)[to]) {
-            g[0] = u[0] + u[1];
+            TwoTaps::weight_gradient(u, g[0], g[2]);
             g[1] = u[3] + u[4];
-            g[2] = u[1] + u[2];
         }
     };
 };
@@ -149,72 +167,61 @@ struct StridedGradient {
     struct InputTransform {
         static constexpr int from = 3, to = 5;
         static void apply(const V (&d)[from], V (&t)[to]) {
-            t[0] = d[0] - d[1];
-            t[1] = t[4] = d[1];
-            t[2] = d[2] - d[1];
+            TwoTaps::input(d[0], d[1], d[2], t);
             t[3] = d[0];
+            t[4] = d[1];
         }
     };
     using WeightTransform = Strided::WeightTransform;
     struct OutputTransform {
         static constexpr int from = 5, to = 4;
         static void apply(const V (&m)[from], V (&y)[to]) {
+            TwoTaps::output(m, y[1], y[3]);
             y[0] = m[3];
-            y[1] = m[0] + m[1];
             y[2] = m[4];
-            y[3] = m[1] + m[2];
         }
     };
 };
 
-// Of stride 2 with four taps.
+// Of stride 2 with four taps: two over the even elements, two over the odd ones.
 struct StridedEven {
     static constexpr int64_t taps = 4, in_step = 4, out_edge = 2, points = 36;
 
     struct InputTransform {
         static constexpr int from = 6, to = 6;
         static void apply(const V (&d)[from], V (&t)[to]) {
-            t[0] = d[0] - d[2];
-            t[1] = d[2];
-            t[2] = d[4] - d[2];
-            t[3] = d[1] - d[3];
-            t[4] = d[3];
-            t[5] = d[5] - d[3];
+            TwoTaps::input(d[0], d[2], d[4], t);
+            TwoTaps::input(d[1], d[3], d[5], t + 3);
         }
     };
     struct WeightTransform {
         static constexpr int from = 4, to = 6;
         static void apply(const V (&g)[from], V (&u)[to]) {
-            u[0] = g[0];
-            u[1] = g[0] + g[2];
-            u[2] = g[2];
-            u[3] = g[1];
-            u[4] = g[1] + g[3];
-            u[5] = g[3];
+            TwoTaps::weight(g[0], g[2], u);
+            TwoTaps::weight(g[1], g[3], u + 3);
         }
     };
     struct OutputTransform {
         static constexpr int from = 6, to = 2;
         static void apply(const V (&m)[from], V (&y)[to]) {
-            y[0] = m[0] + m[1] + (m[3] + m[4]);
-            y[1] = m[1] + m[2] + (m[4] + m[5]);
+            V odd[to];
+            TwoTaps::output(m, y[0], y[1]);
+            TwoTaps::output(m + 3, odd[0], odd[1]);
+            for (int i = 0; i < to; ++i) y[i] += odd[i];
         }
     };
     struct GradientTransform {
         static constexpr int from = 2, to = 6;
         static void apply(const V (&y)[from], V (&m)[to]) {
-            m[0] = m[3] = y[0];
-            m[1] = m[4] = y[0] + y[1];
-            m[2] = m[5] = y[1];
+            TwoTaps::gradient(y[0], y[1], m);
+            TwoTaps::gradient(y[0], y[1], m + 3);
         }
     };
     struct WeightGradientTransform {
         static constexpr int from = 6, to = 4;
         static void apply(const V (&u)[from], V (&g)[to]) {
-            g[0] = u[0] + u[1];
-            g[1] = u[3] + u[4];
-            g[2] = u[1] + u[2];
-            g[3] = u[4] + u[5];
+            TwoTaps::weight_gradient(u, g[0], g[2]);
+            TwoTaps::weight_gradient(u + 3, g[1], g[3]);
         }
     };
 };
@@ -226,22 +233,16 @@ struct StridedEvenGradient {
     struct InputTransform {
         static constexpr int from = 4, to = 6;
         static void apply(const V (&d)[from], V (&t)[to]) {
-            t[0] = d[0] - d[1];
-            t[1] = d[1];
-            t[2] = d[2] - d[1];
-            t[3] = d[1] - d[2];
-            t[4] = d[2];
-            t[5] = d[3] - d[2];
+            TwoTaps::input(d[0], d[1], d[2], t);
+            TwoTaps::input(d[1], d[2], d[3], t + 3);
         }
     };
     using WeightTransform = StridedEven::WeightTransform;
     struct OutputTransform {
         static constexpr int from = 6, to = 4;
         static void apply(const V (&m)[from], V (&y)[to]) {
-            y[0] = m[0] + m[1];
-            y[1] = m[3] + m[4];
-            y[2] = m[1] + m[2];
-            y[3] = m[4] + m[5];
+            TwoTaps::output(m, y[0], y[2]);
+            TwoTaps::output(m + 3, y[1], y[3]);
         }
     };
 };
