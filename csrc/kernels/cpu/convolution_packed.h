@@ -243,7 +243,7 @@ struct ImageTarget {
     bool dense;  // the grid's positions lie one after another
     const T* addend;
     T alpha{1};
-    int64_t block_rows = 1536;
+    int64_t most_rows = any_rows;
 
     int64_t offset(int64_t j) const {
         const int64_t image = j / positions, rest = j % positions;

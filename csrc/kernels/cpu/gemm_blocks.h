@@ -164,8 +164,21 @@ class BlockedProduct : ProductTiles<T, Left, Right, Target> {
 
     int64_t work() const { return m_ * n_ * k_.count; }
     void run_blocks() {
-        const int64_t blocks = ceil_divide(m_, c_.block_rows);
+        const bool packs_left = !read_left_ && !has_forms(a_), packs_right = !read_right_ && !has_forms(b_);
+        unit_columns_ = tile * std::clamp<int64_t>(n_ / (tile * least_units), 1, 4);
+        column_units_ = ceil_divide(n_, unit_columns_);
+        by_columns_ = column_units_ > most_units ||
+                      (packs_right && (!packs_left || m_ * packing_cost(a_) <= n_ * packing_cost(b_)));
+        const int64_t most_rows = by_columns_ && packs_left ? most_inner_rows : any_rows;
+        const int64_t blocks = ceil_divide(m_, std::min(most_rows, c_.most_rows));
         for (int64_t block = 0; block < blocks; ++block) run_rows(piece(m_, blocks, block));
+    }
+    template <class Source>
+    static bool has_forms(const Source& source) {
+        if constexpr (requires { source.forms; })
+            return source.forms != nullptr;
+        else
+            return false;
     }
 
     static constexpr int left_unit = [] {
@@ -175,7 +188,7 @@ class BlockedProduct : ProductTiles<T, Left, Right, Target> {
             return 1;
     }();
     static constexpr int64_t least_units = 16;  // wanted for an even load
-    static constexpr int64_t most_units = 64;   // in a direction
+    static constexpr int64_t most_units = 64;   // whose panels a thread holds at once
     static constexpr int64_t least_parts = 4;   // of the depth, if it is shared out
     static constexpr int64_t most_partial_sums = int64_t{1} << 21;
     static constexpr int64_t cached_block = 393216;  // bytes of A that stay in the second cache
@@ -234,16 +247,12 @@ class BlockedProduct : ProductTiles<T, Left, Right, Target> {
         rows_ = rows;
         const int64_t pieces = std::max<int64_t>(1, ceil_divide(k_.count, most_depth));
         panels_ = ceil_divide(rows.count, tile_rows<T>);
-        unit_columns_ = tile * std::clamp<int64_t>(n_ / (tile * least_units), 1, 4);
-        column_units_ = ceil_divide(n_, unit_columns_);
         row_units_ = count_row_units();
         const int64_t units = column_units_ * row_units_;
         for (int64_t index = 0; index < pieces; ++index) {
             depth_ = piece(k_.count, pieces, index);
             depth_.first += k_.first;
             find_kept_panels();
-            by_columns_ =
-                packs_right() && (!packs_left() || rows.count * packing_cost(a_) <= n_ * packing_cost(b_));
             const bool first = index == 0, last = index + 1 == pieces;
             const bool small = rows.count * n_ * depth_.count < parallel_work;
             parallel_for_with<OwnPanels>(0, units, small ? units : 1,
@@ -273,7 +282,8 @@ class BlockedProduct : ProductTiles<T, Left, Right, Target> {
                                  ceil_divide(bytes, cached_block * (unit_columns_ / tile)));
         const bool odd = count * column_units_ % 2 != 0;  // which two threads would not share evenly
         if (odd && count * column_units_ < least_units) ++count;
-        return std::clamp<int64_t>(count, 1, std::min(most_units, ceil_divide(panels_, 4)));
+        return std::clamp<int64_t>(count, 1,
+                                   std::min(by_columns_ ? most_units : panels_, ceil_divide(panels_, 4)));
     }
 
     int64_t line_pitch() const { return ceil_divide(depth_.count, width) * width; }

@@ -99,6 +99,9 @@ void pack_complex_strip(const S* source, int64_t lane_stride, int64_t k_stride, 
 // Panels that lie side by side in memory share its lines: they are packed a few lines at a time, which stay
 // in the first cache although they may fall into the same sets.
 inline constexpr int64_t lines_at_once = 8, any_depth = int64_t{1} << 32;
+inline constexpr int64_t any_rows = int64_t{1} << 48;
+// So many rows of which all is at hand stay in the third cache.
+inline constexpr int64_t most_inner_rows = 1536;
 
 // A strided matrix as either operand; `lane` runs along the panel's width.
 template <class S>

@@ -179,8 +179,8 @@ void run_matrix(const GemmProblem& p) {
         const bool dots = std::is_same_v<S, T> && p.m <= most_dots && p.b_row == 1 && p.n >= 64 && p.k >= 64;
         if (p.k > 0 && (dots || (p.m <= most_vectors && worthwhile))) return vector_product(p, target);
         if (target.rounds_once && p.k > Blocking<T>::depth) {
-            target.block_rows = std::clamp<int64_t>((int64_t{1} << 22) / p.n, 1, target.block_rows);
-            const int64_t rows = std::min(p.m, target.block_rows);
+            target.most_rows = std::clamp<int64_t>((int64_t{1} << 22) / p.n, 1, most_inner_rows);
+            const int64_t rows = std::min(p.m, target.most_rows);
             target.partial = scratch_array<T>(ScratchUse::accumulator, static_cast<size_t>(rows * p.n));
             target.partial_pitch = target.down() ? rows : p.n;
         }

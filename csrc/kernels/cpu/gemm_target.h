@@ -21,7 +21,7 @@ struct StridedTarget {
     int64_t addend_row, addend_column;
     T alpha, beta;
     Activation activation = Activation::none;
-    int64_t block_rows = 1536;
+    int64_t most_rows = any_rows;  // that are multiplied at once
     // 16-bit floats are summed in `partial` until the last piece; other types in C.
     static constexpr bool rounds_once = !std::is_same_v<S, T> && std::is_floating_point_v<T>;
     T* partial = nullptr;  // for 16-bit types of more than one piece: sums of the pieces before, laid as C
