@@ -274,15 +274,22 @@ Vec<T> floored_quotient(Vec<T> a, Vec<T> b) {
     return select(against_divisor(rest, b), quotient - constant<Vec<T>>(1), quotient);
 }
 
+// What costs less than taking complex numbers apart and putting them together.
+template <int arity, class F>
+void plain(PointwiseTable& table, Pointwise op, F f) {
+    vectors<arity>(table, op, RealNumbers{}, f);
+    scalars<arity>(table, op, Complexes{}, f);
+}
+
 void add_one_input(PointwiseTable& table) {
-    vectors<1>(table, Pointwise::neg, Numbers{}, [](auto x) { return wrapping_neg(x); });
+    plain<1>(table, Pointwise::neg, [](auto x) { return wrapping_neg(x); });
     scalars<1>(table, Pointwise::abs, Bool{}, [](bool x) { return x; });
     vectors<1>(table, Pointwise::abs, Numbers{}, [](auto x) { return magnitude(x); });
     scalars<1>(table, Pointwise::sign, Bool{}, [](bool x) { return x; });
     vectors<1>(table, Pointwise::sign, RealNumbers{}, [](auto x) { return sign_of(x); });
     scalars<1>(table, Pointwise::sgn, Bool{}, [](bool x) { return x; });
     vectors<1>(table, Pointwise::sgn, Numbers{}, [](auto x) { return sign_of(x); });
-    vectors<1>(table, Pointwise::square, Numbers{}, [](auto x) { return wrapping_mul(x, x); });
+    plain<1>(table, Pointwise::square, [](auto x) { return wrapping_mul(x, x); });
     vectors<1>(table, Pointwise::reciprocal, Fields{},
                [](auto x) { return divide(constant<decltype(x)>(1), x); });
     vectors<1>(table, Pointwise::sqrt, Fields{}, [](auto x) { return root(x); });
@@ -332,10 +339,10 @@ void add_division(PointwiseTable& table) {
 
 void add_sums_and_products(PointwiseTable& table) {
     scalars<2>(table, Pointwise::add, Bool{}, [](bool a, bool b) { return static_cast<bool>(a | b); });
-    vectors<2>(table, Pointwise::add, Numbers{}, [](auto a, auto b) { return wrapping_add(a, b); });
-    vectors<2>(table, Pointwise::sub, Numbers{}, [](auto a, auto b) { return wrapping_sub(a, b); });
+    plain<2>(table, Pointwise::add, [](auto a, auto b) { return wrapping_add(a, b); });
+    plain<2>(table, Pointwise::sub, [](auto a, auto b) { return wrapping_sub(a, b); });
     scalars<2>(table, Pointwise::mul, Bool{}, [](bool a, bool b) { return static_cast<bool>(a & b); });
-    vectors<2>(table, Pointwise::mul, Numbers{}, [](auto a, auto b) { return wrapping_mul(a, b); });
+    plain<2>(table, Pointwise::mul, [](auto a, auto b) { return wrapping_mul(a, b); });
     scalars<2>(table, Pointwise::add_scaled, Bool{},
                [](bool a, bool b, const auto& p) { return static_cast<bool>(a | (b & p.v0)); });
     vectors<2>(table, Pointwise::add_scaled, Numbers{},

@@ -18,6 +18,14 @@ Vec<T> keep_nan(Vec<T> x, Vec<T> value) {
 inline Vec<double> beyond_integer(Vec<double> x) {
     return x - round(x);
 }
+// sin(pi x), but for its sign.
+inline Vec<double> sine_of_pi(Vec<double> x) {
+    const Vec<double> r = beyond_integer(x);
+    return r * polynomial<double>(
+                   r * r, {3.14159265358979324, -5.16771278004996961, 2.55016403987730035,
+                           -0.599264529318940262, 0.0821458865730271692, -0.00737043050521714572,
+                           0.000466299812628406781, -0.0000219034876847690245, 7.69772663961067132e-7});
+}
 
 // erf to 2e-6 of itself, up to where it rounds to 1 in the half types: a fit of erf(x) / x in x^2.
 inline Vec<float> short_erf(Vec<float> x) {
@@ -173,7 +181,7 @@ Vec<double> lgamma_by(Vec<double> x, double limit, const double (&near)[N], cons
     const auto reflects =
         x < Vec<double>(-1e-20);  // nearer to 0, where the sine's product underflows, it is the same
     if (!any(reflects)) return value;
-    const Vec<double> pi(std::numbers::pi), sine = abs(sin(beyond_integer(a) * pi));
+    const Vec<double> pi(std::numbers::pi), sine = abs(sine_of_pi(a));
     const Vec<double> reflected = log(pi / (a * sine)) - value;
     return select(reflects & (a < infinity), reflected, value);
 }
@@ -251,7 +259,7 @@ inline Vec<double> trigamma(Vec<double> x) {
     Vec<double> value = inverse + fma(inverse * square, series, half * square);
     value = select(small, value + sum / product, value);
     if (!any(reflects)) return value;
-    const Vec<double> pi(std::numbers::pi), cosecant = pi / sin(beyond_integer(x) * pi);
+    const Vec<double> pi(std::numbers::pi), cosecant = pi / sine_of_pi(x);
     return select(reflects, fma(cosecant, cosecant, -value), value);
 }
 
