@@ -95,6 +95,114 @@ _layer("activations/tanh", (1024, 1536), lambda torch: torch.nn.Tanh())
 _layer("activations/sigmoid", (1024, 1536), lambda torch: torch.nn.Sigmoid())
 _layer("dropout/large", (64, 9216), lambda torch: torch.nn.Dropout(0.25))
 _layer("dropout/small", (64, 128), lambda torch: torch.nn.Dropout(0.5))
+for _mode in ("reflect", "replicate", "circular"):
+    _layer(
+        f"resampling/pad-{_mode}",
+        _IMAGES,
+        lambda torch, mode=_mode: lambda x: torch.nn.functional.pad(x, (1, 1, 1, 1), mode=mode),
+        (58 / 56) ** 2,
+    )
+for _mode in ("nearest", "bilinear"):
+    _layer(
+        f"resampling/{_mode}-channels-last",
+        (8, 28, 28, 32),
+        lambda torch, mode=_mode: (
+            lambda x: torch.nn.functional.interpolate(x.permute(0, 3, 1, 2), scale_factor=2, mode=mode)
+        ),
+        4.0,
+    )
+_layer("resampling/adaptive-5", _IMAGES, lambda torch: torch.nn.AdaptiveAvgPool2d(5), 25 / 56**2)
+_layer("resampling/adaptive-line", (16, 64, 1000), lambda torch: torch.nn.AdaptiveAvgPool1d(10), 0.01)
+
+
+def _pair(name: str, shape: tuple[int, ...], call: Callable[[Any, Any, Any], Any]) -> None:
+    """Enter call(torch, x, y), and its gradients."""
+
+    def prepare(torch: Any, batch: int, backward: bool) -> Step:
+        torch.manual_seed(0)
+        x, y = (torch.randn(batch, *shape[1:], requires_grad=backward) for _ in range(2))
+        result = call(torch, x, y)
+        gradient = torch.randn(*result.shape)
+        if not backward:
+            return lambda: call(torch, x, y)
+        return lambda: torch.autograd.grad(result, (x, y), gradient, retain_graph=True)[0]
+
+    family, _, last = name.partition("/")
+    size = 4.0 * prod(shape)
+    for direction, backward in (("forward", False), ("backward", True)):
+        enter(
+            f"layers/{family}/{direction}/{last}",
+            f"{last}, {' x '.join(map(str, shape))}" + (", gradients" if backward else ""),
+            lambda torch, batch, backward=backward: prepare(torch, batch, backward),
+            cost=Cost(0, 2 * size, 2 * size if backward else 0.0),
+            batch=shape[0],
+        )
+
+
+for _name in ("mse_loss", "smooth_l1_loss", "huber_loss"):
+    _pair(
+        f"losses/{_name}",
+        (256, 1000),
+        lambda torch, x, y, name=_name: getattr(torch.nn.functional, name)(x, y),
+    )
+_pair("distances/cdist", (200, 64), lambda torch, x, y: torch.cdist(x, y))
+
+
+def _bag(words: int, width: int, bags: int, uses: int) -> None:
+    def prepare(torch: Any, bags: int, backward: bool) -> Step:
+        torch.manual_seed(0)
+        table = torch.randn(words, width, requires_grad=backward)
+        indices = torch.randint(0, words, (bags, uses))
+        result = torch.nn.functional.embedding_bag(indices, table, mode="sum")
+        gradient = torch.randn(bags, width)
+        if not backward:
+            return lambda: torch.nn.functional.embedding_bag(indices, table, mode="sum")
+        return lambda: torch.autograd.grad(result, table, gradient, retain_graph=True)[0]
+
+    read = 4.0 * bags * uses * width
+    for direction, backward in (("forward", False), ("backward", True)):
+        enter(
+            f"layers/embedding-bag/{direction}/{words}x{width}",
+            f"sums of {bags} bags of {uses} of {words} x {width}" + (", gradient" if backward else ""),
+            lambda torch, bags, backward=backward: prepare(torch, bags, backward),
+            cost=Cost(0, read, 4.0 * words * width if backward else read / uses),
+            bags=bags,
+        )
+
+
+_bag(10_000, 64, 256, 20)
+_bag(10_000, 300, 256, 20)
+
+
+def _grid_sample(name: str, batch: int, channels: int, size: int) -> None:
+    def prepare(torch: Any, batch: int, backward: bool) -> Step:
+        torch.manual_seed(0)
+        functional = torch.nn.functional
+        turned = torch.tensor([[[1.0, 0.1, 0.05], [-0.1, 0.9, 0.0]]]).expand(batch, 2, 3)
+        grid = functional.affine_grid(turned, (batch, channels, size, size), align_corners=False)
+        inputs = [torch.randn(batch, channels, size, size), grid.clone()]
+        for tensor in inputs:
+            tensor.requires_grad_(backward)
+        result = functional.grid_sample(*inputs, align_corners=False)
+        gradient = torch.randn(*result.shape)
+        if not backward:
+            return lambda: functional.grid_sample(*inputs, align_corners=False)
+        return lambda: torch.autograd.grad(result, inputs, gradient, retain_graph=True)[0]
+
+    points = 4.0 * batch * size * size
+    for direction, backward in (("forward", False), ("backward", True)):
+        enter(
+            f"layers/grid-sample/{direction}/{name}",
+            f"bilinear samples, {batch} x {channels} x {size} x {size}" + (", gradients" if backward else ""),
+            lambda torch, batch, backward=backward: prepare(torch, batch, backward),
+            cost=Cost(0, points * (channels + 2), points * channels),
+            batch=batch,
+        )
+
+
+_grid_sample("channels-16", 4, 16, 64)
+_grid_sample("colours", 2, 3, 224)
+_grid_sample("digits", 64, 1, 28)
 
 
 def _cross_entropy(rows: int, classes: int) -> None:

@@ -154,6 +154,7 @@ struct Taps {
     AxisTaps<T> axes[3];
     Integer offset[most_taps][block];
     T weight[most_taps][block];
+    bool inside[most_taps];  // whether all points read an element of the image
 };
 
 template <class S>
@@ -282,21 +283,25 @@ class Sampler {
             std::fill(coordinates + count, coordinates + whole, T(0));
             taps.axes[d].template find<Sloped>(axes_[d], coordinates, whole);
         }
-        for (int k = 0; k < taps_; ++k)
+        for (int k = 0; k < taps_; ++k) {
+            Vec<Integer> outside(Integer(0));
             for (int64_t i = 0; i < count; i += width) {
-                Vec<Integer> offset(Integer(0)), any(Integer(0));
+                Vec<Integer> offset(Integer(0)), least(Integer(0));
                 Vec<T> weight(T(1));
                 for (int d = 0; d < p_.rank; ++d) {
                     const AxisTaps<T>& axis = taps.axes[d];
                     const Vec<Integer> along = Vec<Integer>::load(axis.offset[tap_of_[k][d]] + i);
                     offset += along;
-                    any = any | along;
+                    least = least | along;
                     weight = weight * Vec<T>::load(axis.weight[tap_of_[k][d]] + i);
                 }
-                select(any < Vec<Integer>(Integer(0)), Vec<Integer>(Integer(-1)), offset)
+                select(least < Vec<Integer>(Integer(0)), Vec<Integer>(Integer(-1)), offset)
                     .store(taps.offset[k] + i);
                 weight.store(taps.weight[k] + i);
+                outside = outside | least;
             }
+            taps.inside[k] = !any(outside < Vec<Integer>(Integer(0)));
+        }
         return count;
     }
 
@@ -312,11 +317,17 @@ class Sampler {
     }
 
     void scatter(const S* gradient, int64_t count, const Taps<T>& taps, T* target) const {
+        T product[block];
         for (int k = 0; k < taps_; ++k) {
             const Integer* const offset = taps.offset[k];
-            const T* const weight = taps.weight[k];
-            for (int64_t i = 0; i < count; ++i)
-                if (offset[i] >= 0) target[offset[i]] += static_cast<T>(gradient[i]) * weight[i];
+            for (int64_t i = 0; i < count; i += width)
+                (load_lanes(gradient, i, std::min(width, count - i)) * Vec<T>::load(taps.weight[k] + i))
+                    .store(product + i);
+            if (taps.inside[k])
+                for (int64_t i = 0; i < count; ++i) target[offset[i]] += product[i];
+            else
+                for (int64_t i = 0; i < count; ++i)
+                    if (offset[i] >= 0) target[offset[i]] += product[i];
         }
     }
 
