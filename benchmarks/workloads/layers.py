@@ -122,7 +122,7 @@ def _pair(name: str, shape: tuple[int, ...], call: Callable[[Any, Any, Any], Any
         torch.manual_seed(0)
         x, y = (torch.randn(batch, *shape[1:], requires_grad=backward) for _ in range(2))
         result = call(torch, x, y)
-        gradient = torch.randn(*result.shape)
+        gradient = torch.randn(result.shape)
         if not backward:
             return lambda: call(torch, x, y)
         return lambda: torch.autograd.grad(result, (x, y), gradient, retain_graph=True)[0]
@@ -184,7 +184,7 @@ def _grid_sample(name: str, batch: int, channels: int, size: int) -> None:
         for tensor in inputs:
             tensor.requires_grad_(backward)
         result = functional.grid_sample(*inputs, align_corners=False)
-        gradient = torch.randn(*result.shape)
+        gradient = torch.randn(result.shape)
         if not backward:
             return lambda: functional.grid_sample(*inputs, align_corners=False)
         return lambda: torch.autograd.grad(result, inputs, gradient, retain_graph=True)[0]
