@@ -443,7 +443,7 @@ inline void transform_block(const std::vector<int64_t>& tap_offset, float* targe
 template <class Transform, class Place>
 void transform_images(const PlaneSource& source, const Part& part, int64_t step, int64_t pitch,
                       Place&& place) {
-    constexpr int64_t channels_at_once = 8;
+    const int64_t channels_at_once = source.depth_taps * ceil_divide(8, source.depth_taps);
     const Sampling sampling = tile_sampling(part, Transform::from, step, source);
     const Box box = sampling.box();
     const std::vector<RowCopies> copies = copies_into(box, {1, source.size[1], source.size[2]});
@@ -468,7 +468,12 @@ void transform_images(const PlaneSource& source, const Part& part, int64_t step,
                     next = plane_of(c + 1, 0);
                 if (next != nullptr) prefetch(next, needed);
                 float* target = data + image * patches.image_stride;
-                if (plane != nullptr)
+                // Taps of the depth look at a plane in turn: the next image's box may hold it already.
+                const bool held = c > begin && image + 1 < part.images && plane != nullptr &&
+                                  plane == plane_of(c - 1, image + 1);
+                if (held)
+                    std::copy_n(target + patches.image_stride, patches.image_stride, target);
+                else if (plane != nullptr)
                     fill_box(plane, copies, target);
                 else
                     std::fill_n(target, patches.image_stride, 0.0f);
