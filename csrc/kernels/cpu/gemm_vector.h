@@ -178,7 +178,7 @@ void multiply_vectors(const GemmProblem& p, const Compute<S>* x, int64_t pitch,
     const bool contiguous_depth = p.b_row == 1;
     // Contiguous columns and rows are read four at a time, fewer streams than the processor fetches ahead of:
     // the longer the better.
-    const int64_t chunk = contiguous_depth ? std::clamp<int64_t>(p.n / 16, 64, 512) : 4096 / count;
+    const int64_t chunk = contiguous_depth ? std::clamp<int64_t>(p.n / 16, 64, 512) : 8192 / count;
     const int64_t chunks = ceil_divide(p.n, chunk);
     const int64_t pieces = chunks >= 16 ? 1 : std::clamp<int64_t>(p.n * p.k >> 17, 1, 16 / chunks);
     const int64_t columns = piece(p.n, chunks, 0).count, room = (columns + 15) / 16 * 16;
