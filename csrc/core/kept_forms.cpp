@@ -16,13 +16,26 @@ template <class Forms>
 void* memory_of(const Forms& forms, const FormKey& key) {
     const auto found =
         std::find_if(forms.begin(), forms.end(), [&](const auto& form) { return form.key == key; });
-    return found == forms.end() ? nullptr : found->memory;
+    return found == forms.end() ? nullptr : found->memory.data();
 }
 
 }  // namespace
 
-KeptForms::~KeptForms() {
-    for (const Form& form : forms_) give_back(form.memory, form.bytes);
+KeptForms::Memory::Memory(size_t bytes) : bytes_(bytes) {
+    if (bytes_of_all.fetch_add(bytes) + bytes <= most_bytes) {
+        try {
+            data_ = allocate(bytes);
+            return;
+        } catch (const OutOfMemory&) {  // the caller does without
+        }
+    }
+    bytes_of_all.fetch_sub(bytes);
+}
+
+KeptForms::Memory::~Memory() {
+    if (data_ == nullptr) return;
+    deallocate(data_, bytes_);
+    bytes_of_all.fetch_sub(bytes_);
 }
 
 void* KeptForms::find(const FormKey& key) {
@@ -30,30 +43,10 @@ void* KeptForms::find(const FormKey& key) {
     return memory_of(forms_, key);
 }
 
-void* KeptForms::reserve(size_t bytes) {
-    if (bytes_of_all.fetch_add(bytes) + bytes <= most_bytes) {
-        try {
-            return allocate(bytes);
-        } catch (const OutOfMemory&) {  // the caller does without
-        }
-    }
-    bytes_of_all.fetch_sub(bytes);
-    return nullptr;
-}
-
-void KeptForms::give_back(void* memory, size_t bytes) {
-    deallocate(memory, bytes);
-    bytes_of_all.fetch_sub(bytes);
-}
-
-void* KeptForms::keep(const FormKey& key, void* memory, size_t bytes) {
+void* KeptForms::keep(const FormKey& key, Memory memory) {
     const std::lock_guard lock(mutex_);
-    if (void* const kept = memory_of(forms_, key)) {
-        give_back(memory, bytes);
-        return kept;
-    }
-    forms_.push_back({key, memory, bytes});
-    return memory;
+    if (void* const kept = memory_of(forms_, key)) return kept;
+    return forms_.emplace_back(Form{key, std::move(memory)}).memory.data();
 }
 
 }  // namespace rl

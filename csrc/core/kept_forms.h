@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace rl {
@@ -19,7 +20,6 @@ class KeptForms {
     static constexpr size_t most_bytes = size_t{256} << 20;
 
     KeptForms() = default;
-    ~KeptForms();
     KeptForms(const KeptForms&) = delete;
     KeptForms& operator=(const KeptForms&) = delete;
 
@@ -28,24 +28,35 @@ class KeptForms {
     template <class Fill>
     void* get(const FormKey& key, size_t bytes, Fill&& fill) {
         if (void* const found = find(key)) return found;
-        void* const memory = reserve(bytes);
-        if (memory == nullptr) return nullptr;
-        fill(memory);
-        return keep(key, memory, bytes);
+        Memory memory(bytes);
+        if (memory.data() == nullptr) return nullptr;
+        fill(memory.data());
+        return keep(key, std::move(memory));
     }
 
   private:
+    // A part of the memory that forms may take; none where that is spent.
+    class Memory {
+      public:
+        explicit Memory(size_t bytes);
+        Memory(Memory&& other) noexcept : data_(std::exchange(other.data_, nullptr)), bytes_(other.bytes_) {}
+        Memory(const Memory&) = delete;
+        Memory& operator=(const Memory&) = delete;
+        ~Memory();
+        void* data() const { return data_; }
+
+      private:
+        void* data_ = nullptr;
+        size_t bytes_;
+    };
     struct Form {
         FormKey key;
-        void* memory;
-        size_t bytes;
+        Memory memory;
     };
 
     void* find(const FormKey& key);
-    static void* reserve(size_t bytes);
-    static void give_back(void* memory, size_t bytes);
     // Where another thread has kept the same form meanwhile, its memory serves both.
-    void* keep(const FormKey& key, void* memory, size_t bytes);
+    void* keep(const FormKey& key, Memory memory);
 
     std::mutex mutex_;
     std::vector<Form> forms_;
