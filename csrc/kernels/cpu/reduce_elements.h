@@ -313,6 +313,26 @@ template <class R, class Op>
     return Op::apply(joined, lanes_between<Op>(R::vector(x + count - width), width - (count - i), width));
 }
 
+// The same of up to eight vectors, without loops that begin and end for so few.
+template <class R, class Op>
+Vec<typename R::Element> short_line_vector(const typename R::Memory* x, int64_t count) {
+    using C = typename R::Element;
+    constexpr int64_t width = Vec<C>::size;
+    const auto read = [&](int64_t i) {
+        prefetch(x + i, prefetch_bytes);
+        return R::vector(x + i);
+    };
+    if (count == 8 * width) {
+        const auto pair = [&](int64_t v) { return Op::apply(read(v * width), read((v + 4) * width)); };
+        return Op::apply(Op::apply(pair(0), pair(2)), Op::apply(pair(1), pair(3)));
+    }
+    Vec<C> joined = read(0);
+    int64_t i = width;
+    for (; i + width <= count; i += width) joined = Op::apply(joined, read(i));
+    if (i == count) return joined;
+    return Op::apply(joined, lanes_between<Op>(R::vector(x + count - width), width - (count - i), width));
+}
+
 // A long line of integers of one or two bytes, in lanes of their own width first.
 template <class R, class Op>
 [[gnu::noinline]] Vec<int32_t> narrow_line_vector(const typename R::Memory* x, int64_t count) {
@@ -409,15 +429,18 @@ template <class R, class Op>
     const auto* x = static_cast<const typename R::Memory*>(base) + offset;
     if constexpr (LaneReader<R>::vectorized) {
         using Lane = LaneOf<R>;
+        using LaneOp = typename Op::template Of<Lane>;
         constexpr int64_t together = Vec<Lane>::size;
+        const bool short_lines = together < count && count <= 8 * together;
         const auto* const last_whole = x + (lines - 1) * stride + count - together;
         for (; lines > 0; lines -= together, totals += together) {
             const int64_t number = std::min(together, lines);
             Vec<Lane> part[together];
             for (int64_t line = 0; line < number; ++line, x += stride)
-                part[line] = lanes_of_line<R, Op>(x, count, x <= last_whole);
+                part[line] = short_lines ? short_line_vector<LaneReader<R>, LaneOp>(x, count)
+                                         : lanes_of_line<R, Op>(x, count, x <= last_whole);
             for (int64_t line = number; line < together; ++line) part[line] = part[0];
-            const Vec<Lane> total = fold_vectors<Lane, typename Op::template Of<Lane>>(part);
+            const Vec<Lane> total = fold_vectors<Lane, LaneOp>(part);
             if constexpr (std::is_same_v<C, Lane>) {
                 store_lanes(total, totals, 0, number);
             } else {
