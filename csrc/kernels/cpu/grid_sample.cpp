@@ -208,28 +208,13 @@ class Sampler {
     }
 
     void grid_gradient(const S* gradient, S* target) const {
-        const S* const input = static_cast<const S*>(p_.input);
-        over_blocks<true>(p_.channels, [&](int64_t n, int64_t first, int64_t count, int64_t, int64_t,
-                                           Taps<T>& taps) {
-            // The weights make room for what each tap's weight adds to the loss.
-            for (int64_t i = 0; i < count; i += width) {
-                const int64_t here = std::min(width, count - i);
-                Vec<T> sums[most_taps] = {};
-                for (int64_t c = 0; c < p_.channels; ++c) {
-                    const int64_t plane = n * p_.channels + c;
-                    const Vec<T> g = load_lanes(gradient + plane * p_.points + first, i, here);
-                    for (int k = 0; k < taps_; ++k)
-                        sums[k] = fma(gather(input + plane * image_, Vec<Integer>::load(taps.offset[k] + i)),
-                                      g, sums[k]);
-                }
-                for (int d = 0; d < p_.rank; ++d) {
-                    Vec<T> slope(T(0));
-                    for (int k = 0; k < taps_; ++k) slope = fma(sums[k], weight_slope(taps, k, d, i), slope);
-                    S* const row = target + (n * p_.points + first + i) * p_.rank + p_.rank - 1 - d;
-                    for (int lane = 0; lane < here; ++lane) row[lane * p_.rank] = convert<S>(slope[lane]);
-                }
-            }
-        });
+        over_blocks<true>(
+            p_.channels, [&](int64_t n, int64_t first, int64_t count, int64_t, int64_t, Taps<T>& taps) {
+                for (int64_t i = 0; i < count; i += width)
+                    with_taps([&](auto number) {
+                        slopes<number>(n, first + i, i, std::min(width, count - i), gradient, taps, target);
+                    });
+            });
     }
 
   private:
@@ -252,6 +237,27 @@ class Sampler {
                 sum = fma(gather(image, Vec<Integer>::load(taps.offset[k] + i)),
                           Vec<T>::load(taps.weight[k] + i), sum);
             store_lanes(sum, target, i, std::min(width, count - i));
+        }
+    }
+
+    // The gradient by the coordinates of `count` points from `point` on, which are in lanes from `i` on.
+    template <int Number>
+    void slopes(int64_t n, int64_t point, int64_t i, int64_t count, const S* gradient, const Taps<T>& taps,
+                S* target) const {
+        const S* const input = static_cast<const S*>(p_.input);
+        Vec<T> sums[Number] = {};  // what each tap's weight adds to the loss
+        for (int64_t c = 0; c < p_.channels; ++c) {
+            const int64_t plane = n * p_.channels + c;
+            const Vec<T> g = load_lanes(gradient + plane * p_.points + point, 0, count);
+            for (int k = 0; k < Number; ++k)
+                sums[k] =
+                    fma(gather(input + plane * image_, Vec<Integer>::load(taps.offset[k] + i)), g, sums[k]);
+        }
+        for (int d = 0; d < p_.rank; ++d) {
+            Vec<T> slope(T(0));
+            for (int k = 0; k < Number; ++k) slope = fma(sums[k], weight_slope(taps, k, d, i), slope);
+            S* const row = target + (n * p_.points + point) * p_.rank + p_.rank - 1 - d;
+            for (int lane = 0; lane < count; ++lane) row[lane * p_.rank] = convert<S>(slope[lane]);
         }
     }
 
