@@ -203,16 +203,31 @@ _matrix(
     "planes of 16 * a number each",
     lambda torch, x: x.view(-1, 16, 16) * x[0, :16, None],
 )
-for _width in (64, 128, 512):
-    _matrix(
-        f"add-rows-of-{_width}",
-        f"rows of {_width} + one",
-        lambda torch, x, width=_width: x.view(-1, width) + x[0, :width],
-    )
 _matrix("repeat", "rows of 64, 4 times", lambda torch, x: x[:256].view(-1, 64).repeat(1, 4))
 _matrix("flip", "flip of the rows' elements", lambda torch, x: x.flip(1))
 _matrix("roll", "roll of the rows", lambda torch, x: x.roll(3, 0))
 _matrix("triangle", "tril", lambda torch, x: x.tril())
+
+
+def _rows(width: int) -> None:
+    def prepare(torch: Any, rows: int) -> Step:
+        torch.manual_seed(0)
+        x, one = torch.rand(rows, width), torch.rand(width)
+        return lambda: x + one
+
+    rows = (1 << 20) // width
+    cost = Cost(read=4.0 * (1 << 20), written=4.0 * (1 << 20))
+    enter(
+        f"elementwise/strided/add-rows-of-{width}",
+        f"rows of {width} + one, 1M float32",
+        prepare,
+        cost=cost,
+        size=rows,
+    )
+
+
+for _width in (64, 128, 512):
+    _rows(_width)
 
 
 def _permute(name: str, shape: tuple[int, ...], order: tuple[int, ...]) -> None:

@@ -224,7 +224,7 @@ class BlockedProduct : ProductTiles<T, Left, Right, Target> {
         });
     }
 
-    // A part of C: neighbouring panels of rows and columns, and the how manieth it is in either direction.
+    // A part of C: neighbouring panels of rows and columns, and its place among the units in each direction.
     struct Unit {
         Range panels, columns;
         int64_t row, column;
