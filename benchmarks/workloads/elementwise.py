@@ -210,19 +210,18 @@ _matrix("triangle", "tril", lambda torch, x: x.tril())
 
 
 def _rows(width: int) -> None:
-    def prepare(torch: Any, rows: int) -> Step:
+    def prepare(torch: Any, size: int) -> Step:
         torch.manual_seed(0)
-        x, one = torch.rand(rows, width), torch.rand(width)
+        x, one = torch.rand(size, width), torch.rand(width)
         return lambda: x + one
 
-    rows = (1 << 20) // width
     cost = Cost(read=4.0 * (1 << 20), written=4.0 * (1 << 20))
     enter(
         f"elementwise/strided/add-rows-of-{width}",
         f"rows of {width} + one, 1M float32",
         prepare,
         cost=cost,
-        size=rows,
+        size=(1 << 20) // width,
     )
 
 
