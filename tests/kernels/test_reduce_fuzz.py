@@ -206,3 +206,59 @@ def test_rounding_errors_grow_slowly(shape: tuple[int, ...], dims: int | tuple[i
     wide = values[..., ::step].astype(np.float64)
     errors = (total - wide.sum(dims)) / np.sqrt((wide * wide).sum(dims))
     assert np.sqrt(np.mean(errors * errors)) < 2.0**-22
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    shape=st.lists(st.sampled_from([1, 2, 3, 4, 8, 9, 16, 33, 130, 1100]), min_size=1, max_size=3),
+    dims=st.sets(st.integers(0, 2), min_size=1),
+    dtype=st.sampled_from(["complex64", "complex128"]),
+    kind=st.sampled_from(["plain", "transposed", "sliced", "flipped"]),
+    odd=st.sampled_from([None, float("inf"), float("nan")]),
+    seed=st.integers(0, 1000),
+)
+def test_complex_sums_and_products(
+    shape: list[int], dims: set[int], dtype: str, kind: str, odd: float | None, seed: int
+) -> None:
+    while np.prod(shape) > 100_000:
+        shape[np.argmax(shape)] //= 2
+    random = np.random.default_rng(seed)
+    values = np.exp(0.1j * random.standard_normal(shape)) * random.uniform(0.99, 1.01, shape)
+    if odd is not None:  # in one part alone
+        part = values.real if random.integers(2) else values.imag
+        part.flat[random.integers(0, part.size, 2)] = odd
+    x = viewed(rushlight.from_numpy(values.astype(dtype)), kind)
+    axes = tuple(sorted(d for d in dims if d < x.dim())) or (0,)
+    wide, rounding = x.numpy().astype(np.complex128), 1e-12 if dtype == "complex128" else 1e-5
+    for part in ("real", "imag"):  # no number of one part touches the other's sum
+        expected = getattr(wide, part).sum(axes)
+        bound = {"rtol": rounding, "atol": rounding * np.sqrt(x.numel())}
+        np.testing.assert_allclose(getattr(x.sum(axes).numpy(), part), expected, **bound)
+        count = np.prod([wide.shape[d] for d in axes])
+        np.testing.assert_allclose(getattr(x.mean(axes).numpy(), part), expected / count, **bound)
+    with np.errstate(all="ignore"):
+        expected = wide.prod(axes[0])
+    product = x.prod(axes[0]).numpy()
+    finite = np.isfinite(wide).all(axes[0])
+    bound = 20 * rounding * np.sqrt(wide.shape[axes[0]])
+    np.testing.assert_allclose(product[finite], expected[finite], rtol=bound)
+    assert not np.isfinite(product[~finite]).any()
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("shape", [(300_000,), (90_001, 3), (3, 90_001), (500, 20, 30), (70_000, 8)])
+def test_equal_bits_of_complex_sums(shape: tuple[int, ...], dtype: str) -> None:
+    random = np.random.default_rng(0)
+    values = np.exp(0.1j * random.standard_normal(shape)) * (1 + random.standard_normal(shape) * 1e-3)
+    x = rushlight.from_numpy(values.astype(dtype))
+    before = rushlight.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 3, 8):
+            rushlight.set_num_threads(threads)
+            found = [x.sum(), x.mean(), x.prod(), x[..., ::3].sum()]
+            found += [f(d) for d in range(x.dim()) for f in (x.sum, x.prod)]
+            results.append(b"".join(t.numpy().tobytes() for t in found))
+    finally:
+        rushlight.set_num_threads(before)
+    assert len(set(results)) == 1

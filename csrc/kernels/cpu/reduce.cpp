@@ -45,7 +45,7 @@ class Cascade {
         else if constexpr (Width == 1)
             *rows_[level + 1] = Op::apply(*rows_[level + 1], *rows_[level]);
         else
-            join_rows<Reader<C, C, Value>, Op, 1>(rows_[level], 0, width_, rows_[level + 1], false, 0);
+            row_totals<Reader<C, C, Value>, Op>(rows_[level], 0, 0, 1, width_, rows_[level + 1], false, 0);
         used_[level + 1] = true;
         used_[level] = false;
     }
@@ -276,8 +276,8 @@ struct Reducer {
         });
         for (int64_t step = 1; step < pieces.number; step *= 2)
             for (int64_t piece = 0; piece + step < pieces.number; piece += 2 * step)
-                join_rows<Own, Op, 1>(partial + (piece + step) * width, 0, width, partial + piece * width,
-                                      false, 0);
+                row_totals<Own, Op>(partial, (piece + step) * width, 0, 1, width, partial + piece * width,
+                                    false, 0);
         finish_tile(place, partial);
     }
 
@@ -354,10 +354,7 @@ void run_sum(const ReduceArguments& a) {
     if (a.in_dtype == DType::int8) return run_byte_sum<int8_t, Value>(a);
     visit_dtype(a.in_dtype, [&](auto tag) {
         using S = typename decltype(tag)::type;
-        if constexpr (is_complex_type<S>)
-            run<Sum>(a, loaded_source<S, S, Value>(a.in));
-        else if constexpr (sizeof(S) > 1)
-            run_fused<S, Compute<S>, Value, Sum>(a);
+        if constexpr (sizeof(S) > 1) run_fused<S, Compute<S>, Value, Sum>(a);
     });
 }
 
@@ -365,7 +362,7 @@ void run_sum(const ReduceArguments& a) {
 void run_product(const ReduceArguments& a) {
     visit_dtype(a.in_dtype, [&](auto tag) {
         using S = typename decltype(tag)::type;
-        if constexpr (is_complex_type<S> || (std::is_integral_v<S> && sizeof(S) < 8))
+        if constexpr (std::is_integral_v<S> && sizeof(S) < 8)
             run<Product>(a, loaded_source<S, Compute<S>, Value>(a.in));
         else
             run_fused<S, Compute<S>, Value, Product>(a);
@@ -422,10 +419,6 @@ void run_mapped(const ReduceArguments& a) {
 }
 
 void run_nansum(const ReduceArguments& a) {
-    if (a.in_dtype == DType::complex64)
-        return run<Sum>(a, loaded_source<complex64, complex64, NanToZero>(a.in));
-    if (a.in_dtype == DType::complex128)
-        return run<Sum>(a, loaded_source<complex128, complex128, NanToZero>(a.in));
     visit_floating(a.in_dtype, [&](auto tag) {
         using S = typename decltype(tag)::type;
         run_fused<S, Compute<S>, NanToZero, Sum>(a);

@@ -9,6 +9,7 @@
 
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/lines.h"
+#include "kernels/simd/complex.h"
 #include "kernels/simd/half.h"
 #include "kernels/simd/vec.h"
 
@@ -175,7 +176,7 @@ struct Every : Minimum<C> {  // of 0 and 1
 // --- Reading: elements of type S in memory, as C, mapped.
 
 template <class C>
-inline constexpr bool has_vectors = std::is_arithmetic_v<C> && sizeof(C) >= 4;
+inline constexpr bool has_vectors = is_complex_type<C> || (std::is_arithmetic_v<C> && sizeof(C) >= 4);
 
 // Whether a vector of S becomes one of C in a step.
 template <class S, class C>
@@ -236,30 +237,40 @@ using Ordered = std::conditional_t<
 // Lanes first to last of `x`, the others the identity.
 template <class Op, class C>
 Vec<C> lanes_between(Vec<C> x, int64_t first, int64_t last) {
-    using Integer = IntegerOf<C>;
+    using Integer = std::conditional_t<vector_bytes / Vec<C>::size == 8, int64_t, int32_t>;
     typename Vec<Integer>::Native index;
     for (int lane = 0; lane < Vec<C>::size; ++lane) index[lane] = lane;
     const Vec<Integer> lane(index);
     const auto chosen = (lane >= Vec<Integer>(static_cast<Integer>(first))) &
                         (lane < Vec<Integer>(static_cast<Integer>(last)));
-    return select(chosen, x, Op::identity);
+    return select(chosen, x, Vec<C>(Op::identity));
 }
 
-// Of as many vectors as a vector has lanes, the combined lanes of each in the order of the vectors.
-template <class C, class Op, int Count, int... I>
+// Every second group of `Group` lanes of the two vectors' together, from group `First` on.
+template <int First, int Group, class C, int... I>
+Vec<C> every_other(Vec<C> a, Vec<C> b, std::integer_sequence<int, I...> lanes) {
+    if constexpr (is_complex_type<C>)
+        return {every_other<First, Group>(a.re, b.re, lanes), every_other<First, Group>(a.im, b.im, lanes)};
+    else
+        return __builtin_shufflevector(a.native, b.native, (I + (I / Group + First) * Group)...);
+}
+
+// Of as many vectors as a vector has groups of lanes, the combined groups of each in the order of the
+// vectors.
+template <class C, class Op, int Group, int Count, int... I>
 Vec<C> fold_vectors(const Vec<C>* x, std::integer_sequence<int, I...> lanes) {
     if constexpr (Count == 1) {
         return *x;
     } else {
-        const auto a = fold_vectors<C, Op, Count / 2>(x, lanes).native;
-        const auto b = fold_vectors<C, Op, Count / 2>(x + Count / 2, lanes).native;
-        return Op::apply(Vec<C>(__builtin_shufflevector(a, b, (2 * I)...)),
-                         Vec<C>(__builtin_shufflevector(a, b, (2 * I + 1)...)));
+        const Vec<C> a = fold_vectors<C, Op, Group, Count / 2>(x, lanes);
+        const Vec<C> b = fold_vectors<C, Op, Group, Count / 2>(x + Count / 2, lanes);
+        return Op::apply(every_other<0, Group>(a, b, lanes), every_other<1, Group>(a, b, lanes));
     }
 }
-template <class C, class Op>
-Vec<C> fold_vectors(const Vec<C> (&x)[Vec<C>::size]) {
-    return fold_vectors<C, Op, Vec<C>::size>(x, std::make_integer_sequence<int, Vec<C>::size>{});
+template <class C, class Op, int Group = 1>
+Vec<C> fold_vectors(const Vec<C> (&x)[Vec<C>::size / Group]) {
+    constexpr int size = Vec<C>::size;
+    return fold_vectors<C, Op, Group, size / Group>(x, std::make_integer_sequence<int, size>{});
 }
 
 // --- Loops over memory.
@@ -271,6 +282,11 @@ inline void prefetch(const void* x, int64_t bytes) {
     __builtin_prefetch(
         reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(x) + static_cast<uintptr_t>(bytes)));
 }
+
+// Whether complex numbers are summed as what they are in memory, pairs of real ones.
+template <class R, class Op>
+inline constexpr bool summed_in_parts =
+    is_complex_type<typename R::Memory> && std::is_same_v<Op, Sum<typename R::Memory>>;
 
 // What a line's elements are combined in: integers narrower than a vector's lanes in 32 bits.
 template <class R>
@@ -362,11 +378,19 @@ Vec<LaneOf<R>> lanes_of_line(const typename R::Memory* x, int64_t count, bool wh
     return line_vector<Lanes, LaneOp>(x, count);
 }
 
+template <class R, class Op, int Group = 1>
+void line_totals(const void* base, int64_t offset, int64_t stride, int64_t lines, int64_t count,
+                 typename R::Element* totals);
+
 // `count` neighbours.
 template <class R, class Op>
 [[gnu::noinline]] typename R::Element run_total(const typename R::Memory* x, int64_t count) {
     using C = typename R::Element;
-    if constexpr (LaneReader<R>::vectorized) {
+    if constexpr (summed_in_parts<R, Op>) {
+        C total;
+        line_totals<R, Op>(x, 0, 0, 1, count, &total);
+        return total;
+    } else if constexpr (LaneReader<R>::vectorized) {
         using Lane = LaneOf<R>;
         Lane total[Vec<Lane>::size];
         lanes_of_line<R, Op>(x, count, false).store(total);
@@ -421,28 +445,33 @@ typename R::Element total_of(const void* base, int64_t offset, int64_t stride, i
     return stride == 1 ? run_total<R, Op>(x, count) : strided_total<R, Op>(x, stride, count);
 }
 
-// Of `lines` lines of `count` neighbours each, `stride` apart, as many at a time as a vector has lanes.
-template <class R, class Op>
+// Of `lines` lines of `count` neighbours each, `stride` apart, as many at a time as a vector has lanes, or
+// groups of them: every line then makes the totals of as many interleaved ones.
+template <class R, class Op, int Group>
 [[gnu::noinline]] void line_totals(const void* base, int64_t offset, int64_t stride, int64_t lines,
                                    int64_t count, typename R::Element* totals) {
     using C = typename R::Element;
     const auto* x = static_cast<const typename R::Memory*>(base) + offset;
-    if constexpr (LaneReader<R>::vectorized) {
+    if constexpr (summed_in_parts<R, Op>) {
+        using Part = typename R::Memory::value_type;
+        line_totals<Reader<Part, Part, Value>, Sum<Part>, 2>(x, 0, 2 * stride, lines, 2 * count,
+                                                             reinterpret_cast<Part*>(totals));
+    } else if constexpr (LaneReader<R>::vectorized) {
         using Lane = LaneOf<R>;
         using LaneOp = typename Op::template Of<Lane>;
-        constexpr int64_t together = Vec<Lane>::size;
-        const bool short_lines = together < count && count <= 8 * together;
-        const auto* const last_whole = x + (lines - 1) * stride + count - together;
-        for (; lines > 0; lines -= together, totals += together) {
+        constexpr int64_t width = Vec<Lane>::size, together = width / Group;
+        const bool short_lines = width < count && count <= 8 * width;
+        const auto* const last_whole = x + (lines - 1) * stride + count - width;
+        for (; lines > 0; lines -= together, totals += width) {
             const int64_t number = std::min(together, lines);
             Vec<Lane> part[together];
             for (int64_t line = 0; line < number; ++line, x += stride)
                 part[line] = short_lines ? short_line_vector<LaneReader<R>, LaneOp>(x, count)
                                          : lanes_of_line<R, Op>(x, count, x <= last_whole);
             for (int64_t line = number; line < together; ++line) part[line] = part[0];
-            const Vec<Lane> total = fold_vectors<Lane, LaneOp>(part);
+            const Vec<Lane> total = fold_vectors<Lane, LaneOp, Group>(part);
             if constexpr (std::is_same_v<C, Lane>) {
-                store_lanes(total, totals, 0, number);
+                store_lanes(total, totals, 0, number * Group);
             } else {
                 for (int64_t line = 0; line < number; ++line) totals[line] = static_cast<C>(total[line]);
             }
@@ -487,6 +516,11 @@ void join_rows(const typename R::Memory* x, int64_t stride, int64_t width, typen
 template <class R, class Op>
 [[gnu::noinline]] void row_totals(const void* base, int64_t offset, int64_t stride, int64_t rows,
                                   int64_t width, typename R::Element* totals, bool begin, int64_t ahead) {
+    if constexpr (summed_in_parts<R, Op>) {
+        using Part = typename R::Memory::value_type;
+        return row_totals<Reader<Part, Part, Value>, Sum<Part>>(
+            base, 2 * offset, 2 * stride, rows, 2 * width, reinterpret_cast<Part*>(totals), begin, ahead);
+    }
     const auto* x = static_cast<const typename R::Memory*>(base) + offset;
     for (; rows >= 4; rows -= 4, x += 4 * stride, begin = false)
         join_rows<R, Op, 4>(x, stride, width, totals, begin, ahead);
