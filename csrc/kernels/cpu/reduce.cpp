@@ -94,7 +94,7 @@ struct Reducer {
         parallel_for(0, kept_count, grain, [&](int64_t first, int64_t last) { reduce_lines(first, last); });
     }
 
-    void fill(int64_t kept_count) const {
+    [[gnu::noinline]] void fill(int64_t kept_count) const {
         Cursor cursor(a.kept, a.kept_rank, 0);
         for (int64_t i = 0; i < kept_count; ++i, cursor.advance(1)) {
             C nothing = Op::identity;
@@ -160,7 +160,7 @@ struct Reducer {
         return *cascade.total();
     }
 
-    C reduce_long(int64_t offset) const {
+    [[gnu::noinline]] C reduce_long(int64_t offset) const {
         const Pieces pieces(reduced_count, parallel_grain, block_size);
         C partial[max_pieces];
         parallel_for(0, pieces.number, 1, [&](int64_t first, int64_t last) {
@@ -210,7 +210,7 @@ struct Reducer {
         int64_t width, out;
     };
 
-    void run_tiles(int64_t kept_count) const {
+    [[gnu::noinline]] void run_tiles(int64_t kept_count) const {
         const int64_t tile_width = fold.tile_width > 0 ? fold.tile_width : tile;
         const int64_t tiles_per_row = (outer.size + tile_width - 1) / tile_width;
         const int64_t tiles = kept_count / outer.size * tiles_per_row;
@@ -261,7 +261,7 @@ struct Reducer {
         }
     }
 
-    void reduce_tall_tile(const Tile& place) const {
+    [[gnu::noinline]] void reduce_tall_tile(const Tile& place) const {
         const int64_t width = place.width;
         const Pieces pieces(reduced_count, 2 * parallel_grain / width, 16);
         C* const partial =
