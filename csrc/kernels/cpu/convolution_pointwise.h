@@ -18,7 +18,7 @@ struct PlaneSource {
 template <class T>
 struct PlaneColumns : PlaneSource<T> {
     // Pieces cost more where runs of several images are added to, and channels are often a power of two.
-    static constexpr int64_t most_depth = 512 * 4 / static_cast<int64_t>(sizeof(T));
+    static constexpr int64_t most_depth = 1024 * 4 / static_cast<int64_t>(sizeof(T));
     int64_t packing_cost() const { return 1; }
     int64_t depth_at_once() const { return lines_at_once; }
     void pack_columns(int64_t first, int count, int vectors, int64_t k, int64_t depth, T* target) const {
