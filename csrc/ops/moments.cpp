@@ -183,6 +183,11 @@ struct NormRequest {
 };
 
 Tensor run_norm(const Tensor& self, const NormRequest& request, DType dtype) {
+    // The gradient looks for the magnitudes that the norm is: the very same numbers.
+    if (is_complex(self.dtype()) && std::isinf(request.order)) {
+        const GradientsEnabled off(false);
+        return run_norm(abs(self), request, dtype);
+    }
     const auto run = [&](Reduction reduction, ReductionFinish finish = {}) {
         return run_reduction(reduction, self, request.mask, request.keepdim, dtype, finish);
     };

@@ -200,3 +200,14 @@ def test_truth_of_nothing_is_a_proper_bool(dtype: str) -> None:
         (nothing.any(1), 0),
     ):
         assert result.to(rushlight.bool).view(rushlight.uint8).eq(expected).all().item()
+
+
+@pytest.mark.parametrize("order", [float("inf"), -float("inf")])
+def test_gradients_of_extreme_norms_find_the_magnitudes_of_complex_numbers(order):
+    parts = pair(40, 7, 2)
+    gradients = []
+    for t, values in zip((rushlight, torch), parts, strict=True):
+        x = t.view_as_complex(values).requires_grad_()
+        t.linalg.vector_norm(x, order, 1).sum().backward()
+        gradients.append(t.view_as_real(x.grad).numpy())
+    np.testing.assert_allclose(*gradients, rtol=1e-5, atol=1e-6)
